@@ -1,0 +1,1 @@
+//! lacewing-runtime-api

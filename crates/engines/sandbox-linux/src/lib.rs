@@ -1,0 +1,1 @@
+//! lacewing-sandbox-linux

@@ -1,0 +1,211 @@
+//! Driver and sandbox: the two traits of the seam, and what passes through them.
+
+use crate::{InitReport, LogSink, Outcome, Rung, StartPhases};
+use async_trait::async_trait;
+use bytes::Bytes;
+use lacewing_model::{FunctionArn, RequestId, SandboxId, Timestamp, Version};
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Makes sandboxes.
+#[async_trait]
+pub trait SandboxDriver: Send + Sync {
+    /// Makes a sandbox and runs INIT in it. Resolves when the runtime asks for work, or when INIT failed:
+    /// that too is `Ok`, because INIT is repeated inside the first run.
+    ///
+    /// # Errors
+    /// [`StartError`] when no sandbox could be made: the platform's fault or the machine's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends whatever was begun.
+    async fn start(&self, spec: StartSpec) -> Result<Started, StartError>;
+
+    /// What isolation is in force here.
+    fn isolation(&self) -> IsolationReport;
+
+    /// The interpreters found on this machine.
+    fn interpreters(&self) -> Vec<InterpreterInfo>;
+
+    /// What would run `version`, or why nothing can: asked at deploy, so that a function whose runtime is
+    /// absent fails then and not when it is called.
+    ///
+    /// # Errors
+    /// [`StartError::RuntimeUnavailable`] with what is available.
+    fn can_run(&self, version: &Version) -> Result<(), StartError>;
+}
+
+/// One isolated place where one version runs, one invocation at a time. Dropping it kills its processes
+/// and frees its cgroup, mounts, network and disk: nothing outlives the value.
+#[async_trait]
+pub trait Sandbox: Send {
+    /// Runs one invocation until it answers or `deadline` passes. Log lines written meanwhile have
+    /// reached the sink when it resolves.
+    ///
+    /// # Errors
+    /// The *sandbox* broke. A handler that throws or runs out of time is `Ok`: a result, not a fault.
+    ///
+    /// # Cancel safety
+    /// None: an abandoned run leaves a sandbox that must be dropped.
+    async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError>;
+}
+
+/// What a start is made from.
+#[derive(Clone)]
+pub struct StartSpec {
+    /// The new sandbox's id; also the end of its log stream's name.
+    pub id: SandboxId,
+    /// What runs in it.
+    pub version: Arc<Version>,
+    /// The unpacked package on the host: mounted read-only as `/var/task`.
+    pub code_dir: PathBuf,
+    /// The whole environment but for what the driver itself adds (`AWS_LAMBDA_RUNTIME_API`, `PATH`, ...).
+    pub environment: Vec<(String, String)>,
+    /// How long INIT may take.
+    pub init_max: Duration,
+    /// Where its lines go.
+    pub logs: Arc<dyn LogSink>,
+    /// The way to the platform's own API, for the function under its own role.
+    pub api: Arc<dyn ApiPassage>,
+}
+
+/// A sandbox that has been through INIT.
+pub struct Started {
+    /// The sandbox.
+    pub sandbox: Box<dyn Sandbox>,
+    /// How INIT went.
+    pub init: InitReport,
+    /// Which rung the start took.
+    pub rung: Rung,
+    /// Where its time went.
+    pub phases: StartPhases,
+}
+
+/// One invocation, as the runtime sees it.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// The invocation's id.
+    pub request_id: RequestId,
+    /// The ARN exactly as the caller wrote it, qualifier included.
+    pub invoked_arn: FunctionArn,
+    /// When the function will be stopped: wall clock, for the runtime.
+    pub deadline: Timestamp,
+    /// The timeout that `deadline` comes from, for the message.
+    pub timeout: Duration,
+    /// The event: JSON, at most 6 MiB.
+    pub payload: Bytes,
+    /// `X-Amzn-Trace-Id`, made up where the caller sent none.
+    pub trace_id: String,
+    /// The client context, decoded from base64 to JSON text.
+    pub client_context: Option<String>,
+}
+
+/// The function's temporary credentials: they die with its sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: String,
+}
+
+/// A request of a function to the platform's API, taken as it came. Untrusted.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct ApiRequest {
+    pub method: String,
+    /// Path and query as sent, still encoded.
+    pub target: String,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Bytes,
+}
+
+/// The platform's answer to it.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct ApiResponse {
+    pub status: u16,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Bytes,
+}
+
+/// The way from a sandbox to the public API. The gateway checks the signature as it does any other.
+pub trait ApiPassage: Send + Sync {
+    /// Answers one request.
+    fn call(&self, request: ApiRequest) -> Pin<Box<dyn Future<Output = ApiResponse> + Send>>;
+}
+
+/// Why no sandbox could be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Nothing here runs this runtime; the text lists what is available.
+    #[error("{0}")]
+    RuntimeUnavailable(String),
+    /// The package has no `bootstrap` that can be executed, or the like: the function's fault.
+    #[error("{0}")]
+    InvalidEntrypoint(String),
+    /// The machine is out of memory, processes or descriptors.
+    #[error("no room for another sandbox: {0}")]
+    NoRoom(String),
+    /// The platform's own fault.
+    #[error("the sandbox could not be made: {0}")]
+    Broken(String),
+}
+
+/// The sandbox itself broke during a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox broke: {0}")]
+pub struct SandboxError(pub String);
+
+/// What isolation is in force on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IsolationReport {
+    /// The driver's name.
+    pub driver: &'static str,
+    /// Each wall, in the order of the design page.
+    pub walls: Vec<Wall>,
+}
+
+impl IsolationReport {
+    /// True when nothing is weaker than it should be.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.walls.iter().all(|wall| wall.strength == Strength::Full)
+    }
+}
+
+/// One wall of the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wall {
+    /// For example `user namespace` or `memory limit`.
+    pub name: &'static str,
+    /// How strong it is here.
+    pub strength: Strength,
+    /// What is in force, or what is missing and the command that mends it.
+    pub detail: String,
+}
+
+/// How strong a wall is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// As designed.
+    Full,
+    /// There, but weaker.
+    Weaker,
+    /// Not there.
+    Missing,
+}
+
+/// An interpreter found on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct InterpreterInfo {
+    /// `python` or `nodejs`.
+    pub language: &'static str,
+    /// Its version, such as `3.11.7`.
+    pub version: String,
+    /// The executable.
+    pub path: PathBuf,
+}

@@ -1,0 +1,138 @@
+//! The environment that Lambda promises to a function.
+
+use crate::Credentials;
+use lacewing_model::{Language, LogFormat, SandboxId, Timestamp, Version};
+
+/// Variables that a user may not set. Source: Lambda documentation, "Defined runtime environment variables".
+const RESERVED: [&str; 24] = [
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+    "AWS_LAMBDA_MAX_CONCURRENCY",
+    "AWS_LAMBDA_METADATA_API",
+    "AWS_LAMBDA_METADATA_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+];
+
+/// Those of `keys` that a user may not set, in the order given.
+pub fn reserved_keys<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    keys.filter(|key| RESERVED.contains(key)).collect()
+}
+
+/// Everything a function finds in its environment but `AWS_LAMBDA_RUNTIME_API` and the endpoint of the
+/// platform's API, which only the driver knows. The user's own variables come last and win where they may.
+/// Source: Lambda documentation, "Defined runtime environment variables".
+#[must_use]
+pub fn lambda_environment(
+    version: &Version,
+    sandbox: SandboxId,
+    now: Timestamp,
+    credentials: &Credentials,
+) -> Vec<(String, String)> {
+    let config = &version.config;
+    let mut all: Vec<(String, String)> = Vec::with_capacity(40 + config.environment.len());
+    let mut set = |key: &str, value: String| all.push((key.to_owned(), value));
+    set("_HANDLER", config.handler.to_string());
+    set("LAMBDA_TASK_ROOT", "/var/task".into());
+    set("LAMBDA_RUNTIME_DIR", "/var/runtime".into());
+    set("PWD", "/var/task".into());
+    set("TZ", ":UTC".into());
+    set("LANG", "en_US.UTF-8".into());
+    set("SHLVL", "0".into());
+    set("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin".into());
+    let libraries = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
+    set("LD_LIBRARY_PATH", libraries.into());
+    set("AWS_REGION", version.region.to_string());
+    set("AWS_DEFAULT_REGION", version.region.to_string());
+    set("AWS_LAMBDA_FUNCTION_NAME", version.name.to_string());
+    set("AWS_LAMBDA_FUNCTION_VERSION", version.number.to_string());
+    set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", config.memory.get().to_string());
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into());
+    set("AWS_LAMBDA_LOG_GROUP_NAME", config.logging.group.clone());
+    set("AWS_LAMBDA_LOG_STREAM_NAME", log_stream_name(version, sandbox, now));
+    set("AWS_LAMBDA_LOG_FORMAT", if config.logging.format == LogFormat::Json { "JSON" } else { "Text" }.into());
+    if let Some(level) = config.logging.application_level {
+        set("AWS_LAMBDA_LOG_LEVEL", level.as_str().into());
+    }
+    set("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone());
+    set("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone());
+    set("AWS_SESSION_TOKEN", credentials.session_token.clone());
+    set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
+    set("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".into());
+    set("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".into());
+    set("_AWS_XRAY_DAEMON_PORT", "2000".into());
+    match config.runtime.language() {
+        Language::Python(_) => {
+            set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", config.runtime));
+            set("PYTHONPATH", "/var/runtime".into());
+        }
+        Language::Node(major) => {
+            set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", config.runtime));
+            let modules = "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task";
+            set("NODE_PATH", format!("/opt/nodejs/node{major}/node_modules:{modules}"));
+        }
+        Language::Provided => {}
+    }
+    for (key, value) in &config.environment {
+        match all.iter_mut().find(|(known, _)| known == key) {
+            Some((_, known)) => known.clone_from(value),
+            None => all.push((key.clone(), value.clone())),
+        }
+    }
+    all
+}
+
+/// `YYYY/MM/DD/[VERSION]SANDBOX`, the day in UTC. Source: CloudWatch log streams of Lambda functions.
+#[must_use]
+pub fn log_stream_name(version: &Version, sandbox: SandboxId, now: Timestamp) -> String {
+    let (year, month, day) = civil_from_days(now.0 / 86_400_000);
+    format!("{year:04}/{month:02}/{day:02}/[{}]{sandbox}", version.number)
+}
+
+/// The civil date of a day number since 1970. Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+fn civil_from_days(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_streams_are_civil() {
+        for (day, want) in [(0, (1970, 1, 1)), (59, (1970, 3, 1)), (19_782, (2024, 2, 29)), (20_781, (2026, 11, 24))] {
+            assert_eq!(civil_from_days(day), want);
+        }
+    }
+
+    #[test]
+    fn reserved_names_are_found_in_order() {
+        let given = ["A", "AWS_REGION", "PATH", "_HANDLER"];
+        assert_eq!(reserved_keys(given.into_iter()), ["AWS_REGION", "_HANDLER"]);
+    }
+}

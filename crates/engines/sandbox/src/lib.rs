@@ -1,0 +1,23 @@
+//! The seam: one isolated place where one function version runs.
+//!
+//! ```text
+//! driver.start(spec) ──► Started { sandbox, init } ──► sandbox.run(work, deadline) ──► Outcome ──┐
+//!                                                            ▲───── while outcome.usable ─────────┘
+//! dropping the sandbox kills its processes and frees its cgroup, mounts, network and disk
+//! ```
+//!
+//! Rooms know this crate, never a driver. Drivers know no room: logs leave through [`LogSink`], calls of
+//! the function to the platform's own API through [`ApiPassage`].
+
+mod driver;
+mod environment;
+mod logs;
+mod outcome;
+
+pub use driver::{
+    ApiPassage, ApiRequest, ApiResponse, Credentials, InterpreterInfo, IsolationReport, Sandbox, SandboxDriver,
+    SandboxError, StartError, StartSpec, Started, Strength, Wall, Work,
+};
+pub use environment::{lambda_environment, log_stream_name, reserved_keys};
+pub use logs::{LogLine, LogSink, LogSource};
+pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes, Rung, StartPhases};

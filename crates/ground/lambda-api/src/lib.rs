@@ -1,0 +1,1 @@
+//! lacewing-lambda-api

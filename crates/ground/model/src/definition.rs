@@ -1,0 +1,178 @@
+//! What a function version is: its configuration and its code, frozen together.
+
+use crate::{
+    AccountId, CodeSha256, EphemeralMib, FunctionArn, FunctionName, Handler, MemoryMib, Qualifier, Region, RevisionId,
+    RoleArn, Runtime, Timeout, Timestamp,
+};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The processor that a package is built for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Architecture {
+    /// `x86_64`.
+    #[default]
+    X86,
+    /// `arm64`.
+    Arm,
+}
+
+impl Architecture {
+    /// The API's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64",
+            Self::Arm => "arm64",
+        }
+    }
+
+    /// The one this machine runs, or `None` where it is neither.
+    #[must_use]
+    pub fn of_host() -> Option<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Some(Self::X86),
+            "aarch64" => Some(Self::Arm),
+            _ => None,
+        }
+    }
+}
+
+/// How a function's log lines are written. Source: Lambda API, `LoggingConfig`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LogFormat {
+    /// Plain lines.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Levels of log lines, least severe first. Source: Lambda API, `ApplicationLogLevel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl LogLevel {
+    /// The API's word: `TRACE` to `FATAL`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+        }
+    }
+}
+
+/// A function's logging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggingConfig {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// Least level of the function's own lines; JSON only.
+    pub application_level: Option<LogLevel>,
+    /// Least level of the platform's lines; JSON only.
+    pub system_level: Option<LogLevel>,
+    /// Log group; `/aws/lambda/NAME` if unsaid.
+    pub group: String,
+}
+
+/// X-Ray tracing as the API shows it; kept as a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum TracingMode {
+    #[default]
+    PassThrough,
+    Active,
+}
+
+/// What a function may reach over the network. Set by the tag `lacewing:egress`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Egress {
+    /// Everything but the host itself, link-local and metadata addresses.
+    #[default]
+    Internet,
+    /// Nothing.
+    None,
+}
+
+/// What a user sets of a function and a version freezes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct FunctionConfig {
+    pub runtime: Runtime,
+    pub handler: Handler,
+    pub role: RoleArn,
+    pub description: String,
+    pub timeout: Timeout,
+    pub memory: MemoryMib,
+    pub ephemeral: EphemeralMib,
+    /// The user's variables; together at most 4 KiB as JSON.
+    pub environment: BTreeMap<String, String>,
+    pub architecture: Architecture,
+    pub logging: LoggingConfig,
+    pub tracing: TracingMode,
+    pub egress: Egress,
+}
+
+/// `$LATEST` or a published number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VersionNumber {
+    /// `$LATEST`, the one that changes.
+    Latest,
+    /// Published: from 1, never reused.
+    Published(u64),
+}
+
+impl fmt::Display for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("$LATEST"),
+            Self::Published(number) => number.fmt(f),
+        }
+    }
+}
+
+/// One runnable version. Two with the same `revision` are the same: sandboxes are kept by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Version {
+    pub account: AccountId,
+    pub region: Region,
+    pub name: FunctionName,
+    pub number: VersionNumber,
+    pub config: FunctionConfig,
+    pub code_sha256: CodeSha256,
+    /// Size of the package (the zip) in bytes.
+    pub code_bytes: u64,
+    /// Changes with everything that can be seen of the function, also with its states.
+    pub revision: RevisionId,
+    /// Changes only with code or configuration: sandboxes of another generation are not reused.
+    pub generation: RevisionId,
+    pub last_modified: Timestamp,
+}
+
+impl Version {
+    /// The function's ARN without a qualifier.
+    #[must_use]
+    pub fn arn(&self) -> FunctionArn {
+        self.arn_as(None)
+    }
+
+    /// The ARN with what the caller wrote behind the name.
+    #[must_use]
+    pub fn arn_as(&self, qualifier: Option<Qualifier>) -> FunctionArn {
+        FunctionArn { region: self.region.clone(), account: self.account.clone(), name: self.name.clone(), qualifier }
+    }
+}

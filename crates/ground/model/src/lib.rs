@@ -1,0 +1,42 @@
+//! The shared vocabulary: ids, names, sizes, states, and what a function version is.
+//!
+//! Ground knows no I/O, no async and no wire format. A value here was checked when it was made, so no
+//! room checks it again.
+
+mod clock;
+mod definition;
+mod ids;
+mod lifecycle;
+mod limits;
+mod names;
+mod runtime;
+mod sizes;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use definition::{
+    Architecture, Egress, FunctionConfig, LogFormat, LogLevel, LoggingConfig, TracingMode, Version, VersionNumber,
+};
+pub use ids::{AccountId, CodeSha256, Region, RequestId, RevisionId, SandboxId};
+pub use lifecycle::{Denied, FailReason, Lifecycle, LifecycleEvent, UpdateStatus};
+pub use limits::Limits;
+pub use names::{FunctionArn, FunctionName, Handler, Qualifier, RoleArn};
+pub use runtime::{Language, Runtime, UnknownRuntime};
+pub use sizes::{EphemeralMib, MemoryMib, Timeout};
+
+/// A value from outside that is not of its type's form. The gateway words the answer; this names the rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} must be {rule}, got '{got}'")]
+pub struct Invalid {
+    /// What the value is, for example `function name`.
+    pub what: &'static str,
+    /// The rule it breaks, in words.
+    pub rule: &'static str,
+    /// The value, cut to 256 characters.
+    pub got: String,
+}
+
+impl Invalid {
+    pub(crate) fn new(what: &'static str, rule: &'static str, got: &str) -> Self {
+        Self { what, rule, got: got.chars().take(256).collect() }
+    }
+}

@@ -1,0 +1,101 @@
+//! A function's states.
+//!
+//! ```text
+//! Creating -prepared-> Active        Updating: Active stays, the update ends Successful or Failed
+//!    └------failed---> Failed
+//! ```
+
+/// Where a function stands. Source: "Lambda function states".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Its code is being prepared; the API says Pending.
+    Creating,
+    /// It can be invoked.
+    Active {
+        /// How the newest change of code or configuration went.
+        update: UpdateStatus,
+    },
+    /// Preparing it failed: it cannot be invoked.
+    Failed(FailReason),
+}
+
+/// The API's `LastUpdateStatus`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpdateStatus {
+    /// The newest code and configuration are in force.
+    Successful,
+    /// They are being prepared; the former ones still serve.
+    InProgress,
+    /// They could not be prepared; the former ones still serve.
+    Failed(FailReason),
+}
+
+/// Why a preparation failed: AWS's code (`StateReasonCode`) and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailReason {
+    /// For example `InvalidZipFileException` or `InternalError`.
+    pub code: String,
+    /// For people; ends in what to do.
+    pub message: String,
+}
+
+/// What can happen to a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LifecycleEvent {
+    /// Its newest code lies ready.
+    Prepared,
+    /// Its newest code could not be made ready.
+    PrepareFailed(FailReason),
+    /// New code or configuration was given.
+    Changed,
+}
+
+/// `event` cannot happen in `state`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event:?} cannot happen in {state:?}")]
+pub struct Denied {
+    /// The state, unchanged.
+    pub state: Lifecycle,
+    /// What was asked.
+    pub event: LifecycleEvent,
+}
+
+impl Lifecycle {
+    /// The one way to change state. The catalog stores the result, then acts on it.
+    ///
+    /// # Errors
+    /// [`Denied`] when `event` cannot happen in this state.
+    pub fn after(self, event: LifecycleEvent) -> Result<Self, Denied> {
+        use LifecycleEvent::{Changed, PrepareFailed, Prepared};
+        use UpdateStatus::{Failed, InProgress, Successful};
+        match (self, event) {
+            (Self::Creating, Prepared) => Ok(Self::Active { update: Successful }),
+            (Self::Creating, PrepareFailed(reason)) => Ok(Self::Failed(reason)),
+            (Self::Active { update: InProgress }, Prepared) => Ok(Self::Active { update: Successful }),
+            (Self::Active { update: InProgress }, PrepareFailed(reason)) => Ok(Self::Active { update: Failed(reason) }),
+            (Self::Active { update: Successful | Failed(_) }, Changed) => Ok(Self::Active { update: InProgress }),
+            // New code may mend a function whose first code was broken.
+            (Self::Failed(_), Changed) => Ok(Self::Creating),
+            (state, event) => Err(Denied { state, event }),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_walks_its_states() {
+        let active = Lifecycle::Creating.after(LifecycleEvent::Prepared).unwrap();
+        assert_eq!(active, Lifecycle::Active { update: UpdateStatus::Successful });
+        let updating = active.after(LifecycleEvent::Changed).unwrap();
+        assert!(updating.clone().after(LifecycleEvent::Changed).is_err(), "one update at a time");
+        assert_eq!(
+            updating.after(LifecycleEvent::Prepared).unwrap(),
+            Lifecycle::Active { update: UpdateStatus::Successful }
+        );
+        assert!(Lifecycle::Creating.after(LifecycleEvent::Changed).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! Named limits on everything that comes from outside. Source: Lambda quotas (autumn 2026).
+
+use std::time::Duration;
+
+/// The limits in force. AWS's numbers by default; an operator may raise them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Body of a synchronous invocation, bytes.
+    pub sync_payload_bytes_max: u64,
+    /// Buffered answer of a function, bytes (6 MiB and 100 bytes).
+    pub response_bytes_max: u64,
+    /// Body of any control request, bytes.
+    pub request_bytes_max: u64,
+    /// A directly uploaded package, bytes.
+    pub zip_bytes_max: u64,
+    /// A package unpacked, bytes.
+    pub unzipped_bytes_max: u64,
+    /// Entries of a package.
+    pub zip_entries_max: usize,
+    /// All environment variables of a function as JSON, bytes.
+    pub environment_bytes_max: usize,
+    /// Decoded log tail, bytes.
+    pub log_tail_bytes_max: usize,
+    /// `X-Amz-Client-Context`, base64 characters.
+    pub client_context_bytes_max: usize,
+    /// The INIT phase of an on-demand start.
+    pub init_max: Duration,
+    /// Invocations in flight of the whole account.
+    pub account_concurrency_max: u32,
+    /// Processes and threads of one sandbox.
+    pub sandbox_pids_max: u32,
+    /// One log line, bytes: longer ones are cut in pieces. Source: CloudWatch Logs quotas.
+    pub log_line_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sync_payload_bytes_max: 6_291_456,
+            response_bytes_max: 6_291_556,
+            request_bytes_max: 70_167_211,
+            zip_bytes_max: 52_428_800,
+            unzipped_bytes_max: 262_144_000,
+            zip_entries_max: 100_000,
+            environment_bytes_max: 4_096,
+            log_tail_bytes_max: 4_096,
+            client_context_bytes_max: 3_583,
+            init_max: Duration::from_secs(10),
+            account_concurrency_max: 1_000,
+            sandbox_pids_max: 1_024,
+            log_line_bytes_max: 262_118,
+        }
+    }
+}

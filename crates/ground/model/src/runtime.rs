@@ -1,0 +1,104 @@
+//! Which runtime a function asks for, and which ones this build can serve.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The language of a managed runtime, with the version asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Language {
+    /// `python3.N`: the minor version.
+    Python(u16),
+    /// `nodejsN.x`: the major version.
+    Node(u16),
+    /// `provided.*`: the package brings its own `bootstrap`.
+    Provided,
+}
+
+/// A runtime identifier of the Lambda API that this build can serve.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Runtime {
+    id: Box<str>,
+    language: Language,
+}
+
+/// An identifier that is no runtime, or one that is not served here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("runtime '{0}' is not available")]
+pub struct UnknownRuntime(pub String);
+
+impl Runtime {
+    /// Every identifier that is served, newest first within a language.
+    pub const SERVED: [&'static str; 18] = [
+        "python3.14",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python3.10",
+        "python3.9",
+        "python3.8",
+        "nodejs24.x",
+        "nodejs22.x",
+        "nodejs20.x",
+        "nodejs18.x",
+        "nodejs16.x",
+        "nodejs14.x",
+        "nodejs12.x",
+        "provided.al2023",
+        "provided.al2",
+        "python3.7",
+        "python3.6",
+    ];
+
+    /// The identifier as the API shows it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What has to run it.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.language
+    }
+}
+
+impl FromStr for Runtime {
+    type Err = UnknownRuntime;
+
+    fn from_str(s: &str) -> Result<Self, UnknownRuntime> {
+        let unknown = || UnknownRuntime(s.chars().take(128).collect());
+        if !Self::SERVED.contains(&s) {
+            return Err(unknown());
+        }
+        let language = if let Some(minor) = s.strip_prefix("python3.") {
+            Language::Python(minor.parse().map_err(|_| unknown())?)
+        } else if let Some(major) = s.strip_prefix("nodejs").and_then(|rest| rest.strip_suffix(".x")) {
+            Language::Node(major.parse().map_err(|_| unknown())?)
+        } else {
+            Language::Provided
+        };
+        Ok(Self { id: s.into(), language })
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_served_id_parses_to_itself() {
+        for id in Runtime::SERVED {
+            assert_eq!(id.parse::<Runtime>().unwrap().id(), id);
+        }
+        assert_eq!("python3.11".parse::<Runtime>().unwrap().language(), Language::Python(11));
+        assert_eq!("nodejs20.x".parse::<Runtime>().unwrap().language(), Language::Node(20));
+        assert!("ruby3.3".parse::<Runtime>().is_err());
+    }
+}
