@@ -1,0 +1,153 @@
+//! What a node is started with: the command line's and the file's settings, typed.
+
+use lacewing_model::{AccountId, Region};
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that decides how a node runs.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Where the one port listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where all state lives.
+    pub data_dir: PathBuf,
+    /// The account that root keys belong to.
+    pub account: AccountId,
+    /// The region that is shown where a request names none.
+    pub region: Region,
+    /// True: a request signed for another region is refused.
+    pub strict_region: bool,
+    /// Fixed root keys as `(id, secret)`; with none, the data dir's own key is used, made at the first start.
+    pub root_keys: Vec<(String, String)>,
+    /// How much isolation the host must grant.
+    pub require_isolation: RequireIsolation,
+    /// Settings of the configuration file.
+    pub config: Config,
+    /// How to start the spawner: this executable with its hidden subcommand.
+    pub spawner: Vec<OsString>,
+}
+
+/// Whether a host with weaker walls will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequireIsolation {
+    /// Serve with what the host grants, and say what is weaker.
+    #[default]
+    Any,
+    /// Refuse to start with less than everything.
+    Full,
+}
+
+/// The configuration file (TOML). Unknown keys are errors.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How calls are admitted and sandboxes kept.
+    pub scaling: Scaling,
+    /// Which interpreters may be used.
+    pub runtimes: Runtimes,
+    /// How functions' lines are written and kept.
+    pub logs: Logs,
+}
+
+/// `[scaling]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scaling {
+    /// Seconds that an idle sandbox is kept; default 600.
+    pub keep_alive_seconds: u64,
+    /// Invocations in flight of the whole account; default 1,000.
+    pub account_concurrency: u32,
+    /// Memory for all sandboxes together, in MiB; default three quarters of the machine's.
+    pub memory_mib: Option<u64>,
+    /// Starts under way at once; default four for each processor.
+    pub starts_at_once: Option<usize>,
+    /// `share`: a function may use idle processors; `quota`: never more than its memory grants.
+    pub cpu: Cpu,
+}
+
+/// How processors are divided.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Cpu {
+    /// By weight: idle processors may be used.
+    #[default]
+    Share,
+    /// By a hard limit.
+    Quota,
+}
+
+impl Default for Scaling {
+    fn default() -> Self {
+        Self {
+            keep_alive_seconds: 600,
+            account_concurrency: 1_000,
+            memory_mib: None,
+            starts_at_once: None,
+            cpu: Cpu::Share,
+        }
+    }
+}
+
+/// `[runtimes]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runtimes {
+    /// Serve a runtime whose exact version is absent by the nearest of its language; default true.
+    pub nearest: bool,
+    /// Prefixes to look in, besides the usual ones, such as `/opt/python3.13`.
+    pub paths: Vec<PathBuf>,
+}
+
+impl Default for Runtimes {
+    fn default() -> Self {
+        Self { nearest: true, paths: Vec::new() }
+    }
+}
+
+/// `[logs]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logs {
+    /// Add how a start went to the REPORT line of the call that waited for it; default false, because
+    /// AWS's line has no such field.
+    pub start_phases: bool,
+}
+
+impl Config {
+    /// Reads `path`.
+    ///
+    /// # Errors
+    /// A sentence that names the file, the place in it and what is wrong.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+/// Where state lives when nobody says: `/var/lib/lacewing` as root, else `$XDG_DATA_HOME/lacewing`.
+#[must_use]
+pub fn default_data_dir(is_root: bool) -> PathBuf {
+    if is_root {
+        return PathBuf::from("/var/lib/lacewing");
+    }
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home);
+    base.unwrap_or_else(|| PathBuf::from(".")).join("lacewing")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_with_an_unknown_key_is_refused() {
+        assert!(toml::from_str::<Config>("[scaling]\nkeep_alive = 3").is_err());
+        let config: Config = toml::from_str("[scaling]\nkeep_alive_seconds = 3\ncpu = \"quota\"").unwrap();
+        assert_eq!(config.scaling.keep_alive_seconds, 3);
+        assert_eq!(config.scaling.cpu, Cpu::Quota);
+        assert!(config.runtimes.nearest);
+    }
+}
