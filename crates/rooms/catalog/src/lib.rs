@@ -1,1 +1,27 @@
-//! lacewing-catalog
+//! Functions: what they are, where they stand, and what a call to one runs.
+//!
+//! The registry is in memory; the store is written on every change and read at start. One thread, the
+//! writer, makes all changes, so there is nothing to lock:
+//!
+//! ```text
+//! create, update ── artifact.put ──► writer ─ store ─ registry ──► answered: Pending / InProgress
+//!                                      │
+//!                                      └► prepare (code tree) ──► writer ─ store ─ registry: Active / Successful
+//! resolve ── registry                                                                      │
+//!                                                            retired(generation) ◄─────────┘
+//! ```
+//!
+//! A change is answered when it is on the disk. Whatever was under way when the process died is taken up
+//! again by [`Catalog::open`], from what the store says and not from what happened before.
+
+mod catalog;
+mod change;
+mod error;
+mod view;
+
+pub use catalog::{CanRun, Catalog, CatalogOptions};
+pub use change::{CodeChange, ConfigChange, LoggingChange, NewFunction};
+pub use error::CatalogError;
+pub use lacewing_artifact::{ArtifactError, Artifacts, CodeDir};
+pub use lacewing_store::Store;
+pub use view::{FunctionView, Page, Reason, Runnable, Scope, Totals};

@@ -1,0 +1,146 @@
+//! What callers may ask of the catalog, and what a change makes of a configuration.
+
+use bytes::Bytes;
+use lacewing_model::{
+    Architecture, Egress, EphemeralMib, FunctionConfig, FunctionName, Handler, LogFormat, LogLevel, LoggingConfig,
+    MemoryMib, RevisionId, RoleArn, Runtime, Timeout, TracingMode,
+};
+use std::collections::BTreeMap;
+
+/// A function to be made.
+#[derive(Clone, Debug)]
+pub struct NewFunction {
+    /// Its name.
+    pub name: FunctionName,
+    /// Its whole configuration, defaults filled in.
+    pub config: FunctionConfig,
+    /// Its package.
+    pub zip: Bytes,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Also publish version 1. Refused as [`crate::CatalogError::Unsupported`] until versions exist.
+    pub publish: bool,
+}
+
+/// New code for a function.
+#[derive(Clone, Debug)]
+pub struct CodeChange {
+    /// The new package.
+    pub zip: Bytes,
+    /// What it is built for; unchanged if `None`.
+    pub architecture: Option<Architecture>,
+    /// Check everything, change nothing.
+    pub dry_run: bool,
+    /// Change only if the function still has this revision.
+    pub revision: Option<RevisionId>,
+    /// Also publish a version. Refused as [`crate::CatalogError::Unsupported`] until versions exist.
+    pub publish: bool,
+}
+
+/// New configuration for a function: what is `None` stays.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct ConfigChange {
+    pub runtime: Option<Runtime>,
+    pub handler: Option<Handler>,
+    pub role: Option<RoleArn>,
+    pub description: Option<String>,
+    pub timeout: Option<Timeout>,
+    pub memory: Option<MemoryMib>,
+    pub ephemeral: Option<EphemeralMib>,
+    /// The whole new set: variables are replaced, not merged.
+    pub environment: Option<BTreeMap<String, String>>,
+    pub logging: Option<LoggingChange>,
+    pub tracing: Option<TracingMode>,
+    pub egress: Option<Egress>,
+    /// Change only if the function still has this revision.
+    pub revision: Option<RevisionId>,
+}
+
+/// New logging settings: what is `None` stays.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct LoggingChange {
+    pub format: Option<LogFormat>,
+    pub application_level: Option<LogLevel>,
+    pub system_level: Option<LogLevel>,
+    pub group: Option<String>,
+}
+
+impl ConfigChange {
+    /// `config` with this change made.
+    #[must_use]
+    pub fn apply(self, mut config: FunctionConfig) -> FunctionConfig {
+        fn set<T>(place: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *place = value;
+            }
+        }
+        set(&mut config.runtime, self.runtime);
+        set(&mut config.handler, self.handler);
+        set(&mut config.role, self.role);
+        set(&mut config.description, self.description);
+        set(&mut config.timeout, self.timeout);
+        set(&mut config.memory, self.memory);
+        set(&mut config.ephemeral, self.ephemeral);
+        set(&mut config.environment, self.environment);
+        set(&mut config.tracing, self.tracing);
+        set(&mut config.egress, self.egress);
+        if let Some(change) = self.logging {
+            config.logging = change.apply(config.logging);
+        }
+        config
+    }
+}
+
+impl LoggingChange {
+    /// `logging` with this change made. JSON has both levels, `INFO` if unsaid; text has none.
+    /// Source: recorded AWS replies.
+    #[must_use]
+    pub fn apply(self, logging: LoggingConfig) -> LoggingConfig {
+        let format = self.format.unwrap_or(logging.format);
+        let level = |new: Option<LogLevel>, old: Option<LogLevel>| match format {
+            LogFormat::Text => None,
+            LogFormat::Json => Some(new.or(old).unwrap_or(LogLevel::Info)),
+        };
+        LoggingConfig {
+            format,
+            application_level: level(self.application_level, logging.application_level),
+            system_level: level(self.system_level, logging.system_level),
+            group: self.group.unwrap_or(logging.group),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_logs_have_both_levels_and_text_logs_none() {
+        use LogFormat::{Json, Text};
+        use LogLevel::{Debug, Info, Warn};
+        let change = |format, application_level| LoggingChange { format, application_level, ..Default::default() };
+        for (why, from, change, want) in [
+            ("json fills both", (Text, None, None), change(Some(Json), None), (Json, Some(Info), Some(Info))),
+            (
+                "a given level wins",
+                (Text, None, None),
+                change(Some(Json), Some(Debug)),
+                (Json, Some(Debug), Some(Info)),
+            ),
+            (
+                "a former level stays",
+                (Json, Some(Warn), Some(Warn)),
+                change(None, None),
+                (Json, Some(Warn), Some(Warn)),
+            ),
+            ("text drops them", (Json, Some(Warn), Some(Warn)), change(Some(Text), None), (Text, None, None)),
+        ] {
+            let (format, application_level, system_level) = from;
+            let got =
+                change.apply(LoggingConfig { format, application_level, system_level, group: "/aws/lambda/f".into() });
+            assert_eq!((got.format, got.application_level, got.system_level), want, "{why}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the catalog refuses. Its words where they are AWS's are AWS's; it knows no HTTP.
+
+use lacewing_artifact::ArtifactError;
+use lacewing_model::{FunctionArn, FunctionName};
+
+/// Why the catalog did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// No such function, version or alias.
+    #[error("Function not found: {arn}")]
+    NotFound {
+        /// What was looked for, with the qualifier as the caller wrote it.
+        arn: FunctionArn,
+    },
+    /// The name is taken. Source: recorded AWS text.
+    #[error("Function already exist: {name}")]
+    AlreadyExists {
+        /// The name.
+        name: FunctionName,
+    },
+    /// The function is not in a state that allows this.
+    #[error(
+        "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    )]
+    NotReady {
+        /// The function.
+        arn: FunctionArn,
+        /// `Pending` or `Failed`.
+        state: &'static str,
+    },
+    /// The former change is still being put in force.
+    #[error("The operation cannot be performed at this time. An update is in progress for resource: {arn}")]
+    UpdateInProgress {
+        /// The function.
+        arn: FunctionArn,
+    },
+    /// The caller's revision id is not the newest.
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
+         retrieve the latest Revision Id"
+    )]
+    StaleRevision,
+    /// A value that cannot be accepted; the text is for the caller.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something that this release does not do yet.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The package was refused. Disk faults are [`CatalogError::Internal`] instead.
+    #[error(transparent)]
+    BadPackage(ArtifactError),
+    /// The disk or the database failed. The text is for the log, not for the caller.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<ArtifactError> for CatalogError {
+    fn from(error: ArtifactError) -> Self {
+        if error.is_senders_fault() { Self::BadPackage(error) } else { Self::Internal(error.to_string()) }
+    }
+}
+
+impl From<lacewing_store::StoreError> for CatalogError {
+    fn from(error: lacewing_store::StoreError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
