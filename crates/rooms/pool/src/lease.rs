@@ -1,0 +1,80 @@
+//! A sandbox lent to one call. Every way out gives its place back.
+
+use crate::decide::Place;
+use crate::pool::Pool;
+use lacewing_sandbox::{InitReport, Outcome, Rung, Sandbox, SandboxError, StartPhases, Work};
+use std::time::{Duration, Instant};
+
+/// How a sandbox was started; told to the first call that runs in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Story {
+    /// Which rung of the ladder.
+    pub rung: Rung,
+    /// Where the time went.
+    pub phases: StartPhases,
+    /// How INIT went.
+    pub init: InitReport,
+}
+
+/// A sandbox with what travels with it.
+pub(crate) struct Held<C> {
+    pub(crate) sandbox: Box<dyn Sandbox>,
+    pub(crate) companion: C,
+    /// Until the first call takes it.
+    pub(crate) story: Option<Story>,
+}
+
+/// A sandbox lent to one call. Dropping it gives it back, or only its place when it cannot run again.
+pub struct Lease<C: Send + 'static> {
+    pool: Pool<C>,
+    place: Place,
+    held: Option<Held<C>>,
+    queued: Duration,
+    usable: bool,
+}
+
+impl<C: Send + 'static> Lease<C> {
+    pub(crate) fn new(pool: Pool<C>, place: Place, held: Held<C>, queued: Duration) -> Self {
+        Self { pool, place, held: Some(held), queued, usable: true }
+    }
+
+    /// Runs one invocation.
+    ///
+    /// # Errors
+    /// The sandbox broke; it is ended when the lease is dropped.
+    ///
+    /// # Cancel safety
+    /// A run that is abandoned ends its sandbox.
+    pub async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError> {
+        self.usable = false;
+        let Some(held) = self.held.as_mut() else { return Err(SandboxError("the lease is spent".into())) };
+        let outcome = held.sandbox.run(work, deadline).await?;
+        self.usable = outcome.usable;
+        Ok(outcome)
+    }
+
+    /// What travels with the sandbox.
+    #[must_use]
+    pub fn companion(&self) -> Option<&C> {
+        self.held.as_ref().map(|held| &held.companion)
+    }
+
+    /// How the sandbox was started, for the first call that asks; then `None`.
+    pub fn take_story(&mut self) -> Option<Story> {
+        self.held.as_mut()?.story.take()
+    }
+
+    /// How long the call waited for it.
+    #[must_use]
+    pub fn queued(&self) -> Duration {
+        self.queued
+    }
+}
+
+impl<C: Send + 'static> Drop for Lease<C> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.pool.give_back(self.place, held, self.usable);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A driver without a machine: each start and each run is answered by the test.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lacewing_model::Version;
+use lacewing_sandbox::{
+    ApiPassage, ApiRequest, ApiResponse, Ending, InitEnding, InitReport, InterpreterInfo, IsolationReport, LogLine,
+    LogSink, Outcome, Rung, Sandbox, SandboxDriver, SandboxError, StartError, StartPhases, StartSpec, Started, Work,
+};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// How the next starts go.
+#[derive(Clone, Debug)]
+pub enum FakeStart {
+    /// They succeed.
+    Well,
+    /// They fail with this.
+    Fails(StartError),
+}
+
+/// Starts sandboxes that answer each event with itself. Starts and runs wait for a permit of their gate, so
+/// a test decides when they end.
+pub struct FakeDriver {
+    start: Mutex<FakeStart>,
+    /// One permit lets one start finish.
+    pub starts: Arc<Semaphore>,
+    /// One permit lets one run finish.
+    pub runs: Arc<Semaphore>,
+    alive: Arc<AtomicUsize>,
+    started: AtomicUsize,
+}
+
+impl FakeDriver {
+    /// A driver whose gates stand open.
+    #[must_use]
+    pub fn open() -> Arc<Self> {
+        Self::gated(Semaphore::MAX_PERMITS, Semaphore::MAX_PERMITS)
+    }
+
+    /// A driver whose gates let this many through.
+    #[must_use]
+    pub fn gated(starts: usize, runs: usize) -> Arc<Self> {
+        Arc::new(Self {
+            start: Mutex::new(FakeStart::Well),
+            starts: Arc::new(Semaphore::new(starts)),
+            runs: Arc::new(Semaphore::new(runs)),
+            alive: Arc::new(AtomicUsize::new(0)),
+            started: AtomicUsize::new(0),
+        })
+    }
+
+    /// Decides how the next starts go.
+    pub fn next_starts(&self, how: FakeStart) {
+        *self.start.lock().unwrap_or_else(PoisonError::into_inner) = how;
+    }
+
+    /// How many sandboxes live.
+    #[must_use]
+    pub fn alive(&self) -> usize {
+        self.alive.load(Ordering::SeqCst)
+    }
+
+    /// How many starts were begun.
+    #[must_use]
+    pub fn started(&self) -> usize {
+        self.started.load(Ordering::SeqCst)
+    }
+}
+
+async fn pass(gate: &Semaphore) {
+    if let Ok(permit) = gate.acquire().await {
+        permit.forget();
+    }
+}
+
+#[async_trait]
+impl SandboxDriver for FakeDriver {
+    async fn start(&self, _spec: StartSpec) -> Result<Started, StartError> {
+        self.started.fetch_add(1, Ordering::SeqCst);
+        pass(&self.starts).await;
+        let how = self.start.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let FakeStart::Fails(error) = how {
+            return Err(error);
+        }
+        self.alive.fetch_add(1, Ordering::SeqCst);
+        Ok(Started {
+            sandbox: Box::new(FakeSandbox { alive: Arc::clone(&self.alive), runs: Arc::clone(&self.runs) }),
+            init: InitReport { duration: Duration::from_millis(5), ending: InitEnding::Ready },
+            rung: Rung::Full,
+            phases: StartPhases::default(),
+        })
+    }
+
+    fn isolation(&self) -> IsolationReport {
+        IsolationReport { driver: "fake", walls: Vec::new() }
+    }
+
+    fn interpreters(&self) -> Vec<InterpreterInfo> {
+        Vec::new()
+    }
+
+    fn can_run(&self, _version: &Version) -> Result<(), StartError> {
+        Ok(())
+    }
+}
+
+struct FakeSandbox {
+    alive: Arc<AtomicUsize>,
+    runs: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Sandbox for FakeSandbox {
+    /// Answers with the event; the event `"break"` breaks the sandbox, `"spent"` leaves it unusable.
+    async fn run(&mut self, work: Work, _deadline: Instant) -> Result<Outcome, SandboxError> {
+        pass(&self.runs).await;
+        if work.payload == Bytes::from_static(b"\"break\"") {
+            return Err(SandboxError("as the test asked".into()));
+        }
+        Ok(Outcome {
+            usable: work.payload != Bytes::from_static(b"\"spent\""),
+            ending: Ending::Answer(work.payload),
+            duration: Duration::from_micros(1_500),
+            init: None,
+            memory_peak_bytes: 30 << 20,
+            cpu: Duration::from_millis(1),
+        })
+    }
+}
+
+impl Drop for FakeSandbox {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A sink that keeps the texts it was given.
+#[derive(Debug, Default)]
+pub struct QuietSink(pub Mutex<Vec<String>>);
+
+impl LogSink for QuietSink {
+    fn write(&self, line: LogLine) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.text);
+    }
+}
+
+/// A passage that answers every request with 404.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FakePassage;
+
+impl ApiPassage for FakePassage {
+    fn call(&self, _request: ApiRequest) -> Pin<Box<dyn Future<Output = ApiResponse> + Send>> {
+        Box::pin(async { ApiResponse { status: 404, headers: Vec::new(), body: Bytes::new() } })
+    }
+}
