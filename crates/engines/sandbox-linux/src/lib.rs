@@ -1,1 +1,2 @@
 //! lacewing-sandbox-linux
+mod net;
