@@ -10,4 +10,4 @@ mod pool;
 
 pub use decide::{Action, CallId, Census, Event, Place, PoolLimits, PoolState};
 pub use lease::{Lease, Story};
-pub use pool::{Order, Pool, PoolError, Recipe};
+pub use pool::{Pool, PoolError, Recipe};

@@ -5,22 +5,12 @@ use crate::lease::{Held, Lease, Story};
 use lacewing_model::{Clock, RevisionId, Version};
 use lacewing_sandbox::{SandboxDriver, StartError, StartSpec};
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Which version a call wants, and where its code lies.
-#[derive(Clone)]
-pub struct Order {
-    /// The version.
-    pub version: Arc<Version>,
-    /// Its unpacked package. A recipe's companion may hold it, so that it lies there as long as it is mounted.
-    pub code_dir: Arc<Path>,
-}
-
-/// Makes what a start needs: the spec, and what travels with the sandbox until its end.
-pub type Recipe<C> = Arc<dyn Fn(&Order) -> (StartSpec, C) + Send + Sync>;
+/// Makes what a start of one version needs: the spec, and what travels with the sandbox until its end.
+pub type Recipe<C> = Arc<dyn Fn() -> (StartSpec, C) + Send + Sync>;
 
 /// Why no sandbox could be lent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +37,6 @@ impl<C: Send + 'static> Clone for Pool<C> {
 
 struct Inner<C: Send + 'static> {
     driver: Arc<dyn SandboxDriver>,
-    recipe: Recipe<C>,
     clock: Arc<dyn Clock>,
     hall: Mutex<Hall<C>>,
 }
@@ -58,7 +47,7 @@ struct Hall<C> {
     idle: HashMap<Place, Held<C>>,
     waiting: HashMap<CallId, Waiter<C>>,
     /// What to start for a version, while calls wait for it, and how many do.
-    orders: HashMap<RevisionId, (Order, usize)>,
+    recipes: HashMap<RevisionId, (Recipe<C>, usize)>,
     next_call: u64,
     stopping: bool,
     /// Kept so that a decision allocates nothing.
@@ -80,7 +69,7 @@ enum Arrived<'a, C: Send + 'static> {
 
 /// What is left to do once the lock is gone.
 enum Errand<C> {
-    Start(Place, Order),
+    Start(Place, Recipe<C>),
     GiveBack(Place, Held<C>),
     End(Held<C>),
 }
@@ -88,44 +77,45 @@ enum Errand<C> {
 impl<C: Send + 'static> Pool<C> {
     /// An empty pool.
     #[must_use]
-    pub fn new(driver: Arc<dyn SandboxDriver>, limits: PoolLimits, recipe: Recipe<C>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(driver: Arc<dyn SandboxDriver>, limits: PoolLimits, clock: Arc<dyn Clock>) -> Self {
         let hall = Hall {
             state: PoolState::new(limits),
             idle: HashMap::new(),
             waiting: HashMap::new(),
-            orders: HashMap::new(),
+            recipes: HashMap::new(),
             next_call: 0,
             stopping: false,
             actions: Vec::new(),
         };
-        Self(Arc::new(Inner { driver, recipe, clock, hall: Mutex::new(hall) }))
+        Self(Arc::new(Inner { driver, clock, hall: Mutex::new(hall) }))
     }
 
-    /// Lends a sandbox of `order`'s version: an idle one at once, else the first that becomes free.
+    /// Lends a sandbox of `version`: an idle one at once, else the first that becomes free. `recipe` is asked
+    /// for only where none idles.
     ///
     /// # Errors
     /// See [`PoolError`].
     ///
     /// # Cancel safety
     /// An abandoned wait leaves the line; a start begun for it goes on and serves another.
-    pub async fn lease(&self, order: &Order) -> Result<Lease<C>, PoolError> {
+    pub async fn lease(&self, version: &Version, recipe: impl FnOnce() -> Recipe<C>) -> Result<Lease<C>, PoolError> {
         let began = Instant::now();
-        let (place, held) = match self.arrive(order)? {
+        let (place, held) = match self.arrive(version, recipe)? {
             Arrived::Served(place, held) => (place, held),
             Arrived::Waits(mut wait) => (&mut wait.reply).await.unwrap_or(Err(PoolError::Stopping))?,
         };
         Ok(Lease::new(self.clone(), place, held, began.elapsed()))
     }
 
-    fn arrive(&self, order: &Order) -> Result<Arrived<'_, C>, PoolError> {
-        let generation = order.version.generation;
+    fn arrive(&self, version: &Version, recipe: impl FnOnce() -> Recipe<C>) -> Result<Arrived<'_, C>, PoolError> {
+        let generation = version.generation;
         let mut hall = self.hall();
         if hall.stopping {
             return Err(PoolError::Stopping);
         }
         let call = CallId(hall.next_call);
         hall.next_call += 1;
-        let event = Event::Arrive { call, generation, memory: order.version.config.memory };
+        let event = Event::Arrive { call, generation, memory: version.config.memory };
         let now = self.0.clock.now();
         let mut actions = std::mem::take(&mut hall.actions);
         hall.state.on(event, now, &mut actions);
@@ -138,7 +128,7 @@ impl<C: Send + 'static> Pool<C> {
         }
         let (sender, reply) = oneshot::channel();
         hall.waiting.insert(call, Waiter { generation, reply: sender });
-        hall.orders.entry(generation).or_insert_with(|| (order.clone(), 0)).1 += 1;
+        hall.recipes.entry(generation).or_insert_with(|| (recipe(), 0)).1 += 1;
         let errands = hall.perform(actions, None);
         drop(hall);
         let wait = Wait { pool: self, call, generation, reply };
@@ -203,9 +193,9 @@ impl<C: Send + 'static> Pool<C> {
     fn run(&self, errands: Vec<Errand<C>>) {
         for errand in errands {
             match errand {
-                Errand::Start(place, order) => {
+                Errand::Start(place, recipe) => {
                     let pool = self.clone();
-                    tokio::spawn(async move { pool.start(place, order).await });
+                    tokio::spawn(async move { pool.start(place, recipe).await });
                 }
                 Errand::GiveBack(place, held) => self.give_back(place, held, true),
                 Errand::End(held) => drop(held),
@@ -213,11 +203,11 @@ impl<C: Send + 'static> Pool<C> {
         }
     }
 
-    async fn start(self, place: Place, order: Order) {
+    async fn start(self, place: Place, recipe: Recipe<C>) {
         // Should the start panic, the place must still come back.
         let mut settle =
             Settle { pool: &self, place, result: Err(StartError::Broken("the start was abandoned".into())) };
-        let (spec, companion) = (self.0.recipe)(&order);
+        let (spec, companion) = recipe();
         settle.result = self.0.driver.start(spec).await.map(|started| Held {
             sandbox: started.sandbox,
             companion,
@@ -263,8 +253,8 @@ impl<C: Send + 'static> Hall<C> {
         for action in actions.drain(..) {
             match action {
                 Action::Start { place, generation } => {
-                    if let Some((order, _)) = self.orders.get(&generation) {
-                        errands.push(Errand::Start(place, order.clone()));
+                    if let Some((recipe, _)) = self.recipes.get(&generation) {
+                        errands.push(Errand::Start(place, Arc::clone(recipe)));
                     }
                 }
                 Action::Give { call, place } => {
@@ -303,10 +293,10 @@ impl<C: Send + 'static> Hall<C> {
 
     fn leave_line(&mut self, call: CallId) -> Option<oneshot::Sender<Grant<C>>> {
         let waiter = self.waiting.remove(&call)?;
-        if let Some((_, waiting)) = self.orders.get_mut(&waiter.generation) {
+        if let Some((_, waiting)) = self.recipes.get_mut(&waiter.generation) {
             *waiting -= 1;
             if *waiting == 0 {
-                self.orders.remove(&waiter.generation);
+                self.recipes.remove(&waiter.generation);
             }
         }
         Some(waiter.reply)
@@ -362,29 +352,37 @@ mod tests {
     fn pool(driver: &Arc<FakeDriver>, memory_mib: u64) -> (Pool<()>, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp(0)));
         let limits = PoolLimits { memory_mib, starts_at_once: 4, keep_alive: Duration::from_secs(60) };
-        let recipe: Recipe<()> = Arc::new(|order| {
+        (Pool::new(Arc::clone(driver) as _, limits, Arc::clone(&clock) as _), clock)
+    }
+
+    fn version() -> Arc<Version> {
+        Arc::new(version_named("f"))
+    }
+
+    fn recipe(version: &Arc<Version>) -> Recipe<()> {
+        let version = Arc::clone(version);
+        Arc::new(move || {
             let spec = StartSpec {
                 id: SandboxId::random(),
-                version: Arc::clone(&order.version),
-                code_dir: order.code_dir.to_path_buf(),
+                version: Arc::clone(&version),
+                code_dir: "/code".into(),
                 environment: Vec::new(),
                 init_max: Duration::from_secs(10),
                 logs: Arc::new(QuietSink::default()),
                 api: Arc::new(FakePassage),
             };
             (spec, ())
-        });
-        (Pool::new(Arc::clone(driver) as _, limits, recipe, Arc::clone(&clock) as _), clock)
+        })
     }
 
-    fn order() -> Order {
-        Order { version: Arc::new(version_named("f")), code_dir: Path::new("/code").into() }
+    async fn lend(pool: &Pool<()>, version: &Arc<Version>) -> Result<Lease<()>, PoolError> {
+        pool.lease(version, || recipe(version)).await
     }
 
-    fn work(payload: &'static str, order: &Order) -> Work {
+    fn work(payload: &'static str, version: &Arc<Version>) -> Work {
         Work {
             request_id: RequestId::random(),
-            invoked_arn: order.version.arn(),
+            invoked_arn: version.arn(),
             deadline: Timestamp(3_000),
             timeout: Duration::from_secs(3),
             payload: Bytes::from_static(payload.as_bytes()),
@@ -393,21 +391,21 @@ mod tests {
         }
     }
 
-    async fn run(pool: &Pool<()>, order: &Order, payload: &'static str) {
-        let mut lease = pool.lease(order).await.unwrap();
-        let _ = lease.run(work(payload, order), Instant::now() + Duration::from_secs(3)).await;
+    async fn run(pool: &Pool<()>, version: &Arc<Version>, payload: &'static str) {
+        let mut lease = lend(pool, version).await.unwrap();
+        let _ = lease.run(work(payload, version), Instant::now() + Duration::from_secs(3)).await;
     }
 
     #[tokio::test]
     async fn a_sandbox_is_reused_and_its_story_told_once() {
         let driver = FakeDriver::open();
         let (pool, _) = pool(&driver, 1_024);
-        let order = order();
-        let mut lease = pool.lease(&order).await.unwrap();
+        let version = version();
+        let mut lease = lend(&pool, &version).await.unwrap();
         assert!(lease.take_story().is_some());
-        lease.run(work("1", &order), Instant::now()).await.unwrap();
+        lease.run(work("1", &version), Instant::now()).await.unwrap();
         drop(lease);
-        let mut lease = pool.lease(&order).await.unwrap();
+        let mut lease = lend(&pool, &version).await.unwrap();
         assert!(lease.take_story().is_none());
         drop(lease);
         assert_eq!(driver.started(), 1);
@@ -417,12 +415,12 @@ mod tests {
     async fn a_broken_spent_or_abandoned_run_ends_its_sandbox() {
         let driver = FakeDriver::gated(8, 2);
         let (pool, _) = pool(&driver, 1_024);
-        let order = order();
-        run(&pool, &order, "\"break\"").await;
-        run(&pool, &order, "\"spent\"").await;
+        let version = version();
+        run(&pool, &version, "\"break\"").await;
+        run(&pool, &version, "\"spent\"").await;
         assert_eq!(driver.alive(), 0);
         {
-            let stuck = run(&pool, &order, "1");
+            let stuck = run(&pool, &version, "1");
             tokio::pin!(stuck);
             while driver.alive() == 0 {
                 assert!(!futures_poll_once(stuck.as_mut()).await, "no permit is left for this run");
@@ -442,7 +440,7 @@ mod tests {
         let driver = FakeDriver::open();
         driver.next_starts(FakeStart::Fails(StartError::Broken("as asked".into())));
         let (pool, _) = pool(&driver, 1_024);
-        let refused = pool.lease(&order()).await.map(|_| ());
+        let refused = lend(&pool, &version()).await.map(|_| ());
         assert_eq!(refused, Err(PoolError::Start(StartError::Broken("as asked".into()))));
         assert_eq!(pool.census(), Census::default());
     }
@@ -451,15 +449,15 @@ mod tests {
     async fn an_abandoned_wait_leaves_its_start_to_the_next_call() {
         let driver = FakeDriver::gated(0, 8);
         let (pool, _) = pool(&driver, 1_024);
-        let order = order();
+        let version = version();
         {
-            let wait = pool.lease(&order);
+            let wait = lend(&pool, &version);
             tokio::pin!(wait);
             assert!(!futures_poll_once(wait).await);
         }
         assert_eq!(pool.census().waiting, 0);
         driver.starts.add_permits(1);
-        run(&pool, &order, "1").await;
+        run(&pool, &version, "1").await;
         assert_eq!((driver.started(), pool.census().idle), (1, 1));
     }
 
@@ -467,9 +465,9 @@ mod tests {
     async fn a_full_machine_refuses_and_zero_comes_after_the_keep_alive() {
         let driver = FakeDriver::open();
         let (pool, clock) = pool(&driver, 128);
-        let order = order();
-        let lease = pool.lease(&order).await.unwrap();
-        assert_eq!(pool.lease(&order).await.map(|_| ()), Err(PoolError::Full));
+        let version = version();
+        let lease = lend(&pool, &version).await.unwrap();
+        assert_eq!(lend(&pool, &version).await.map(|_| ()), Err(PoolError::Full));
         drop(lease);
         clock.advance(Duration::from_secs(60));
         pool.tick();
@@ -480,10 +478,10 @@ mod tests {
     async fn a_draining_pool_lends_nothing_and_keeps_nothing() {
         let driver = FakeDriver::open();
         let (pool, _) = pool(&driver, 1_024);
-        let order = order();
-        let lease = pool.lease(&order).await.unwrap();
+        let version = version();
+        let lease = lend(&pool, &version).await.unwrap();
         pool.drain();
-        assert_eq!(pool.lease(&order).await.map(|_| ()), Err(PoolError::Stopping));
+        assert_eq!(lend(&pool, &version).await.map(|_| ()), Err(PoolError::Stopping));
         drop(lease);
         assert_eq!(driver.alive(), 0);
     }
