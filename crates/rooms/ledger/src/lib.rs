@@ -1,1 +1,123 @@
-//! lacewing-ledger
+//! What happened: function logs, usage records, and the money they come to.
+//!
+//! ```text
+//! driver ── LogSink::write ──► logs: memory ──(each second)──► segments below logs/ ──► CloudWatch Logs queries
+//! settle ── record ──────────► usage: one write(2) below usage/, folded into hours ──► bill under a rate card
+//! ```
+//!
+//! Nothing here waits for a disk on the path of a call but `record`, whose one append is the promise that
+//! `kill -9` loses no answered call. Queries read files: call them where blocking is allowed.
+
+mod logs;
+mod money;
+mod options;
+mod usage;
+
+pub use logs::{
+    EventsPage, EventsQuery, FilterPage, FilterQuery, GroupInfo, GroupQuery, LogEvent, LogScope, LogStream, LogsError,
+    Page, StreamInfo, StreamOrder, StreamQuery,
+};
+pub use money::{Bill, BillLine, BillQuery, CardError, Meter, RateCard, Slice};
+pub use options::{LedgerOptions, LogOptions, UsageOptions};
+pub use usage::{FunctionKey, FunctionUsage, Sums, UsageError, UsageOutcome, UsageQuery, UsageRecord, billed_ms};
+
+use lacewing_model::{SandboxId, Version};
+use std::sync::Arc;
+
+/// The ledger could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Its usage files cannot be read or written.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The thread that writes logs could not be started.
+    #[error("no thread for writing logs: {0}; raise the limit on processes of this user (ulimit -u)")]
+    Thread(std::io::Error),
+}
+
+/// Logs and usage of everything that ran. A cheap handle.
+#[derive(Clone)]
+pub struct Ledger {
+    logs: Arc<logs::Logs>,
+    usage: Arc<usage::Usage>,
+}
+
+impl Ledger {
+    /// Opens what lies below the data dir: reads the newest usage file and no log at all.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the usage files cannot be used.
+    pub fn open(options: LedgerOptions) -> Result<Self, LedgerError> {
+        let usage = usage::Usage::open(&options)?;
+        let logs = logs::Logs::open(options).map_err(LedgerError::Thread)?;
+        Ok(Self { logs: Arc::new(logs), usage: Arc::new(usage) })
+    }
+
+    /// The log stream of a new sandbox of `version`, named for today.
+    #[must_use]
+    pub fn stream(&self, version: &Version, sandbox: SandboxId) -> Arc<LogStream> {
+        self.logs.stream(version, sandbox)
+    }
+
+    /// Writes all buffered log lines to disk now; the background does so each second.
+    pub fn flush(&self) {
+        self.logs.flush();
+    }
+
+    /// Keeps one finished invocation. When this returns, the record outlives `kill -9`. A second record of
+    /// the same request and attempt changes nothing.
+    ///
+    /// # Errors
+    /// [`UsageError`] when the disk refuses it: the invocation is then not accounted for.
+    pub fn record(&self, record: &UsageRecord) -> Result<(), UsageError> {
+        self.usage.record(record)
+    }
+
+    /// Sums of usage, one row per function and architecture, ordered by region, name and architecture.
+    ///
+    /// # Errors
+    /// [`UsageError`] when a usage file cannot be read or is damaged.
+    pub fn usage(&self, query: &UsageQuery) -> Result<Vec<FunctionUsage>, UsageError> {
+        self.usage.sum(query)
+    }
+
+    /// What the usage costs under `card`.
+    ///
+    /// # Errors
+    /// [`UsageError`] when a usage file cannot be read or is damaged.
+    pub fn bill(&self, query: &BillQuery, card: &RateCard) -> Result<Bill, UsageError> {
+        money::bill(query, card, |usage| self.usage.sum(usage))
+    }
+
+    /// Log groups by name. Source: CloudWatch Logs API, `DescribeLogGroups`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn describe_groups(&self, scope: &LogScope, query: &GroupQuery) -> Result<Page<GroupInfo>, LogsError> {
+        self.logs.describe_groups(scope, query)
+    }
+
+    /// Streams of a group. Source: CloudWatch Logs API, `DescribeLogStreams`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn describe_streams(&self, scope: &LogScope, query: &StreamQuery) -> Result<Page<StreamInfo>, LogsError> {
+        self.logs.describe_streams(scope, query)
+    }
+
+    /// Events of one stream. Source: CloudWatch Logs API, `GetLogEvents`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn get_events(&self, scope: &LogScope, query: &EventsQuery) -> Result<EventsPage, LogsError> {
+        self.logs.get_events(scope, query)
+    }
+
+    /// Events of a group, its streams interleaved. Source: CloudWatch Logs API, `FilterLogEvents`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn filter_events(&self, scope: &LogScope, query: &FilterQuery) -> Result<FilterPage, LogsError> {
+        self.logs.filter_events(scope, query)
+    }
+}
