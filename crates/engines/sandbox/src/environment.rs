@@ -102,33 +102,12 @@ pub fn lambda_environment(
 /// `YYYY/MM/DD/[VERSION]SANDBOX`, the day in UTC. Source: CloudWatch log streams of Lambda functions.
 #[must_use]
 pub fn log_stream_name(version: &Version, sandbox: SandboxId, now: Timestamp) -> String {
-    let (year, month, day) = civil_from_days(now.0 / 86_400_000);
-    format!("{year:04}/{month:02}/{day:02}/[{}]{sandbox}", version.number)
-}
-
-/// The civil date of a day number since 1970. Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+    format!("{}/[{}]{sandbox}", now.civil().strftime("%Y/%m/%d"), version.number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_of_streams_are_civil() {
-        for (day, want) in [(0, (1970, 1, 1)), (59, (1970, 3, 1)), (19_782, (2024, 2, 29)), (20_781, (2026, 11, 24))] {
-            assert_eq!(civil_from_days(day), want);
-        }
-    }
 
     #[test]
     fn reserved_names_are_found_in_order() {

@@ -1,5 +1,6 @@
 //! Time as the rooms see it: wall-clock stamps in milliseconds, handed in by whoever drives them.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,10 +15,24 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// The same moment for calendars, UTC. Moments beyond the year 9999 stand at its end.
+    #[must_use]
+    pub fn civil(self) -> jiff::civil::DateTime {
+        let moment = i64::try_from(self.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        jiff::tz::Offset::UTC.to_datetime(moment.unwrap_or(jiff::Timestamp::MAX))
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// `2026-11-24T02:36:00.123Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.civil().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").fmt(f)
     }
 }
 
@@ -58,5 +73,16 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_print_as_iso_8601_with_milliseconds() {
+        assert_eq!(Timestamp(1_795_000_000_123).to_string(), "2026-11-18T11:06:40.123Z");
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -91,6 +91,12 @@ macro_rules! uuid_id {
             pub fn as_u128(self) -> u128 {
                 self.0.as_u128()
             }
+
+            /// The one with these 128 bits.
+            #[must_use]
+            pub fn from_u128(bits: u128) -> Self {
+                Self(uuid::Uuid::from_u128(bits))
+            }
         }
 
         impl FromStr for $name {

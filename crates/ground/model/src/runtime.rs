@@ -1,5 +1,6 @@
 //! Which runtime a function asks for, and which ones this build can serve.
 
+use crate::Region;
 use std::fmt;
 use std::str::FromStr;
 
@@ -53,6 +54,30 @@ impl Runtime {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The version's name as `INIT_START` shows it, such as `python:3.11.v1`.
+    #[must_use]
+    pub fn version_name(&self) -> String {
+        match self.language {
+            Language::Python(minor) => format!("python:3.{minor}.v1"),
+            Language::Node(major) => format!("nodejs:{major}.v1"),
+            Language::Provided => format!("{}.v1", self.id.replace('.', ":")),
+        }
+    }
+
+    /// The version's ARN. AWS ends it in a hash of the runtime's image; ours is one of the identifier, so
+    /// that it is stable.
+    #[must_use]
+    pub fn version_arn(&self, region: &Region) -> String {
+        let mut arn = format!("arn:aws:lambda:{region}::runtime:");
+        for lane in 0..4_u64 {
+            // FNV-1a, a lane for each 64 bits.
+            let start = 0xcbf2_9ce4_8422_2325 ^ lane;
+            let hash = self.id.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+            arn.push_str(&format!("{hash:016x}"));
+        }
+        arn
     }
 
     /// What has to run it.

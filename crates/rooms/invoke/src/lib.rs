@@ -1,1 +1,20 @@
-//! lacewing-invoke
+//! The corridor: resolve, admit, lease, run, settle. One file per step that decides something.
+//!
+//! ```text
+//! call ─► catalog.resolve ─► admit ─► pool.lease ─► lease.run ─► settle { report, ledger.record } ─► answer
+//! ```
+//!
+//! A caller that hangs up stops no function: the rest of its corridor goes on in a task of its own.
+
+mod admit;
+mod corridor;
+mod detach;
+mod error;
+mod report;
+mod start;
+mod trace;
+
+pub use admit::Permit;
+pub use corridor::{Answer, Call, Invoke, InvokeParts};
+pub use error::{InvokeError, ThrottleReason};
+pub use start::{Companion, OpenSession};

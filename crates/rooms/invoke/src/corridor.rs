@@ -1,0 +1,308 @@
+//! The corridor itself, read as the flow.
+
+use crate::admit::{Admission, Permit};
+use crate::detach::Detached;
+use crate::error::InvokeError;
+use crate::report::{self, Account};
+use crate::start::{Companion, Kitchen, OpenSession};
+use crate::trace::trace_id;
+use bytes::Bytes;
+use lacewing_catalog::{Catalog, Runnable, Scope};
+use lacewing_ledger::{Ledger, UsageRecord, billed_ms};
+use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, VersionNumber};
+use lacewing_pool::{Census, Lease, Pool, PoolLimits, Story};
+use lacewing_sandbox::{ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, Work};
+use serde::de::IgnoredAny;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the corridor is made of.
+pub struct InvokeParts {
+    /// Names to versions.
+    pub catalog: Catalog,
+    /// Logs and usage.
+    pub ledger: Ledger,
+    /// Makes sandboxes.
+    pub driver: Arc<dyn SandboxDriver>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Named limits.
+    pub limits: Limits,
+    /// The pool's bounds.
+    pub pool: PoolLimits,
+    /// Opens a session for a function's role.
+    pub open_session: OpenSession,
+    /// The way from a sandbox to the public API.
+    pub api: Arc<dyn ApiPassage>,
+    /// Adds how a start went to the REPORT line.
+    pub start_phases: bool,
+}
+
+/// One call, as the gateway read it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Whose function, and where.
+    pub scope: Arc<Scope>,
+    /// Its name.
+    pub name: FunctionName,
+    /// What the caller wrote behind the name.
+    pub qualifier: Option<Qualifier>,
+    /// The event. Empty counts as `{}`.
+    pub payload: Bytes,
+    /// The caller's `X-Amzn-Trace-Id`.
+    pub trace_id: Option<String>,
+    /// The client context, decoded.
+    pub client_context: Option<String>,
+    /// Whether the caller wants the end of the log.
+    pub tail: bool,
+}
+
+/// What a call came to.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The invocation's id.
+    pub request_id: RequestId,
+    /// The version that ran.
+    pub executed_version: VersionNumber,
+    /// What it was traced as.
+    pub trace_id: String,
+    /// The function's answer or error.
+    pub ending: Ending,
+    /// The last bytes of the invocation's log, where they were asked for.
+    pub log_tail: Option<Vec<u8>>,
+}
+
+/// The corridor: a cheap handle.
+#[derive(Clone)]
+pub struct Invoke(Arc<Inner>);
+
+struct Inner {
+    catalog: Catalog,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    admission: Admission,
+    pool: Pool<Companion>,
+    kitchen: Arc<Kitchen>,
+    start_phases: bool,
+}
+
+impl Invoke {
+    /// Puts the corridor together.
+    #[must_use]
+    pub fn new(parts: InvokeParts) -> Self {
+        let kitchen = Kitchen {
+            ledger: parts.ledger.clone(),
+            clock: Arc::clone(&parts.clock),
+            open_session: parts.open_session,
+            api: parts.api,
+            init_max: parts.limits.init_max,
+        };
+        Self(Arc::new(Inner {
+            pool: Pool::new(parts.driver, parts.pool, Arc::clone(&parts.clock)),
+            admission: Admission::new(parts.limits.account_concurrency_max),
+            kitchen: Arc::new(kitchen),
+            catalog: parts.catalog,
+            ledger: parts.ledger,
+            clock: parts.clock,
+            limits: parts.limits,
+            start_phases: parts.start_phases,
+        }))
+    }
+
+    /// Runs one call.
+    ///
+    /// # Errors
+    /// [`InvokeError`] where it was not run. A function that fails is an [`Answer`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops no function: what is left of the corridor goes on by itself.
+    pub async fn call(&self, call: Call) -> Result<Answer, InvokeError> {
+        let inner = Arc::clone(&self.0);
+        Detached::new(async move { inner.walk(call).await }).await
+    }
+
+    /// What a `DryRun` checks: that the function is there and can be invoked.
+    ///
+    /// # Errors
+    /// As [`Invoke::call`].
+    pub fn check(&self, call: &Call) -> Result<(), InvokeError> {
+        self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
+        Ok(())
+    }
+
+    /// Follows what the catalog retires and lets keep-alives run out, until dropped.
+    pub async fn keep_house(&self) {
+        let mut retired = self.0.catalog.retired();
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                generation = retired.recv() => match generation {
+                    Ok(generation) => self.0.pool.retire(generation),
+                    // Those missed end by their keep-alive; nothing new resolves to them.
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                },
+                _ = second.tick() => self.0.pool.tick(),
+            }
+        }
+    }
+
+    /// Refuses new calls and ends what is idle; running calls go on.
+    pub fn drain(&self) {
+        self.0.pool.drain();
+    }
+
+    /// Figures of the moment.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        self.0.pool.census()
+    }
+}
+
+impl Inner {
+    async fn walk(&self, call: Call) -> Result<Answer, InvokeError> {
+        let runnable = self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
+        let payload = self.check_payload(call.payload)?;
+        let permit = self.admission.admit(Arc::clone(&call.scope))?;
+        let mut lease =
+            self.pool.lease(&runnable.version, || Arc::clone(&self.kitchen).recipe(runnable.clone())).await?;
+        let request_id = RequestId::random();
+        let visit = Visit { runnable, request_id, story: lease.take_story(), bytes_in: payload.len(), tail: call.tail };
+        let trace_id = trace_id(call.trace_id, self.clock.now());
+        let timeout = visit.runnable.version.config.timeout.duration();
+        let work = Work {
+            request_id,
+            invoked_arn: visit.runnable.version.arn_as(call.qualifier),
+            deadline: self.clock.now().plus(timeout),
+            timeout,
+            payload,
+            trace_id: trace_id.clone(),
+            client_context: call.client_context,
+        };
+        self.open(&visit, &lease);
+        let outcome = match lease.run(work, Instant::now() + timeout).await {
+            Ok(outcome) => outcome,
+            Err(broken) => {
+                self.abort(&visit, &lease);
+                return Err(InvokeError::Internal(broken.to_string()));
+            }
+        };
+        let log_tail = self.settle(&visit, &lease, &outcome, permit)?;
+        let executed_version = visit.runnable.version.number;
+        Ok(Answer { request_id, executed_version, trace_id, ending: outcome.ending, log_tail })
+    }
+
+    fn check_payload(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let (bytes, max) = (payload.len() as u64, self.limits.sync_payload_bytes_max);
+        if bytes > max {
+            return Err(InvokeError::PayloadTooLarge { bytes, max, kind: "RequestResponse" });
+        }
+        if payload.is_empty() {
+            return Ok(Bytes::from_static(b"{}"));
+        }
+        match serde_json::from_slice::<IgnoredAny>(&payload) {
+            Ok(_) => Ok(payload),
+            Err(error) => Err(InvokeError::NotJson(error.to_string())),
+        }
+    }
+
+    /// The lines before the run.
+    fn open(&self, visit: &Visit, lease: &Lease<Companion>) {
+        let Some(companion) = lease.companion() else { return };
+        let (version, now) = (&visit.runnable.version, self.clock.now());
+        if let Some(story) = &visit.story {
+            say(companion, report::init_report(version, &story.init, "init", now));
+        }
+        companion.logs.begin(visit.request_id, visit.tail);
+        say(companion, report::start(version, visit.request_id, now));
+    }
+
+    /// The lines after the run, and the record: on the disk before the caller is answered.
+    fn settle(
+        &self,
+        visit: &Visit,
+        lease: &Lease<Companion>,
+        outcome: &Outcome,
+        permit: Permit,
+    ) -> Result<Option<Vec<u8>>, InvokeError> {
+        let account = Account {
+            request_id: visit.request_id,
+            version: &visit.runnable.version,
+            outcome,
+            init: visit.story.as_ref().map(|story| story.init.duration),
+            story: visit.story.as_ref(),
+            queued: lease.queued(),
+            start_phases: self.start_phases,
+            now: self.clock.now(),
+        };
+        let mut tail = None;
+        if let Some(companion) = lease.companion() {
+            if let Some(init) = &outcome.init {
+                say(companion, report::init_report(account.version, init, "invoke", account.now));
+            }
+            say(companion, report::end(&account));
+            say(companion, report::report(&account));
+            tail = companion.logs.end();
+        }
+        let record = usage_record(&account, visit.bytes_in);
+        self.ledger.record(&record).map_err(|error| InvokeError::Internal(error.to_string()))?;
+        drop(permit);
+        Ok(tail)
+    }
+
+    fn abort(&self, visit: &Visit, lease: &Lease<Companion>) {
+        if let Some(companion) = lease.companion() {
+            companion.logs.platform(&format!("RequestId: {} Error: the sandbox broke", visit.request_id));
+            companion.logs.end();
+        }
+    }
+}
+
+/// Writes a platform line, unless the function's log level hides it.
+fn say(companion: &Companion, line: Option<String>) {
+    if let Some(line) = line {
+        companion.logs.platform(&line);
+    }
+}
+
+/// What the steps of one call share.
+struct Visit {
+    runnable: Runnable,
+    request_id: RequestId,
+    /// How the sandbox was started, where this call is its first.
+    story: Option<Story>,
+    bytes_in: usize,
+    tail: bool,
+}
+
+fn usage_record(account: &Account<'_>, bytes_in: usize) -> UsageRecord {
+    let Account { version, outcome, .. } = account;
+    UsageRecord {
+        account: version.account.clone(),
+        region: version.region.clone(),
+        function: version.name.clone(),
+        version: version.number,
+        request_id: account.request_id,
+        attempt: 1,
+        rung: account.story.map_or(Rung::Warm, |story| story.rung),
+        init: account.init,
+        duration: outcome.duration,
+        billed_ms: billed_ms(account.init, outcome.duration),
+        memory: version.config.memory,
+        ephemeral: version.config.ephemeral,
+        architecture: version.config.architecture,
+        memory_peak_bytes: outcome.memory_peak_bytes,
+        cpu: outcome.cpu,
+        bytes_in: bytes_in as u64,
+        bytes_out: report::produced(outcome) as u64,
+        streamed_bytes: 0,
+        outcome: report::usage_outcome(outcome),
+        phases: PhaseTimes {
+            queue: account.queued,
+            start: account.story.map(|story| story.phases),
+            run: outcome.duration,
+        },
+        ended: account.now,
+    }
+}

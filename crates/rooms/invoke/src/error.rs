@@ -1,0 +1,81 @@
+//! Why a call was not run. A function that fails is an answer, not an error.
+
+use lacewing_catalog::CatalogError;
+use lacewing_pool::PoolError;
+use lacewing_sandbox::StartError;
+use std::time::Duration;
+
+/// Why a call was not run, or could not be settled.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// No such function, or one that is not ready.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The event is too large.
+    #[error("{bytes} byte payload is too large for the {kind} invocation type (limit {max} bytes)")]
+    PayloadTooLarge {
+        /// Its size.
+        bytes: u64,
+        /// What may come.
+        max: u64,
+        /// The invocation type's name.
+        kind: &'static str,
+    },
+    /// The event is not JSON; the text says where.
+    #[error("Could not parse request body into json: Could not parse payload into json: {0}")]
+    NotJson(String),
+    /// Too many calls.
+    #[error("Rate Exceeded.")]
+    Throttled {
+        /// Which limit.
+        reason: ThrottleReason,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The node is stopping.
+    #[error("the node is stopping; send the call again, to another node or in a moment")]
+    Stopping,
+    /// No sandbox could be started.
+    #[error(transparent)]
+    Start(StartError),
+    /// Something here broke; the text is for the log.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Which limit a throttled call met. The names are AWS's `Reason`s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ThrottleReason {
+    /// The account has as many calls in flight as it may, or the machine is full.
+    ConcurrentInvocationLimitExceeded,
+    /// The function's reserved concurrency is used up.
+    ReservedFunctionConcurrentInvocationLimitExceeded,
+}
+
+impl ThrottleReason {
+    /// AWS's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConcurrentInvocationLimitExceeded => "ConcurrentInvocationLimitExceeded",
+            Self::ReservedFunctionConcurrentInvocationLimitExceeded => {
+                "ReservedFunctionConcurrentInvocationLimitExceeded"
+            }
+        }
+    }
+}
+
+/// When a throttled caller is told to come back.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl From<PoolError> for InvokeError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Full | PoolError::Start(StartError::NoRoom(_)) => {
+                Self::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded, retry_after: RETRY_AFTER }
+            }
+            PoolError::Start(error) => Self::Start(error),
+            PoolError::Stopping => Self::Stopping,
+        }
+    }
+}

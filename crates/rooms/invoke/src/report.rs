@@ -1,0 +1,281 @@
+//! The lines that the platform writes into a function's log. Source: CloudWatch logs of Lambda functions.
+
+use lacewing_ledger::{UsageOutcome, billed_ms};
+use lacewing_model::{LogFormat, LogLevel, MemoryMib, RequestId, Timestamp, Version};
+use lacewing_pool::Story;
+use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome};
+use serde_json::json;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Everything that the lines of one finished invocation speak of.
+pub(crate) struct Account<'a> {
+    pub(crate) request_id: RequestId,
+    pub(crate) version: &'a Version,
+    pub(crate) outcome: &'a Outcome,
+    /// The INIT that this call pays for: the one at the start, where this call was the sandbox's first.
+    pub(crate) init: Option<Duration>,
+    pub(crate) story: Option<&'a Story>,
+    pub(crate) queued: Duration,
+    /// Adds how the start went, which AWS's line has no field for.
+    pub(crate) start_phases: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// `INIT_START`, when a sandbox begins.
+pub(crate) fn init_start(version: &Version, now: Timestamp) -> Option<String> {
+    let runtime = &version.config.runtime;
+    let arn = runtime.version_arn(&version.region);
+    event(version, LogLevel::Info, now, "platform.initStart", || {
+        let record = json!({
+            "initializationType": "on-demand", "phase": "init", "runtimeVersion": runtime.version_name(),
+            "runtimeVersionArn": arn, "functionName": version.name.as_str(),
+            "functionVersion": version.number.to_string(),
+        });
+        (record, format!("INIT_START Runtime Version: {}\tRuntime Version ARN: {arn}", runtime.version_name()))
+    })
+}
+
+/// `INIT_REPORT`, for an INIT that did not end well.
+pub(crate) fn init_report(version: &Version, init: &InitReport, phase: &str, now: Timestamp) -> Option<String> {
+    let (status, kind) = match &init.ending {
+        InitEnding::Ready => return None,
+        InitEnding::TimedOut => ("timeout", None),
+        InitEnding::Failed(error) => ("error", Some(error.kind.as_str())),
+    };
+    event(version, LogLevel::Warn, now, "platform.initReport", || {
+        let mut text = format!("INIT_REPORT Init Duration: {}\tPhase: {phase}\tStatus: {status}", ms(init.duration));
+        if let Some(kind) = kind {
+            let _ = write!(text, "\tError Type: {kind}");
+        }
+        let record = json!({
+            "initializationType": "on-demand", "phase": phase, "status": status, "errorType": kind,
+            "metrics": {"durationMs": number(init.duration)},
+        });
+        (record, text)
+    })
+}
+
+/// `START`.
+pub(crate) fn start(version: &Version, request_id: RequestId, now: Timestamp) -> Option<String> {
+    event(version, LogLevel::Info, now, "platform.start", || {
+        let record = json!({"requestId": request_id.to_string(), "version": version.number.to_string()});
+        (record, format!("START RequestId: {request_id} Version: {}", version.number))
+    })
+}
+
+/// `END`; JSON logs have `platform.runtimeDone` in its place, at level DEBUG unless something went wrong.
+pub(crate) fn end(account: &Account<'_>) -> Option<String> {
+    let (status, kind) = status(account.outcome);
+    let level = if status == "success" { LogLevel::Debug } else { LogLevel::Warn };
+    let text_level = LogLevel::Fatal; // text logs have no levels
+    let level = if account.version.config.logging.format == LogFormat::Json { level } else { text_level };
+    event(account.version, level, account.now, "platform.runtimeDone", || {
+        let record = json!({
+            "requestId": account.request_id.to_string(), "status": status, "errorType": kind,
+            "metrics": {"durationMs": number(account.outcome.duration), "producedBytes": produced(account.outcome)},
+        });
+        (record, format!("END RequestId: {}", account.request_id))
+    })
+}
+
+/// `REPORT`.
+pub(crate) fn report(account: &Account<'_>) -> Option<String> {
+    let (status, kind) = status(account.outcome);
+    let level = if status == "success" { LogLevel::Info } else { LogLevel::Warn };
+    event(account.version, level, account.now, "platform.report", || report_forms(account, status, kind))
+}
+
+fn report_forms(account: &Account<'_>, status: &str, kind: Option<&str>) -> (serde_json::Value, String) {
+    let Account { outcome, version, .. } = account;
+    let billed = billed_ms(account.init, outcome.duration);
+    let memory = version.config.memory;
+    let used = peak_mib(outcome.memory_peak_bytes, memory);
+    let mut text = format!(
+        "REPORT RequestId: {}\tDuration: {}\tBilled Duration: {billed} ms\tMemory Size: {} MB\tMax Memory Used: {used} MB\t",
+        account.request_id,
+        ms(outcome.duration),
+        memory.get(),
+    );
+    let mut metrics = json!({
+        "durationMs": number(outcome.duration), "billedDurationMs": billed, "memorySizeMB": memory.get(),
+        "maxMemoryUsedMB": used,
+    });
+    if let Some(init) = account.init {
+        let _ = write!(text, "Init Duration: {}\t", ms(init));
+        metrics["initDurationMs"] = number(init);
+    }
+    if let (true, Some(story)) = (account.start_phases, account.story) {
+        let phases = &story.phases;
+        let _ = write!(
+            text,
+            "Start: {} (queue {}, sandbox {}, mount {}, boot {}, init {})\t",
+            story.rung.as_str(),
+            ms(account.queued),
+            ms(phases.sandbox),
+            ms(phases.mount),
+            ms(phases.boot),
+            ms(phases.init),
+        );
+    }
+    match (&outcome.ending, kind) {
+        (Ending::Failed(FunctionError { timed_out: true, .. }), _) => text.push_str("Status: timeout"),
+        (Ending::Failed(FunctionError { by_platform: true, .. }), Some(kind)) => {
+            let _ = write!(text, "Status: error\tError Type: {kind}");
+        }
+        _ => {}
+    }
+    let mut record = json!({
+        "requestId": account.request_id.to_string(), "status": status, "metrics": metrics,
+    });
+    if let Some(kind) = kind {
+        record["errorType"] = kind.into();
+    }
+    (record, text)
+}
+
+/// How an outcome stands in the books.
+pub(crate) fn usage_outcome(outcome: &Outcome) -> UsageOutcome {
+    match &outcome.ending {
+        Ending::Answer(_) => UsageOutcome::Success,
+        Ending::Failed(error) if error.timed_out => UsageOutcome::Timeout,
+        Ending::Failed(error) if error.kind == "Runtime.OutOfMemory" => UsageOutcome::OutOfMemory,
+        Ending::Failed(error) if error.by_platform => UsageOutcome::Crash,
+        Ending::Failed(_) => UsageOutcome::FunctionError,
+    }
+}
+
+/// The size of what the caller gets.
+pub(crate) fn produced(outcome: &Outcome) -> usize {
+    match &outcome.ending {
+        Ending::Answer(bytes) => bytes.len(),
+        Ending::Failed(error) => error.payload.len(),
+    }
+}
+
+fn status(outcome: &Outcome) -> (&'static str, Option<&str>) {
+    match &outcome.ending {
+        Ending::Answer(_) => ("success", None),
+        Ending::Failed(error) if error.timed_out => ("timeout", None),
+        Ending::Failed(error) if error.by_platform => ("failure", Some(&error.kind)),
+        Ending::Failed(error) => ("error", Some(&error.kind)),
+    }
+}
+
+/// The form that the function's log format asks for; `None` where its system level hides the event.
+fn event(
+    version: &Version,
+    level: LogLevel,
+    now: Timestamp,
+    kind: &str,
+    forms: impl FnOnce() -> (serde_json::Value, String),
+) -> Option<String> {
+    let logging = &version.config.logging;
+    match logging.format {
+        LogFormat::Text => Some(forms().1),
+        LogFormat::Json if level < logging.system_level.unwrap_or(LogLevel::Info) => None,
+        LogFormat::Json => Some(json!({"time": now.to_string(), "type": kind, "record": forms().0}).to_string()),
+    }
+}
+
+/// Whole mebibytes, rounded up: at least 1, at most what the function was given.
+fn peak_mib(bytes: u64, given: MemoryMib) -> u64 {
+    bytes.div_ceil(1 << 20).clamp(1, u64::from(given.get()))
+}
+
+fn ms(duration: Duration) -> String {
+    format!("{:.2} ms", duration.as_secs_f64() * 1_000.0)
+}
+
+/// Milliseconds with three decimals, as telemetry has them.
+fn number(duration: Duration) -> serde_json::Value {
+    ((duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0).into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use lacewing_model::LoggingConfig;
+    use lacewing_testkit::version_named;
+
+    fn outcome(ending: Ending, duration: f64) -> Outcome {
+        Outcome {
+            ending,
+            duration: Duration::from_secs_f64(duration / 1_000.0),
+            init: None,
+            memory_peak_bytes: 30 << 20,
+            cpu: Duration::ZERO,
+            usable: true,
+        }
+    }
+
+    fn failed(kind: &str, by_platform: bool, timed_out: bool) -> Ending {
+        Ending::Failed(FunctionError { kind: kind.into(), payload: Bytes::new(), by_platform, timed_out })
+    }
+
+    fn account<'a>(version: &'a Version, outcome: &'a Outcome, init: Option<Duration>) -> Account<'a> {
+        let request_id = "4ca9f4f8-4f42-4b0f-9ad1-77a2a0a4b9a6".parse().unwrap();
+        let now = Timestamp(1_795_000_000_123);
+        Account { request_id, version, outcome, init, story: None, queued: Duration::ZERO, start_phases: false, now }
+    }
+
+    #[test]
+    fn reports_have_the_fields_of_their_ending() {
+        let version = version_named("f");
+        let id = "REPORT RequestId: 4ca9f4f8-4f42-4b0f-9ad1-77a2a0a4b9a6\t";
+        let memory = "Memory Size: 128 MB\tMax Memory Used: 30 MB\t";
+        for (ending, duration, init, want) in [
+            (
+                Ending::Answer(Bytes::new()),
+                1.23,
+                Some(80.0),
+                "Duration: 1.23 ms\tBilled Duration: 82 ms\t{m}Init Duration: 80.00 ms\t",
+            ),
+            (failed("ValueError", false, false), 1.0, None, "Duration: 1.00 ms\tBilled Duration: 1 ms\t{m}"),
+            (
+                failed("Sandbox.Timedout", true, true),
+                3_000.0,
+                None,
+                "Duration: 3000.00 ms\tBilled Duration: 3000 ms\t{m}Status: timeout",
+            ),
+            (
+                failed("Runtime.ExitError", true, false),
+                9.5,
+                None,
+                "Duration: 9.50 ms\tBilled Duration: 10 ms\t{m}Status: error\tError Type: Runtime.ExitError",
+            ),
+        ] {
+            let outcome = outcome(ending, duration);
+            let init = init.map(|ms: f64| Duration::from_secs_f64(ms / 1_000.0));
+            let got = report(&account(&version, &outcome, init)).unwrap();
+            assert_eq!(got, format!("{id}{}", want.replace("{m}", memory)));
+        }
+    }
+
+    #[test]
+    fn json_logs_bear_events_and_keep_to_their_level() {
+        let mut version = version_named("f");
+        version.config.logging = LoggingConfig { format: LogFormat::Json, ..version.config.logging };
+        let outcome = outcome(Ending::Answer(Bytes::from_static(b"null")), 1.5);
+        let account = account(&version, &outcome, None);
+        assert_eq!(end(&account), None, "runtimeDone is DEBUG");
+        assert_eq!(
+            report(&account).unwrap(),
+            r#"{"record":{"metrics":{"billedDurationMs":2,"durationMs":1.5,"maxMemoryUsedMB":30,"memorySizeMB":128},"requestId":"4ca9f4f8-4f42-4b0f-9ad1-77a2a0a4b9a6","status":"success"},"time":"2026-11-18T11:06:40.123Z","type":"platform.report"}"#
+        );
+        version.config.logging.system_level = Some(LogLevel::Warn);
+        assert_eq!(start(&version, account.request_id, account.now), None);
+    }
+
+    #[test]
+    fn a_failed_init_is_reported_and_a_good_one_is_not() {
+        let version = version_named("f");
+        let init = InitReport { duration: Duration::from_secs(10), ending: InitEnding::TimedOut };
+        let line = init_report(&version, &init, "init", Timestamp(0)).unwrap();
+        assert_eq!(line, "INIT_REPORT Init Duration: 10000.00 ms\tPhase: init\tStatus: timeout");
+        let fine = InitReport { ending: InitEnding::Ready, ..init };
+        assert_eq!(init_report(&version, &fine, "init", Timestamp(0)), None);
+    }
+}
