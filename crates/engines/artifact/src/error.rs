@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// What is wrong with a package, or with the disk it lies on. The first three texts are AWS's.
+/// What is wrong with a package, or with the disk it lies on. Texts are AWS's where AWS has one.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// The bytes are no zip that can be read to its end.
@@ -11,6 +11,9 @@ pub enum ArtifactError {
         /// What the reader stumbled over; for the log.
         detail: String,
     },
+    /// There is nothing in it. Source: recorded AWS text.
+    #[error("Uploaded file must be a non-empty zip")]
+    Empty,
     /// The package unpacks to more than the limit; found while inflating, whatever its headers declare.
     #[error("Unzipped size must be smaller than {max} bytes")]
     UnzippedTooLarge {
@@ -29,6 +32,9 @@ pub enum ArtifactError {
         /// The limit in force.
         max: usize,
     },
+    /// Two entries have the same name, so that nobody knows which one is meant.
+    #[error("The uploaded file holds two entries with the same name. Remove one, then try to upload again.")]
+    DuplicateEntry,
     /// One entry could do harm or means nothing here.
     #[error(
         "The uploaded file holds an entry that is not allowed: '{entry}' {rule}. Remove it, then try to upload again."

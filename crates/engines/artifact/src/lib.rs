@@ -1,44 +1,23 @@
 //! Code packages by their SHA-256: verified, kept, unpacked.
+//!
+//! ```text
+//! data_dir/packages/<sha>.zip   as uploaded: durable before anything refers to it
+//! data_dir/code/<sha>/          unpacked: complete, or not there
+//! data_dir/*/.new-XXXXXX        being written; swept when the folder is opened
+//! data_dir/code/.gone-XXXXXX    being removed; likewise
+//! ```
+//!
+//! Every byte of a package is hostile: what it declares of itself is never believed, only what it turns out to
+//! be while it is unpacked ([`mod@entry`] and [`mod@unpack`] hold the rules). Nothing here knows of functions:
+//! whoever holds a [`Package`] keeps it on the disk, and says by [`Package::keep`] whether it stays when
+//! nobody holds it any more.
 
+mod entry;
 mod error;
+mod package;
+mod shelf;
+mod unpack;
 
 pub use error::ArtifactError;
-use lacewing_model::{CodeSha256, Limits};
-use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// All packages of one data directory.
-#[derive(Clone)]
-pub struct Artifacts {}
-
-/// An unpacked package, on the disk for at least as long as this value lives.
-#[derive(Clone, Debug)]
-pub struct CodeDir(Arc<PathBuf>);
-
-impl Deref for CodeDir {
-    type Target = Path;
-
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Artifacts {
-    /// Opens what lies below `data_dir` (`packages/` and `code/`), making it where it is absent.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Disk`].
-    pub fn open(data_dir: &Path, limits: &Limits) -> Result<Self, ArtifactError> {
-        let _ = (data_dir, limits);
-        Ok(Self {})
-    }
-
-    /// The package's bytes, checked against its hash.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Damaged`].
-    pub fn read(&self, sha256: &CodeSha256) -> Result<Vec<u8>, ArtifactError> {
-        Err(ArtifactError::Damaged { sha256: sha256.to_string() })
-    }
-}
+pub use package::{CodeDir, Package};
+pub use shelf::Artifacts;
