@@ -1,6 +1,6 @@
 //! What is the host itself: its addresses, and whether a destination would come out at the host.
 
-use super::netlink::{Batch, Netlink, short};
+use super::netlink::{Batch, Netlink};
 use std::io;
 use std::net::Ipv4Addr;
 

@@ -11,13 +11,20 @@
 //! rules inside only make that quick and transparent; nothing depends on them for safety.
 //! See `docs/decisions/0003-egress-by-proxy.md`.
 
+mod carry;
+mod dns;
 mod hosts;
 mod netlink;
 mod netns;
+mod nftables;
 mod policy;
+mod proxy;
+mod resolvers;
 mod routes;
 
-pub(crate) use netns::{EgressFds, NetNs, make_netns};
+pub(crate) use netns::{EgressFds, NetNs, egress_support, make_netns};
+pub(crate) use policy::{EgressOptions, EgressPolicy};
+pub(crate) use proxy::{EgressHandle, EgressProxy};
 
 /// The nameserver for the sandbox's `/etc/resolv.conf`: our DNS sockets inside the namespace.
 pub(crate) const NAMESERVER: std::net::Ipv4Addr = std::net::Ipv4Addr::LOCALHOST;

@@ -5,7 +5,7 @@
 //! everything after it in the wrong place: it ends the process instead.
 
 use super::netlink::Netlink;
-use super::{hosts, routes};
+use super::{hosts, nftables, routes};
 use lacewing_model::Egress;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -18,6 +18,10 @@ use std::os::fd::{AsFd, OwnedFd};
 pub(crate) const DOOR_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9001);
 /// Connections to the door that wait to be taken: one runtime, some extensions, some SDK clients.
 const DOOR_BACKLOG: i32 = 128;
+/// Connections to the outside that wait to be taken: a burst waits here while the proxy is at its bound.
+const EGRESS_BACKLOG: i32 = 256;
+/// DNS questions over TCP are rare.
+const DNS_BACKLOG: i32 = 16;
 
 /// The calling thread's own network namespace.
 const OWN_NAMESPACE: &str = "/proc/thread-self/ns/net";
@@ -46,34 +50,98 @@ pub(crate) struct EgressFds {
 
 /// A fresh namespace with `lo` up and the door's listener in it, and the way out if `egress` wants one.
 ///
+/// Where this kernel cannot give the way out, there is none, and a log line says why: a function that needs no
+/// network still runs. [`egress_support`] asks beforehand.
+///
 /// Must be called by a thread that no other code shares while it runs: it is in the new namespace meanwhile.
 ///
 /// # Errors
 /// The kernel's refusal: without `CAP_SYS_ADMIN` over the namespace, or out of file descriptors.
 pub(crate) fn make_netns(egress: Egress) -> io::Result<NetNs> {
+    let host = match egress {
+        Egress::Internet => Some(hosts::addresses()?),
+        Egress::None => None,
+    };
     let away = Away::go()?;
-    let made = build();
+    let made = build(host.as_deref());
     away.come_back();
-    made
+    made.map(|(netns, missing)| {
+        if let Some(missing) = missing {
+            tracing::warn!("this function gets no network: {missing}");
+        }
+        netns
+    })
 }
 
-fn build() -> io::Result<NetNs> {
+/// Whether sandboxes can have a way out here; else why not, with what mends it.
+///
+/// Makes a namespace and leaves nothing. The conditions of [`make_netns`] hold.
+///
+/// # Errors
+/// What is missing, in words for the operator.
+pub(crate) fn egress_support() -> Result<(), String> {
+    let host = hosts::addresses().map_err(|error| format!("the host's addresses cannot be read: {error}"))?;
+    let away = Away::go().map_err(|error| {
+        format!("network namespaces cannot be made: {error}; run as root, or allow user namespaces (sysctl -w kernel.unprivileged_userns_clone=1 user.max_net_namespaces=65536)")
+    })?;
+    let made = build(Some(&host));
+    away.come_back();
+    match made {
+        Ok((_, None)) => Ok(()),
+        Ok((_, Some(missing))) => Err(missing),
+        Err(error) => Err(format!("a network namespace cannot be set up: {error}")),
+    }
+}
+
+/// Builds the namespace that the thread is in; `host` are the host's own addresses if a way out is wanted.
+/// Beside it: why there is no way out though one was wanted.
+fn build(host: Option<&[Ipv4Addr]>) -> io::Result<(NetNs, Option<String>)> {
     let netlink = Netlink::routing()?;
     routes::set_loopback_up(&netlink)?;
     let door = listen(DOOR_ADDRESS, DOOR_BACKLOG)?;
-    Ok(NetNs { ns: own_namespace()?, door, egress: None })
+    let mut netns = NetNs { ns: own_namespace()?, door, egress: None };
+    let Some(host) = host else { return Ok((netns, None)) };
+    // The rules first: a kernel without them must not get the routes that lead to nobody.
+    if let Err(error) = nftables::turn_traffic_inwards() {
+        return Ok((netns, Some(lack_of_rules(&error))));
+    }
+    routes::route_everything_to_loopback(&netlink, host)?;
+    netns.egress = Some(EgressFds {
+        tcp: listen(local(nftables::EGRESS_PORT), EGRESS_BACKLOG)?,
+        dns: bound(SocketType::DGRAM, local(nftables::DNS_PORT))?,
+        dns_tcp: listen(local(nftables::DNS_PORT), DNS_BACKLOG)?,
+    });
+    Ok((netns, None))
+}
+
+/// Why the kernel refused the rules, and the command that mends it.
+fn lack_of_rules(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EPROTONOSUPPORT | libc::ENOENT | libc::EOPNOTSUPP | libc::EAGAIN) => format!(
+            "this kernel lacks nf_tables with redirection ({error}); modprobe -a nf_tables nft_chain_nat nft_redir nft_ct nft_limit"
+        ),
+        Some(libc::EPERM | libc::EACCES) => {
+            format!("the rules of the network namespace were refused ({error}); run as root, or allow user namespaces")
+        }
+        _ => format!("the rules of the network namespace were refused ({error}); dmesg may tell more"),
+    }
+}
+
+fn local(port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
 }
 
 fn listen(address: SocketAddrV4, backlog: i32) -> io::Result<OwnedFd> {
-    let socket = socket(SocketType::STREAM)?;
-    rustix::net::bind(&socket, &address)?;
+    let socket = bound(SocketType::STREAM, address)?;
     rustix::net::listen(&socket, backlog)?;
     Ok(socket)
 }
 
-fn socket(kind: SocketType) -> io::Result<OwnedFd> {
+fn bound(kind: SocketType, address: SocketAddrV4) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socket_with(AddressFamily::INET, kind, flags, None)?)
+    let socket = rustix::net::socket_with(AddressFamily::INET, kind, flags, None)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket)
 }
 
 fn own_namespace() -> io::Result<OwnedFd> {
@@ -104,6 +172,31 @@ impl Drop for Away {
         if let Err(error) = back {
             tracing::error!(%error, "cannot return to the host's network namespace; ending rather than going on in a sandbox's");
             std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    #[ignore = "a measurement: root, --nocapture, --release"]
+    fn cost_of_making() {
+        for egress in [Egress::None, Egress::Internet] {
+            let mut times: Vec<_> = (0..1_000)
+                .map(|_| {
+                    let start = Instant::now();
+                    let made = make_netns(egress).unwrap();
+                    let took = start.elapsed();
+                    assert_eq!(made.egress.is_some(), egress == Egress::Internet);
+                    took
+                })
+                .collect();
+            times.sort();
+            println!("{egress:?}: p50 {:?}, p99 {:?}", times[500], times[990]);
         }
     }
 }
