@@ -266,7 +266,7 @@ mod tests {
             r#"{"record":{"metrics":{"billedDurationMs":2,"durationMs":1.5,"maxMemoryUsedMB":30,"memorySizeMB":128},"requestId":"4ca9f4f8-4f42-4b0f-9ad1-77a2a0a4b9a6","status":"success"},"time":"2026-11-18T11:06:40.123Z","type":"platform.report"}"#
         );
         version.config.logging.system_level = Some(LogLevel::Warn);
-        assert_eq!(start(&version, account.request_id, account.now), None);
+        assert_eq!(start(&version, RequestId::random(), Timestamp(0)), None);
     }
 
     #[test]
