@@ -2,6 +2,7 @@
 //!
 //! Nothing is cached or rewritten: what a name leads to is checked when a connection goes there, not here.
 
+use super::pace::Pace;
 use super::policy::EgressPolicy;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,6 +17,8 @@ use tokio::time::timeout;
 pub(super) const CONNECTIONS_MAX: usize = 16;
 /// Questions over UDP of one sandbox that wait for answers; more lie in its socket, or are lost and asked again.
 const QUESTIONS_MAX: usize = 128;
+/// Questions over UDP of one sandbox per second. Source: Amazon VPC, "DNS quotas": 1,024 packets.
+const QUESTIONS_PER_SECOND_MAX: u32 = 1_024;
 /// A question or an answer over UDP. Source: RFC 6891 section 6.2.5, what to offer at most.
 const DATAGRAM_BYTES_MAX: usize = 4_096;
 /// Every message begins with a header of so many bytes. Source: RFC 1035 section 4.1.1.
@@ -46,11 +49,20 @@ pub(super) async fn answer_datagrams(socket: UdpSocket, policy: &EgressPolicy) {
     let socket = Arc::new(socket);
     let mut asked = JoinSet::new();
     let mut question = vec![0; DATAGRAM_BYTES_MAX + 1];
+    let mut pace = Pace::new(QUESTIONS_PER_SECOND_MAX);
     loop {
+        let next = async {
+            pace.ready().await;
+            socket.recv_from(&mut question).await
+        };
         tokio::select! {
             Some(_) = asked.join_next() => {}
-            received = socket.recv_from(&mut question), if asked.len() < QUESTIONS_MAX => match received {
-                Ok((length, asker)) if is_question(&question[..length]) => {
+            received = next, if asked.len() < QUESTIONS_MAX => match received {
+                Ok((length, asker)) => {
+                    pace.take();
+                    if !is_question(&question[..length]) {
+                        continue;
+                    }
                     let (socket, policy, question) = (socket.clone(), policy.clone(), question[..length].to_vec());
                     asked.spawn(async move {
                         let answer = answer_datagram(&question, &policy).await;
@@ -58,7 +70,6 @@ pub(super) async fn answer_datagrams(socket: UdpSocket, policy: &EgressPolicy) {
                         let _ = socket.send_to(&answer, asker).await;
                     });
                 }
-                Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(%error, "a sandbox's DNS socket failed");
                     tokio::time::sleep(FAILURE_PAUSE).await;

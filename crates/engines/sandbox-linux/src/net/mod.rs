@@ -17,10 +17,14 @@ mod hosts;
 mod netlink;
 mod netns;
 mod nftables;
+mod pace;
 mod policy;
 mod proxy;
 mod resolvers;
 mod routes;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
 
 pub(crate) use netns::{EgressFds, NetNs, egress_support, make_netns};
 pub(crate) use policy::{EgressOptions, EgressPolicy};

@@ -89,6 +89,13 @@ impl Attributes<'_> {
         self.bytes(kind, &bytes);
     }
 
+    /// Adds bytes that are no attribute: a header within.
+    #[cfg(test)]
+    pub(super) fn header(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        pad(self.0);
+    }
+
     /// Adds an attribute that holds attributes.
     pub(super) fn nested(&mut self, kind: u16, fill: impl FnOnce(&mut Attributes<'_>)) {
         let start = self.0.len();

@@ -20,6 +20,9 @@ pub(crate) const DOOR_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALH
 const DOOR_BACKLOG: i32 = 128;
 /// Connections to the outside that wait to be taken: a burst waits here while the proxy is at its bound.
 const EGRESS_BACKLOG: i32 = 256;
+/// What the kernel holds of each connection on the sandbox's side, each way (it takes the double, for its own
+/// books): plenty on loopback, and a function that does not read cannot pile up more.
+const EGRESS_BUFFER_BYTES: usize = 128 * 1024;
 /// DNS questions over TCP are rare.
 const DNS_BACKLOG: i32 = 16;
 
@@ -106,8 +109,12 @@ fn build(host: Option<&[Ipv4Addr]>) -> io::Result<(NetNs, Option<String>)> {
         return Ok((netns, Some(lack_of_rules(&error))));
     }
     routes::route_everything_to_loopback(&netlink, host)?;
+    let tcp = listen(local(nftables::EGRESS_PORT), EGRESS_BACKLOG)?;
+    // What is accepted inherits these.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&tcp, EGRESS_BUFFER_BYTES)?;
+    rustix::net::sockopt::set_socket_send_buffer_size(&tcp, EGRESS_BUFFER_BYTES)?;
     netns.egress = Some(EgressFds {
-        tcp: listen(local(nftables::EGRESS_PORT), EGRESS_BACKLOG)?,
+        tcp,
         dns: bound(SocketType::DGRAM, local(nftables::DNS_PORT))?,
         dns_tcp: listen(local(nftables::DNS_PORT), DNS_BACKLOG)?,
     });
@@ -144,17 +151,17 @@ fn bound(kind: SocketType, address: SocketAddrV4) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn own_namespace() -> io::Result<OwnedFd> {
+pub(super) fn own_namespace() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(OWN_NAMESPACE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// A stay in a new namespace. Dropping it brings the thread home, also when building failed or panicked.
-struct Away {
+pub(super) struct Away {
     home: OwnedFd,
 }
 
 impl Away {
-    fn go() -> io::Result<Self> {
+    pub(super) fn go() -> io::Result<Self> {
         let home = own_namespace()?;
         // SAFETY: unshare(2) is unsafe only with CLONE_FILES, which would take other threads' descriptors
         // away; CLONE_NEWNET alone changes nothing but where this thread's new sockets are made.
@@ -163,7 +170,7 @@ impl Away {
         Ok(Self { home })
     }
 
-    fn come_back(self) {}
+    pub(super) fn come_back(self) {}
 }
 
 impl Drop for Away {
