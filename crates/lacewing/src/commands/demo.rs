@@ -1,0 +1,154 @@
+//! `lacewing demo`: the whole way from nothing to a bill, on this machine, in seconds.
+//!
+//! server of its own -> per function: deploy -> first call (cold) -> more calls (warm) -> the bill -> server gone
+
+mod functions;
+mod measure;
+mod show;
+
+use super::serve::spawner;
+use crate::client::Client;
+use crate::client::target::{Keys, Target};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::progress::steps;
+use clap::Args;
+use functions::Sample;
+use indicatif::ProgressBar;
+use lacewing_node::{Config, InterpreterInfo, IsolationReport, NodeOptions, RequireIsolation, RunningNode};
+use measure::Measured;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Steps of each function: deploy, cold, warm.
+const STEPS_EACH: u64 = 3;
+
+/// See it work: a server, three functions (Python, Node, native), their answers, logs, times and bill.
+///
+/// Everything happens in a temporary folder on a free loopback port and is gone afterwards. A language that this host
+/// lacks is named and skipped; the native function always runs.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  lacewing demo\n  lacewing demo --json | jq '.functions[] | {name, cold_ms, warm_ms}'"
+)]
+pub struct Demo {}
+
+impl Demo {
+    /// Runs the demo.
+    ///
+    /// # Errors
+    /// [`Failure`] when the server does not start or a function does not answer.
+    #[allow(clippy::unused_self)]
+    pub fn run(self, output: Output) -> Result<ExitCode, Failure> {
+        let dir = tempfile::Builder::new().prefix("lacewing-demo-").tempdir();
+        let dir = dir.map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let options = options(dir.path())?;
+        let (isolation, interpreters) = lacewing_node::probe(&options);
+        let begun = Instant::now();
+        // Before any thread: the node starts its spawner first.
+        let node = lacewing_node::spawn(options).map_err(|error| {
+            Failure::unreachable(error.to_string(), "`lacewing doctor` tells what this host lacks and how to mend it")
+        })?;
+        let ready_ms = begun.elapsed().as_secs_f64() * 1_000.0;
+        let result = super::wait(async {
+            tokio::select! {
+                result = tour(&node, ready_ms, &isolation, &interpreters, output) => result,
+                _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted", "run `lacewing demo` again; nothing was left behind")),
+            }
+        });
+        drop(node);
+        result.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+async fn tour(
+    node: &RunningNode,
+    ready_ms: f64,
+    isolation: &IsolationReport,
+    interpreters: &[InterpreterInfo],
+    output: Output,
+) -> Result<(), Failure> {
+    let samples = functions::samples(interpreters);
+    let bar = steps(STEPS_EACH * samples.iter().filter(|sample| sample.is_ok()).count() as u64 + 1);
+    let say = |lines: Vec<String>| {
+        if !output.json {
+            bar.suspend(|| lines.iter().for_each(|line| output.line(line)));
+        }
+    };
+    say(show::opening(node.addr, ready_ms, isolation));
+    let mut client = Client::new(target(node));
+    let mut documents = Vec::new();
+    for sample in samples {
+        match sample {
+            Ok(sample) => {
+                let measured = run(&mut client, &sample, &bar).await?;
+                documents.push(measured.document(&sample));
+                say(show::function(&sample, &measured));
+            }
+            Err(skipped) => {
+                documents.push(json!({"name": skipped.name, "skipped": skipped.why}));
+                say(show::skipped(&skipped));
+            }
+        }
+    }
+    bar.set_message("adding up the bill");
+    let bill = client.cost("").await?;
+    bar.finish_and_clear();
+    say(show::closing(&bill));
+    if output.json {
+        output.document(&document(ready_ms, isolation, documents, bill));
+    }
+    Ok(())
+}
+
+async fn run(client: &mut Client, sample: &Sample, bar: &ProgressBar) -> Result<Measured, Failure> {
+    bar.set_message(format!("{}: deploying", sample.name));
+    let deployed_ms = measure::deploy(client, sample).await?;
+    bar.inc(1);
+    bar.set_message(format!("{}: first call", sample.name));
+    let cold = measure::call(client, sample.name).await?;
+    bar.inc(1);
+    bar.set_message(format!("{}: more calls", sample.name));
+    let warm = measure::calls(client, sample.name).await?;
+    bar.inc(1);
+    Ok(Measured { deployed_ms, cold, warm })
+}
+
+fn document(ready_ms: f64, isolation: &IsolationReport, functions: Vec<Value>, bill: Value) -> Value {
+    json!({
+        "server": {"ready_ms": ready_ms, "isolation_full": isolation.is_full()},
+        "functions": functions,
+        "bill": bill,
+    })
+}
+
+fn target(node: &RunningNode) -> Target {
+    let (id, secret) = node.root_key.clone();
+    Target {
+        authority: node.addr.to_string(),
+        keys: Keys { id, secret, session_token: None },
+        region: "us-east-1".to_owned(),
+    }
+}
+
+fn options(data_dir: &Path) -> Result<NodeOptions, Failure> {
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::refused(error.to_string(), "report this as a mistake in lacewing");
+    let mut config = Config::default();
+    // The demo shows where the time of a start goes.
+    config.logs.start_phases = true;
+    Ok(NodeOptions {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        data_dir: data_dir.to_owned(),
+        account: "000000000000".parse().map_err(|error| wrong(&error))?,
+        region: "us-east-1".parse().map_err(|error| wrong(&error))?,
+        strict_region: false,
+        root_keys: Vec::new(),
+        require_isolation: RequireIsolation::Any,
+        config,
+        spawner: spawner(),
+    })
+}

@@ -1,0 +1,314 @@
+//! `lacewing deploy PATH`: guesses, packs, creates or updates, waits until it can be called.
+
+use super::client;
+use crate::arguments::Connection;
+use crate::client::{ApiFailure, Client, FunctionFields, FunctionState, PlatformInfo};
+use crate::failure::Failure;
+use crate::output::{Output, milliseconds, size};
+use crate::package::{Chosen, Family, Wanted, package};
+use crate::progress::spinner;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// The tag that says what a function may reach over the network.
+const EGRESS_TAG: &str = "lacewing:egress";
+/// The runtime of a language where the server does not tell what it has; it takes the nearest one.
+const PYTHON_USUAL: &str = "python3.13";
+const NODE_USUAL: &str = "nodejs22.x";
+const PROVIDED: &str = "provided.al2023";
+
+/// Deploy a file or folder as a function: create it, or update it if it exists.
+///
+/// Runtime and handler are guessed: an executable (or a folder with a `bootstrap`) is a custom runtime; Python is
+/// recognised by `def handler` or `def lambda_handler` in lambda_function.py, app.py, main.py, handler.py, index.py or
+/// the only .py file; Node by an exported `handler` in package.json's main, index.mjs/.js/.cjs or the only such file.
+/// Everything else in the folder goes along (node_modules too; .git, __pycache__ and .venv do not).
+/// The same files always give the same package.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lacewing deploy app.py --name hello
+  lacewing deploy ./shop --env TABLE=orders --timeout 30
+  lacewing deploy ./target/release/resize --memory 1024
+  lacewing deploy package.zip --runtime python3.11 --handler app.main
+  lacewing deploy ./untrusted --egress none          no network at all")]
+pub struct Deploy {
+    /// A folder, a .py, .js, .mjs, .cjs or .zip file, or an executable.
+    pub path: PathBuf,
+    /// The function's name [default: from the path].
+    #[arg(short, long)]
+    pub name: Option<String>,
+    /// The runtime, such as python3.11, nodejs20.x or provided.al2023 [default: guessed; the newest the server has].
+    #[arg(long)]
+    pub runtime: Option<String>,
+    /// The handler, as FILE.FUNCTION [default: guessed].
+    #[arg(long)]
+    pub handler: Option<String>,
+    /// Memory in MiB, 128 to 10240 [default: 128].
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
+    /// Seconds that a call may take, 1 to 900 [default: 3].
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+    /// An environment variable; repeatable. Given at all, these replace all the function had.
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub env: Vec<String>,
+    /// What the function may reach over the network [default: internet].
+    #[arg(long, value_name = "WHERE")]
+    pub egress: Option<Egress>,
+    /// A line about the function.
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `--egress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Egress {
+    /// Everything but the server's own host.
+    Internet,
+    /// Nothing.
+    None,
+}
+
+/// What a deploy did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+impl Change {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+impl Deploy {
+    /// Deploys.
+    ///
+    /// # Errors
+    /// [`Failure`]: an unclear package, no server, a refusal, or a function that cannot run.
+    pub async fn run(self, output: Output) -> Result<ExitCode, Failure> {
+        let begun = Instant::now();
+        let variables = variables(&self.env)?;
+        let wanted = Wanted { runtime: self.runtime.clone(), handler: self.handler.clone() };
+        let package = package(&self.path, &wanted)?;
+        let name = self.name.clone().unwrap_or_else(|| package.name.clone());
+        let mut client = client(&self.connection)?;
+        let bar = spinner(format!("deploying {name} ({})", size(package.zip.len() as u64)));
+        let existing = match client.configuration(&name).await {
+            Ok(function) => Some(function),
+            Err(failure) if failure.is("ResourceNotFoundException") => None,
+            Err(failure) => return Err(failure.into()),
+        };
+        let change = match &existing {
+            None => self.create(&mut client, &name, &package.zip, &package.chosen, variables).await?,
+            Some(existing) => self.update(&mut client, existing, &package.zip, &package.chosen, variables).await?,
+        };
+        let function = client.settled(&name).await?;
+        bar.finish_and_clear();
+        let ms = begun.elapsed().as_secs_f64() * 1_000.0;
+        report(&function, change, ms, output);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn create(
+        &self,
+        client: &mut Client,
+        name: &str,
+        zip: &[u8],
+        chosen: &Chosen,
+        variables: Option<Map<String, Value>>,
+    ) -> Result<Change, Failure> {
+        let server = client.platform().await;
+        let account = if server.account.is_empty() { "000000000000" } else { server.account.as_str() };
+        let mut fields = self.fields(variables);
+        fields.insert("Runtime".into(), runtime(chosen, None, &server).into());
+        fields.insert("Handler".into(), chosen.handler.as_str().into());
+        fields.insert("Role".into(), format!("arn:aws:iam::{account}:role/lacewing").into());
+        if let Some(architecture) = chosen.architecture {
+            fields.insert("Architectures".into(), json!([architecture]));
+        }
+        client.create_function(name, zip, &fields, &self.tags()).await?;
+        Ok(Change::Created)
+    }
+
+    async fn update(
+        &self,
+        client: &mut Client,
+        existing: &FunctionState,
+        zip: &[u8],
+        chosen: &Chosen,
+        variables: Option<Map<String, Value>>,
+    ) -> Result<Change, Failure> {
+        let name = &existing.name;
+        let mut change = Change::Unchanged;
+        // Another client's change may still be under way.
+        client.settled(name).await?;
+        let architecture = chosen.architecture.unwrap_or(&existing.architecture);
+        if existing.code_sha256 != STANDARD.encode(Sha256::digest(zip)) || existing.architecture != architecture {
+            client.update_code(name, zip, architecture).await?;
+            client.settled(name).await?;
+            change = Change::Updated;
+        }
+        let server = client.platform().await;
+        let mut fields = self.fields(variables);
+        fields.insert("Runtime".into(), runtime(chosen, Some(&existing.runtime), &server).into());
+        fields.insert("Handler".into(), chosen.handler.as_str().into());
+        fields.retain(|key, value| existing.all.get(key) != Some(value));
+        if !fields.is_empty() {
+            client.update_configuration(name, &fields).await?;
+            change = Change::Updated;
+        }
+        if let Some((tag, value)) = self.tags().into_iter().next() {
+            let before = client.tags(name).await?;
+            if before.get(&tag) != Some(&value) {
+                client.settled(name).await?;
+                let tags = Map::from_iter([(tag, value)]);
+                client.tag(&existing.arn, &tags).await.map_err(egress_unchangeable)?;
+                change = Change::Updated;
+            }
+        }
+        Ok(change)
+    }
+
+    /// What the command line says of the configuration, besides runtime and handler.
+    fn fields(&self, variables: Option<Map<String, Value>>) -> FunctionFields {
+        let mut fields = FunctionFields::new();
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                fields.insert(key.to_owned(), value);
+            }
+        };
+        set("MemorySize", self.memory.map(Value::from));
+        set("Timeout", self.timeout.map(Value::from));
+        set("Description", self.description.clone().map(Value::from));
+        set("Environment", variables.map(|variables| json!({"Variables": variables})));
+        fields
+    }
+
+    fn tags(&self) -> Map<String, Value> {
+        let value = match self.egress {
+            None => return Map::new(),
+            Some(Egress::Internet) => "internet",
+            Some(Egress::None) => "none",
+        };
+        Map::from_iter([(EGRESS_TAG.to_owned(), Value::from(value))])
+    }
+}
+
+fn report(function: &FunctionState, change: Change, ms: f64, output: Output) {
+    if output.json {
+        output.document(&json!({
+            "name": function.name,
+            "arn": function.arn,
+            "version": function.version,
+            "change": change.as_str(),
+            "runtime": function.runtime,
+            "handler": function.handler,
+            "architecture": function.architecture,
+            "memory_mib": function.memory_mib,
+            "timeout_seconds": function.timeout_seconds,
+            "package_bytes": function.code_bytes,
+            "code_sha256": function.code_sha256,
+            "milliseconds": ms,
+        }));
+        return;
+    }
+    output.line(&format!(
+        "{}  {}  {}  {}  {}  {} in {}",
+        function.name,
+        function.version,
+        function.runtime,
+        function.handler,
+        size(function.code_bytes),
+        change.as_str(),
+        milliseconds(ms)
+    ));
+    if change == Change::Created {
+        output.say(&format!("now: lacewing invoke {} --payload '{{}}'", function.name));
+    }
+}
+
+/// The runtime to ask for: the one said, else the one it has if the language is still the same, else the newest the
+/// server has.
+fn runtime(chosen: &Chosen, existing: Option<&str>, server: &PlatformInfo) -> String {
+    if let Some(said) = &chosen.runtime {
+        return said.clone();
+    }
+    let (prefix, usual) = match chosen.family {
+        Family::Python => ("python", PYTHON_USUAL),
+        Family::Node => ("nodejs", NODE_USUAL),
+        Family::Provided => ("provided", PROVIDED),
+    };
+    let kept = existing.filter(|runtime| runtime.starts_with(prefix)).map(str::to_owned);
+    kept.or_else(|| server.runtime(prefix)).unwrap_or_else(|| usual.to_owned())
+}
+
+fn variables(said: &[String]) -> Result<Option<Map<String, Value>>, Failure> {
+    if said.is_empty() {
+        return Ok(None);
+    }
+    let mut variables = Map::new();
+    for pair in said {
+        let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err(Failure::usage(format!("--env {pair}: not KEY=VALUE"), "write it as --env KEY=VALUE"));
+        };
+        variables.insert(key.to_owned(), value.into());
+    }
+    Ok(Some(variables))
+}
+
+fn egress_unchangeable(failure: ApiFailure) -> Failure {
+    let mut failure = Failure::from(failure);
+    failure.hint =
+        "the rest is deployed; where the server cannot change tags yet, `lacewing rm` it and deploy again".to_owned();
+    failure
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn chosen(family: Family, runtime: Option<&str>) -> Chosen {
+        Chosen { family, runtime: runtime.map(str::to_owned), handler: "app.handler".into(), architecture: None }
+    }
+
+    #[test]
+    fn a_runtime_is_kept_unless_the_language_changes() {
+        let server = PlatformInfo { account: String::new(), interpreters: vec![("python".into(), "3.11.7".into())] };
+        for (why, said, existing, want) in [
+            ("said", Some("python3.9"), Some("python3.12"), "python3.9"),
+            ("kept", None, Some("python3.12"), "python3.12"),
+            ("another language", None, Some("nodejs20.x"), "python3.11"),
+            ("new", None, None, "python3.11"),
+        ] {
+            assert_eq!(runtime(&chosen(Family::Python, said), existing, &server), want, "{why}");
+        }
+        assert_eq!(runtime(&chosen(Family::Node, None), None, &server), NODE_USUAL);
+        assert_eq!(runtime(&chosen(Family::Provided, None), None, &server), PROVIDED);
+    }
+
+    #[test]
+    fn variables_keep_what_follows_the_first_equals_sign() {
+        let map = variables(&["A=b=c".to_owned(), "E=".to_owned()]).unwrap().unwrap();
+        assert_eq!(Value::Object(map), json!({"A": "b=c", "E": ""}));
+        assert!(variables(&["nothing".to_owned()]).is_err());
+        assert!(variables(&[]).unwrap().is_none());
+    }
+}

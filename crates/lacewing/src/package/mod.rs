@@ -1,0 +1,48 @@
+//! From a path to a package: what is there, what runs it, and one zip that is always the same for the same files.
+
+mod guess;
+mod source;
+mod tree;
+mod zip;
+
+pub use guess::{Chosen, Family, Wanted};
+pub use tree::{Content, Entry, Tree};
+pub use zip::pack;
+
+use crate::failure::Failure;
+use std::path::Path;
+
+/// The largest package that is sent directly, bytes. Source: Lambda quotas.
+pub const ZIP_BYTES_MAX: usize = 52_428_800;
+
+/// What is to be deployed.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Package {
+    /// The name guessed from the path.
+    pub name: String,
+    pub chosen: Chosen,
+    pub zip: Vec<u8>,
+}
+
+/// Reads `path`, decides runtime and handler, and packs.
+///
+/// # Errors
+/// [`Failure`] when a file cannot be read, nothing there can run, more than one thing could, or it is too large.
+pub fn package(path: &Path, wanted: &Wanted) -> Result<Package, Failure> {
+    let path = std::path::absolute(path).map_err(|error| Failure::file(path, &error))?;
+    let (tree, ready) = tree::read(&path)?;
+    let chosen = guess::choose(&tree, wanted)?;
+    // A zip that somebody made is sent as it is.
+    let zip = match ready {
+        Some(zip) => zip,
+        None => zip::pack(&tree)?,
+    };
+    if zip.len() > ZIP_BYTES_MAX {
+        return Err(Failure::usage(
+            format!("the package has {} bytes; at most {ZIP_BYTES_MAX} can be sent", zip.len()),
+            "leave out what the function does not need (tests, data, development packages)",
+        ));
+    }
+    Ok(Package { name: tree::name_for(&path), chosen, zip })
+}
