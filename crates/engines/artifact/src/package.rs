@@ -148,6 +148,16 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Takes a tree that was unpacked again; it is dropped unless the next [`Package::unpack`] needs it.
+    pub(crate) fn restage(&self, tree: TempDir) {
+        if !self.tree.is_dir() {
+            self.in_place.store(false, Ordering::Release);
+            *self.staged.lock().unwrap_or_else(PoisonError::into_inner) = Some(tree);
+        }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         let mut held = self.shelf.lock();

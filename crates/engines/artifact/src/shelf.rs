@@ -71,19 +71,21 @@ impl Artifacts {
     /// What is wrong with the package, or [`ArtifactError::Disk`].
     pub fn put(&self, zip: &[u8]) -> Result<Package, ArtifactError> {
         let sha256 = hash(zip);
-        if let Some(package) = self.0.held(&sha256) {
+        // One that was damaged on the disk is put anew: uploading it again is what mends it.
+        if let Some(package) = self.0.held(&sha256).filter(|_| self.0.read(&sha256).is_ok()) {
             return Ok(package);
         }
         let staged = self.0.new_tree()?;
         unpack(zip, staged.path(), &self.0.limits)?;
         let file = self.0.write_package(zip)?;
         let mut held = self.0.lock();
-        if let Some(package) = held.get(&sha256).and_then(Weak::upgrade) {
-            return Ok(Package(package));
-        }
         let path = self.0.package_path(&sha256);
         file.persist(&path).map_err(|error| error.error).map_err(ArtifactError::disk("keep a package"))?;
         sync(&self.0.packages)?;
+        if let Some(package) = held.get(&sha256).and_then(Weak::upgrade) {
+            package.restage(staged);
+            return Ok(Package(package));
+        }
         Ok(Shelf::hold(&self.0, &mut held, sha256, zip.len() as u64, Some(staged)))
     }
 

@@ -1,11 +1,27 @@
 //! The catalog's handle.
 
+use crate::open::read;
+use crate::prepare::{Prepared, Preparers};
+use crate::registry::{Entry, Registry};
+use crate::view::state_word;
+use crate::writer::{Draft, NewCode, Request, Writer, check_changeable};
 use crate::{CatalogError, CodeChange, ConfigChange, FunctionView, NewFunction, Page, Runnable, Scope, Totals};
-use lacewing_artifact::Artifacts;
-use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RevisionId, Version};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use lacewing_artifact::{Artifacts, Package};
+use lacewing_model::{Clock, FunctionName, Qualifier, RevisionId, Version};
 use lacewing_store::Store;
-use std::sync::Arc;
-use tokio::sync::broadcast;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio::task::spawn_blocking;
+
+/// Changes that wait for the writer; more wait for a place.
+const CHANGES_WAITING_MAX: usize = 256;
+/// Packages verified at once: each may take a processor and a package's size of memory.
+const UPLOADS_AT_ONCE_MAX: usize = 4;
+/// Retired generations that a listener may lag behind.
+const RETIRED_WAITING_MAX: usize = 1_024;
 
 /// Says whether something on this machine can run a version; if not, why, naming what is available.
 pub type CanRun = Arc<dyn Fn(&Version) -> Result<(), String> + Send + Sync>;
@@ -18,34 +34,93 @@ pub struct CatalogOptions {
     pub artifacts: Artifacts,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// The limits in force.
-    pub limits: Limits,
     /// Asked whenever a function is made or its runtime may have changed.
     pub can_run: CanRun,
 }
 
-/// All functions. Cheap to clone.
+/// All functions. Cheap to clone. Dropping the last one waits until what was begun is on the disk.
 #[derive(Clone)]
-pub struct Catalog {
+pub struct Catalog(Arc<Inner>);
+
+struct Inner {
+    registry: Arc<ArcSwap<Registry>>,
+    artifacts: Artifacts,
+    requests: mpsc::Sender<Request>,
+    places: Semaphore,
+    uploads: Semaphore,
     retired: broadcast::Sender<RevisionId>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let _ = self.requests.send(Request::Stop);
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
 }
 
 impl Catalog {
-    /// Reads the store and takes up what was under way when the process ended. Call it inside tokio.
+    /// Reads the store and takes up what was under way when the last process ended. Call it inside tokio.
     ///
     /// # Errors
     /// [`CatalogError::Internal`] when the store cannot be read.
     pub async fn open(options: CatalogOptions) -> Result<Self, CatalogError> {
-        drop(options);
-        Ok(Self { retired: broadcast::channel(1_024).0 })
+        let CatalogOptions { store, artifacts, clock, can_run } = options;
+        let (store, artifacts, registry) = blocking(move || {
+            let registry = read(&store, &artifacts)?;
+            Ok((store, artifacts, registry))
+        })
+        .await?;
+        let registry = Arc::new(ArcSwap::from_pointee(registry));
+        let (requests, inbox) = mpsc::channel();
+        let (retired, _) = broadcast::channel(RETIRED_WAITING_MAX);
+        let done: Arc<dyn Fn(Prepared) + Send + Sync> = {
+            let requests = requests.clone();
+            // A writer that is gone has left the rest for the next start.
+            Arc::new(move |prepared| drop(requests.send(Request::Prepared(prepared))))
+        };
+        let no_thread = |error| CatalogError::Internal(format!("cannot start a thread: {error}"));
+        let writer = Writer {
+            store,
+            registry: registry.clone(),
+            clock,
+            can_run,
+            retired: retired.clone(),
+            preparers: Preparers::start(&done).map_err(no_thread)?,
+            refused: Vec::new(),
+        };
+        let thread = std::thread::Builder::new().name("catalog".into()).spawn(move || writer.run(&inbox));
+        Ok(Self(Arc::new(Inner {
+            registry,
+            artifacts,
+            requests,
+            places: Semaphore::new(CHANGES_WAITING_MAX),
+            uploads: Semaphore::new(UPLOADS_AT_ONCE_MAX),
+            retired,
+            writer: Some(thread.map_err(no_thread)?),
+        })))
     }
 
     /// Makes a function and answers while it is still Pending.
     ///
     /// # Errors
-    /// The package is refused, the name is taken, or nothing here can run it.
+    /// [`CatalogError::Invalid`] when nothing here can run it, [`CatalogError::BadPackage`],
+    /// [`CatalogError::AlreadyExists`].
+    ///
+    /// # Cancel safety
+    /// The function may be made all the same.
     pub async fn create(&self, owner: &Scope, new: NewFunction) -> Result<FunctionView, CatalogError> {
-        Err(CatalogError::NotFound { arn: owner.arn(&new.name, None) })
+        let NewFunction { name, config, zip, tags, publish } = new;
+        refuse_publish(publish)?;
+        // Before the package is looked at, because that costs more; the writer asks again.
+        if self.0.registry.load().find(owner, &name).is_some() {
+            return Err(CatalogError::AlreadyExists { name });
+        }
+        let package = self.put(zip).await?;
+        let draft = Box::new(Draft { config, tags, package });
+        self.ask(|reply| Request::Create(owner.clone(), name, draft, reply)).await
     }
 
     /// Shows a function.
@@ -58,62 +133,97 @@ impl Catalog {
         name: &FunctionName,
         qualifier: Option<&Qualifier>,
     ) -> Result<FunctionView, CatalogError> {
-        Err(CatalogError::NotFound { arn: owner.arn(name, qualifier) })
+        let registry = self.0.registry.load();
+        entry(&registry, owner, name, qualifier).map(|entry| entry.view())
     }
 
     /// Lists up to `max` functions whose names come after `after`.
     #[must_use]
     pub fn list(&self, owner: &Scope, after: Option<&FunctionName>, max: usize) -> Page<FunctionView> {
-        let _ = (owner, after, max);
-        Page { items: Vec::new(), more: false }
+        let registry = self.0.registry.load();
+        let mut found: Vec<_> =
+            registry.of(owner).filter(|entry| after.is_none_or(|after| entry.shown.name > *after)).collect();
+        let more = found.len() > max;
+        if more && max > 0 {
+            found.select_nth_unstable_by(max - 1, |one, other| one.shown.name.cmp(&other.shown.name));
+        }
+        found.truncate(max);
+        found.sort_unstable_by(|one, other| one.shown.name.cmp(&other.shown.name));
+        Page { items: found.into_iter().map(|entry| entry.view()).collect(), more }
     }
 
     /// What all functions of `owner` add up to.
     #[must_use]
     pub fn totals(&self, owner: &Scope) -> Totals {
-        let _ = owner;
-        Totals::default()
+        self.0.registry.load().of(owner).fold(Totals::default(), |totals, entry| Totals {
+            functions: totals.functions + 1,
+            code_bytes: totals.code_bytes + entry.shown.code_bytes,
+        })
     }
 
     /// Gives a function new code. The former code serves until the new one lies ready.
     ///
     /// # Errors
-    /// The package is refused, the revision is stale, or another change is under way.
+    /// [`CatalogError::NotFound`], [`CatalogError::BadPackage`], [`CatalogError::StaleRevision`], and
+    /// [`CatalogError::UpdateInProgress`] or [`CatalogError::NotReady`] while another change is under way.
+    ///
+    /// # Cancel safety
+    /// The change may be made all the same.
     pub async fn update_code(
         &self,
         owner: &Scope,
         name: &FunctionName,
         change: CodeChange,
     ) -> Result<FunctionView, CatalogError> {
-        let _ = change;
-        self.get(owner, name, None)
+        let CodeChange { zip, architecture, dry_run, revision, publish } = change;
+        refuse_publish(publish)?;
+        check_changeable(entry(&self.0.registry.load(), owner, name, None)?, revision)?;
+        let package = self.put(zip).await?;
+        let code = NewCode { package, architecture, revision, dry_run };
+        self.ask(|reply| Request::Code(owner.clone(), name.clone(), code, reply)).await
     }
 
     /// Changes a function's configuration.
     ///
     /// # Errors
-    /// The revision is stale, another change is under way, or nothing here can run the result.
+    /// As [`Catalog::update_code`]; [`CatalogError::Invalid`] when nothing here can run the result.
+    ///
+    /// # Cancel safety
+    /// The change may be made all the same.
     pub async fn update_config(
         &self,
         owner: &Scope,
         name: &FunctionName,
         change: ConfigChange,
     ) -> Result<FunctionView, CatalogError> {
-        let _ = change;
-        self.get(owner, name, None)
+        let change = Box::new(change);
+        self.ask(|reply| Request::Config(owner.clone(), name.clone(), change, reply)).await
     }
 
-    /// Deletes a function.
+    /// Deletes a function, in whatever state it is.
     ///
     /// # Errors
     /// [`CatalogError::NotFound`]; [`CatalogError::Invalid`] for a qualifier that cannot be deleted alone.
+    ///
+    /// # Cancel safety
+    /// The function may be deleted all the same.
     pub async fn delete(
         &self,
         owner: &Scope,
         name: &FunctionName,
         qualifier: Option<&Qualifier>,
     ) -> Result<(), CatalogError> {
-        self.get(owner, name, qualifier).map(drop)
+        entry(&self.0.registry.load(), owner, name, None)?;
+        match qualifier {
+            None => self.ask(|reply| Request::Delete(owner.clone(), name.clone(), reply)).await,
+            Some(Qualifier::Latest) => {
+                Err(CatalogError::Invalid("$LATEST version cannot be deleted without deleting the function.".into()))
+            }
+            Some(Qualifier::Alias(_)) => {
+                Err(CatalogError::Invalid("Deletion of aliases is not currently supported.".into()))
+            }
+            Some(Qualifier::Number(_)) => Err(CatalogError::NotFound { arn: owner.arn(name, qualifier) }),
+        }
     }
 
     /// What a call to the function runs now. The hot path: no lock, no allocation.
@@ -127,7 +237,13 @@ impl Catalog {
         name: &FunctionName,
         qualifier: Option<&Qualifier>,
     ) -> Result<Runnable, CatalogError> {
-        Err(CatalogError::NotFound { arn: owner.arn(name, Some(qualifier.unwrap_or(&Qualifier::Latest))) })
+        let registry = self.0.registry.load();
+        let qualifier = qualifier.unwrap_or(&Qualifier::Latest);
+        let entry = entry(&registry, owner, name, Some(qualifier))?;
+        entry
+            .runnable
+            .clone()
+            .ok_or_else(|| CatalogError::NotReady { arn: owner.arn(name, None), state: state_word(&entry.lifecycle) })
     }
 
     /// The package as it was uploaded, read from the disk and checked against its hash.
@@ -140,13 +256,65 @@ impl Catalog {
         name: &FunctionName,
         qualifier: Option<&Qualifier>,
     ) -> Result<Vec<u8>, CatalogError> {
-        self.get(owner, name, qualifier).map(|_| Vec::new())
+        let package = entry(&self.0.registry.load(), owner, name, qualifier)?.package.clone();
+        blocking(move || Ok(package.read()?)).await
     }
 
     /// Announces generations that no new call must get: their code or configuration was replaced, or the
     /// function was deleted. One that lags behind by more than 1,024 is told so and loses only promptness.
     #[must_use]
     pub fn retired(&self) -> broadcast::Receiver<RevisionId> {
-        self.retired.subscribe()
+        self.0.retired.subscribe()
     }
+
+    /// Verifies and keeps a package, off the async threads.
+    async fn put(&self, zip: Bytes) -> Result<Package, CatalogError> {
+        let _turn = self.0.uploads.acquire().await.map_err(|_| stopped())?;
+        let artifacts = self.0.artifacts.clone();
+        blocking(move || Ok(artifacts.put(&zip)?)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, CatalogError>>) -> Request,
+    ) -> Result<T, CatalogError> {
+        let _place = self.0.places.acquire().await.map_err(|_| stopped())?;
+        let (reply, answer) = oneshot::channel();
+        self.0.requests.send(request(reply)).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+/// The function, if the qualifier means one of its versions.
+fn entry<'a>(
+    registry: &'a Registry,
+    owner: &Scope,
+    name: &FunctionName,
+    qualifier: Option<&Qualifier>,
+) -> Result<&'a Arc<Entry>, CatalogError> {
+    let not_found = || CatalogError::NotFound { arn: owner.arn(name, qualifier) };
+    match qualifier {
+        None | Some(Qualifier::Latest) => registry.find(owner, name).ok_or_else(not_found),
+        // Published versions and aliases do not exist yet.
+        Some(Qualifier::Number(_) | Qualifier::Alias(_)) => Err(not_found()),
+    }
+}
+
+fn refuse_publish(publish: bool) -> Result<(), CatalogError> {
+    if publish {
+        return Err(CatalogError::Unsupported(
+            "Publishing versions is not available in this release: leave Publish out, or set it to false.".into(),
+        ));
+    }
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CatalogError> + Send + 'static,
+) -> Result<T, CatalogError> {
+    spawn_blocking(work).await.map_err(|error| CatalogError::Internal(error.to_string()))?
+}
+
+fn stopped() -> CatalogError {
+    CatalogError::Internal("the catalog has stopped: the server is shutting down, or its writer failed".into())
 }

@@ -17,7 +17,11 @@
 mod catalog;
 mod change;
 mod error;
+mod open;
+mod prepare;
+mod registry;
 mod view;
+mod writer;
 
 pub use catalog::{CanRun, Catalog, CatalogOptions};
 pub use change::{CodeChange, ConfigChange, LoggingChange, NewFunction};

@@ -15,6 +15,10 @@ pub struct Scope {
 }
 
 impl Scope {
+    pub(crate) fn of(version: &Version) -> Self {
+        Self { account: version.account.clone(), region: version.region.clone() }
+    }
+
     pub(crate) fn arn(&self, name: &FunctionName, qualifier: Option<&Qualifier>) -> FunctionArn {
         FunctionArn {
             region: self.region.clone(),

@@ -1,0 +1,203 @@
+//! Documents: what lies in a column as JSON, and the words for states.
+//!
+//! Every field is named here, so that a change of the model is not a change of the files by accident. A new
+//! field gets `#[serde(default)]`: old rows lack it. An unknown one is refused: reading on would lose it at
+//! the next write.
+
+use crate::StoreError;
+use lacewing_model::{
+    Architecture, Egress, EphemeralMib, FailReason, FunctionConfig, Lifecycle, LogFormat, LogLevel, LoggingConfig,
+    MemoryMib, Timeout, TracingMode, UpdateStatus,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigDocument {
+    runtime: String,
+    handler: String,
+    role: String,
+    description: String,
+    timeout_seconds: u32,
+    memory_mib: u32,
+    ephemeral_mib: u32,
+    environment: BTreeMap<String, String>,
+    architecture: String,
+    logging: LoggingDocument,
+    tracing: String,
+    egress: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoggingDocument {
+    format: String,
+    application_level: Option<String>,
+    system_level: Option<String>,
+    group: String,
+}
+
+/// The words for values of a closed set, in both directions.
+struct Words<T: 'static>(&'static [(T, &'static str)]);
+
+const ARCHITECTURES: Words<Architecture> = Words(&[(Architecture::X86, "x86_64"), (Architecture::Arm, "arm64")]);
+const FORMATS: Words<LogFormat> = Words(&[(LogFormat::Text, "text"), (LogFormat::Json, "json")]);
+const TRACINGS: Words<TracingMode> =
+    Words(&[(TracingMode::PassThrough, "pass_through"), (TracingMode::Active, "active")]);
+const EGRESSES: Words<Egress> = Words(&[(Egress::Internet, "internet"), (Egress::None, "none")]);
+const LEVELS: Words<LogLevel> = Words(&[
+    (LogLevel::Trace, "trace"),
+    (LogLevel::Debug, "debug"),
+    (LogLevel::Info, "info"),
+    (LogLevel::Warn, "warn"),
+    (LogLevel::Error, "error"),
+    (LogLevel::Fatal, "fatal"),
+]);
+
+impl<T: Copy + PartialEq> Words<T> {
+    fn word(&self, value: T) -> String {
+        self.0.iter().find(|(known, _)| *known == value).map_or_else(String::new, |(_, word)| (*word).to_owned())
+    }
+
+    fn value(&self, word: &str) -> Result<T, StoreError> {
+        let found = self.0.iter().find(|(_, known)| *known == word);
+        found.map(|(value, _)| *value).ok_or_else(|| StoreError::unreadable("configuration", format!("'{word}'")))
+    }
+}
+
+pub(crate) fn write_config(config: &FunctionConfig) -> Result<String, StoreError> {
+    let logging = &config.logging;
+    let document = ConfigDocument {
+        runtime: config.runtime.id().to_owned(),
+        handler: config.handler.as_str().to_owned(),
+        role: config.role.as_str().to_owned(),
+        description: config.description.clone(),
+        timeout_seconds: config.timeout.get(),
+        memory_mib: config.memory.get(),
+        ephemeral_mib: config.ephemeral.get(),
+        environment: config.environment.clone(),
+        architecture: ARCHITECTURES.word(config.architecture),
+        logging: LoggingDocument {
+            format: FORMATS.word(logging.format),
+            application_level: logging.application_level.map(|level| LEVELS.word(level)),
+            system_level: logging.system_level.map(|level| LEVELS.word(level)),
+            group: logging.group.clone(),
+        },
+        tracing: TRACINGS.word(config.tracing),
+        egress: EGRESSES.word(config.egress),
+    };
+    serde_json::to_string(&document).map_err(|error| StoreError::unreadable("configuration", error))
+}
+
+pub(crate) fn read_config(json: &str) -> Result<FunctionConfig, StoreError> {
+    fn bad(error: impl std::fmt::Display) -> StoreError {
+        StoreError::unreadable("configuration", error)
+    }
+    let document: ConfigDocument = serde_json::from_str(json).map_err(bad)?;
+    let logging = document.logging;
+    let level = |word: Option<String>| word.map(|word| LEVELS.value(&word)).transpose();
+    Ok(FunctionConfig {
+        runtime: document.runtime.parse().map_err(bad)?,
+        handler: document.handler.parse().map_err(bad)?,
+        role: document.role.parse().map_err(bad)?,
+        description: document.description,
+        timeout: Timeout::new(document.timeout_seconds).map_err(bad)?,
+        memory: MemoryMib::new(document.memory_mib).map_err(bad)?,
+        ephemeral: EphemeralMib::new(document.ephemeral_mib).map_err(bad)?,
+        environment: document.environment,
+        architecture: ARCHITECTURES.value(&document.architecture)?,
+        logging: LoggingConfig {
+            format: FORMATS.value(&logging.format)?,
+            application_level: level(logging.application_level)?,
+            system_level: level(logging.system_level)?,
+            group: logging.group,
+        },
+        tracing: TRACINGS.value(&document.tracing)?,
+        egress: EGRESSES.value(&document.egress)?,
+    })
+}
+
+pub(crate) fn write_tags(tags: &BTreeMap<String, String>) -> Result<String, StoreError> {
+    serde_json::to_string(tags).map_err(|error| StoreError::unreadable("tags", error))
+}
+
+pub(crate) fn read_tags(json: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::unreadable("tags", error))
+}
+
+/// A lifecycle as it lies in columns: a word, and the reason of a failure.
+pub(crate) fn write_lifecycle(lifecycle: &Lifecycle) -> (&'static str, Option<&FailReason>) {
+    match lifecycle {
+        Lifecycle::Creating => ("creating", None),
+        Lifecycle::Active { update: UpdateStatus::Successful } => ("active", None),
+        Lifecycle::Active { update: UpdateStatus::InProgress } => ("updating", None),
+        Lifecycle::Active { update: UpdateStatus::Failed(reason) } => ("update_failed", Some(reason)),
+        Lifecycle::Failed(reason) => ("failed", Some(reason)),
+    }
+}
+
+pub(crate) fn read_lifecycle(word: &str, reason: Option<FailReason>) -> Result<Lifecycle, StoreError> {
+    match (word, reason) {
+        ("creating", None) => Ok(Lifecycle::Creating),
+        ("active", None) => Ok(Lifecycle::Active { update: UpdateStatus::Successful }),
+        ("updating", None) => Ok(Lifecycle::Active { update: UpdateStatus::InProgress }),
+        ("update_failed", Some(reason)) => Ok(Lifecycle::Active { update: UpdateStatus::Failed(reason) }),
+        ("failed", Some(reason)) => Ok(Lifecycle::Failed(reason)),
+        (word, _) => Err(StoreError::unreadable("state", format!("'{word}'"))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn config() -> FunctionConfig {
+        FunctionConfig {
+            runtime: "python3.12".parse().unwrap(),
+            handler: "app.handler".parse().unwrap(),
+            role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+            description: "says \"hé\"".into(),
+            timeout: Timeout::new(900).unwrap(),
+            memory: MemoryMib::new(10_240).unwrap(),
+            ephemeral: EphemeralMib::new(512).unwrap(),
+            environment: BTreeMap::from([("K".into(), "v\n".into())]),
+            architecture: Architecture::Arm,
+            logging: LoggingConfig {
+                format: LogFormat::Json,
+                application_level: Some(LogLevel::Fatal),
+                system_level: Some(LogLevel::Trace),
+                group: "/aws/lambda/f".into(),
+            },
+            tracing: TracingMode::Active,
+            egress: Egress::None,
+        }
+    }
+
+    #[test]
+    fn a_configuration_comes_back_as_it_was_written() {
+        assert_eq!(read_config(&write_config(&config()).unwrap()).unwrap(), config());
+    }
+
+    #[test]
+    fn a_document_with_a_field_of_another_release_is_refused_by_name() {
+        let json = write_config(&config()).unwrap().replacen('{', r#"{"accelerator":"x","#, 1);
+        assert!(read_config(&json).unwrap_err().to_string().contains("accelerator"));
+    }
+
+    #[test]
+    fn every_lifecycle_comes_back_as_it_was_written() {
+        let reason = || FailReason { code: "InternalError".into(), message: "m".into() };
+        for lifecycle in [
+            Lifecycle::Creating,
+            Lifecycle::Active { update: UpdateStatus::Successful },
+            Lifecycle::Active { update: UpdateStatus::InProgress },
+            Lifecycle::Active { update: UpdateStatus::Failed(reason()) },
+            Lifecycle::Failed(reason()),
+        ] {
+            let (word, reason) = write_lifecycle(&lifecycle);
+            assert_eq!(read_lifecycle(word, reason.cloned()).unwrap(), lifecycle);
+        }
+    }
+}
