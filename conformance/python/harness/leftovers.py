@@ -1,0 +1,101 @@
+"""What a server could leave on the machine: processes, cgroups, mounts, namespaces."""
+import os
+from pathlib import Path
+
+from .server import BINARY, RUNNING
+from .wait import until
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def assert_gone(server):
+    """After its end: no process, cgroup, mount or file of this server is left."""
+    mine = lambda: processes_of_binary() - {pid for other in RUNNING for pid in tree(other.pid)}
+    until(lambda: not mine(), 10, lambda: f"processes are left: {described(mine())}")
+    own = lambda: [] if RUNNING else sorted(cgroups())
+    until(lambda: not own(), 10, lambda: f"cgroups are left: {own()}")
+    assert not mounts(str(server.data)), "mounts are left"
+
+
+def tree(pid: int) -> set:
+    """A process and all below it."""
+    found = {pid}
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return found
+    return found.union(*(tree(int(child)) for child in children)) if children else found
+
+
+def described(pids) -> list:
+    """Processes with their command lines."""
+    def line(pid):
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            return "gone"
+    return [f"{pid} {line(pid)}" for pid in sorted(pids)]
+
+
+def processes_of_binary() -> set:
+    """Processes that run this build of the server: others on this machine are none of ours."""
+    found, binary = set(), os.path.realpath(BINARY)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.path.realpath(folder / "exe") == binary and state(folder) != "Z":
+                found.add(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def state(folder: Path) -> str:
+    return (folder / "stat").read_text().rsplit(") ", 1)[1][0]
+
+
+def processes_in(cgroup_name: str) -> set:
+    """Processes whose cgroup path names `cgroup_name`."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if cgroup_name in (folder / "cgroup").read_text() and state(folder) != "Z":
+                found.add(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def cgroups() -> set:
+    """Cgroup folders that name us, in every hierarchy (v1 controllers and v2), two storeys deep."""
+    roots = [CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir())]
+    found = set()
+    for root in roots:
+        for pattern in ("lacewing*", "*/lacewing*", "*/*/lacewing*"):
+            found.update(str(path) for path in root.glob(pattern) if path.is_dir())
+    return found
+
+
+def mounts(word: str) -> list:
+    """Mounts of the host that name `word`."""
+    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if word in line]
+
+
+def files(folder: Path) -> list:
+    """What lies below `folder`, if it is there at all."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
+
+
+def namespaces() -> int:
+    """How many distinct network namespaces processes of this machine are in."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found.add(os.readlink(folder / "ns/net"))
+        except OSError:
+            continue
+    return len(found)
+
+
+def links() -> set:
+    """Network interfaces of the host."""
+    return set(os.listdir("/sys/class/net"))
