@@ -1,18 +1,19 @@
 //! Making a sandbox's network namespace.
 //!
-//! The calling thread goes into the new namespace, builds it, and comes back. Sockets stay in the namespace
-//! they were made in, so the server can hold them from outside. A thread that could not come back would make
-//! everything after it in the wrong place: it ends the process instead.
+//! A thread of its own goes into the new namespace, builds it, and ends there. Sockets stay in the namespace
+//! they were made in, so the server can hold them from outside. The caller itself never leaves its namespace:
+//! an ordinary user could not come back to the host's, which is not theirs (`setns` gives EPERM), and a
+//! privileged process that failed to come back would make everything after it in the wrong place.
 
 use super::netlink::Netlink;
 use super::{hosts, nftables, routes};
 use lacewing_model::Egress;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags};
+use rustix::thread::UnshareFlags;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// Where the guests' door listens inside every sandbox; `AWS_LAMBDA_RUNTIME_API` names it.
 pub(crate) const DOOR_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9001);
@@ -25,6 +26,9 @@ const EGRESS_BACKLOG: i32 = 256;
 const EGRESS_BUFFER_BYTES: usize = 128 * 1024;
 /// DNS questions over TCP are rare.
 const DNS_BACKLOG: i32 = 16;
+
+/// The builder's stack: it reads answers of the kernel on it and calls nothing deep.
+const BUILDER_STACK_BYTES: usize = 256 * 1024;
 
 /// The calling thread's own network namespace.
 const OWN_NAMESPACE: &str = "/proc/thread-self/ns/net";
@@ -56,8 +60,6 @@ pub(crate) struct EgressFds {
 /// Where this kernel cannot give the way out, there is none, and a log line says why: a function that needs no
 /// network still runs. [`egress_support`] asks beforehand.
 ///
-/// Must be called by a thread that no other code shares while it runs: it is in the new namespace meanwhile.
-///
 /// # Errors
 /// The kernel's refusal: without `CAP_SYS_ADMIN` over the namespace, or out of file descriptors.
 pub(crate) fn make_netns(egress: Egress) -> io::Result<NetNs> {
@@ -65,35 +67,25 @@ pub(crate) fn make_netns(egress: Egress) -> io::Result<NetNs> {
         Egress::Internet => Some(hosts::addresses()?),
         Egress::None => None,
     };
-    let away = Away::go()?;
-    let made = build(host.as_deref());
-    away.come_back();
-    made.map(|(netns, missing)| {
-        if let Some(missing) = missing {
-            tracing::warn!("this function gets no network: {missing}");
-        }
-        netns
-    })
+    let (netns, missing) = in_new_namespace(|| build(host.as_deref()))?;
+    if let Some(missing) = missing {
+        tracing::warn!("this function gets no network: {missing}");
+    }
+    Ok(netns)
 }
 
 /// Whether sandboxes can have a way out here; else why not, with what mends it.
 ///
-/// Makes a namespace and leaves nothing. The conditions of [`make_netns`] hold.
+/// Makes a namespace and leaves nothing.
 ///
 /// # Errors
 /// What is missing, in words for the operator.
 pub(crate) fn egress_support() -> Result<(), String> {
     let host = hosts::addresses().map_err(|error| format!("the host's addresses cannot be read: {error}"))?;
-    let away = Away::go().map_err(|error| {
+    let (_, missing) = in_new_namespace(|| build(Some(&host))).map_err(|error| {
         format!("network namespaces cannot be made: {error}; run as root, or allow user namespaces (sysctl -w kernel.unprivileged_userns_clone=1 user.max_net_namespaces=65536)")
     })?;
-    let made = build(Some(&host));
-    away.come_back();
-    match made {
-        Ok((_, None)) => Ok(()),
-        Ok((_, Some(missing))) => Err(missing),
-        Err(error) => Err(format!("a network namespace cannot be set up: {error}")),
-    }
+    missing.map_or(Ok(()), Err)
 }
 
 /// Builds the namespace that the thread is in; `host` are the host's own addresses if a way out is wanted.
@@ -155,32 +147,23 @@ pub(super) fn own_namespace() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(OWN_NAMESPACE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// A stay in a new namespace. Dropping it brings the thread home, also when building failed or panicked.
-pub(super) struct Away {
-    home: OwnedFd,
-}
-
-impl Away {
-    pub(super) fn go() -> io::Result<Self> {
-        let home = own_namespace()?;
-        // SAFETY: unshare(2) is unsafe only with CLONE_FILES, which would take other threads' descriptors
-        // away; CLONE_NEWNET alone changes nothing but where this thread's new sockets are made.
-        #[allow(unsafe_code)]
-        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }?;
-        Ok(Self { home })
-    }
-
-    pub(super) fn come_back(self) {}
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        let back = rustix::thread::move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network));
-        if let Err(error) = back {
-            tracing::error!(%error, "cannot return to the host's network namespace; ending rather than going on in a sandbox's");
-            std::process::abort();
-        }
-    }
+/// What `build` returns when run by a thread in a new namespace. The thread has ended when this returns, so
+/// the caller is as single-threaded as before.
+///
+/// # Errors
+/// No thread, no namespace, or `build`'s own.
+pub(super) fn in_new_namespace<T: Send>(build: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("netns".into()).stack_size(BUILDER_STACK_BYTES);
+        let thread = builder.spawn_scoped(scope, || {
+            // SAFETY: unshare(2) is unsafe only with CLONE_FILES, which would take descriptors away from other
+            // threads; CLONE_NEWNET alone changes nothing but where this thread's new sockets are made.
+            #[allow(unsafe_code)]
+            unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }?;
+            build()
+        })?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("building a network namespace panicked")))
+    })
 }
 
 #[cfg(test)]

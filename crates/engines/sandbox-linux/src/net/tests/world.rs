@@ -8,7 +8,7 @@
 //! The machine's own network is never touched, and all of it ends with the test. Needs root.
 
 use crate::net::netlink::{Batch, Netlink, short};
-use crate::net::netns::{Away, own_namespace};
+use crate::net::netns::{in_new_namespace, own_namespace};
 use crate::net::{EgressHandle, EgressOptions, EgressPolicy, EgressProxy, NetNs, make_netns, routes};
 use lacewing_model::Egress;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
@@ -64,13 +64,14 @@ impl World {
         let host = own_namespace().unwrap();
         let netlink = Netlink::routing().unwrap();
         routes::set_loopback_up(&netlink).unwrap();
-        let away = Away::go().unwrap();
-        let far = Netlink::routing().unwrap();
-        routes::set_loopback_up(&far).unwrap();
-        lay_cable(&far, &host);
-        plug_in(&far, INTERNET);
-        let echo = TcpListener::bind(ECHO).unwrap();
-        away.come_back();
+        let echo = in_new_namespace(|| {
+            let far = Netlink::routing()?;
+            routes::set_loopback_up(&far)?;
+            lay_cable(&far, &host);
+            plug_in(&far, INTERNET);
+            TcpListener::bind(ECHO)
+        })
+        .unwrap();
         plug_in(&netlink, HOST);
         let taken = Arc::new(AtomicUsize::new(0));
         let (listener, count) = (echo.try_clone().unwrap(), taken.clone());
@@ -194,11 +195,6 @@ pub(super) fn framed(message: &[u8]) -> Vec<u8> {
 /// Which network namespace the calling thread is in.
 pub(super) fn identity() -> PathBuf {
     std::fs::read_link("/proc/thread-self/ns/net").unwrap()
-}
-
-/// Which one the process's first thread is in.
-pub(super) fn identity_of_process() -> PathBuf {
-    std::fs::read_link("/proc/self/ns/net").unwrap()
 }
 
 fn echo_back(mut stream: TcpStream) {
