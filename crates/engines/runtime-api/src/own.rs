@@ -1,0 +1,230 @@
+//! The Unix stream of our own bootstraps.
+//!
+//! It has no task of its own: whoever awaits the door reads and writes it. A bootstrap sends its answer and
+//! its next request in one write; our `202` waits until there is an event to send with it.
+
+use crate::answer::{GuestAnswer, GuestError, normalise_kind};
+use crate::desk::Desk;
+use crate::door::DoorOptions;
+use crate::event;
+use crate::parse::{self, Head};
+use crate::refusal::Refusal;
+use crate::route::Route;
+use bytes::{Buf, Bytes, BytesMut};
+use lacewing_sandbox::Work;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::time::Instant;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+
+/// Room for what comes in at once.
+const INPUT_BYTES: usize = 16 * 1024;
+
+/// Bodies up to this size are copied out, so that the input's memory is used again.
+const COPIED_BYTES_MAX: usize = 4 * 1024;
+
+/// Replies that may wait to be sent: a guest that asks on without reading is cut off.
+const WAITING_REPLIES_MAX: usize = 64;
+
+/// What most requests are answered with.
+const ACCEPTED: &[u8] =
+    b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n{\"status\":\"OK\"}\n";
+
+pub(crate) struct Own {
+    stream: UnixStream,
+    input: BytesMut,
+    /// The request whose body is still arriving.
+    head: Option<Head>,
+    /// Bytes of a refused body still to be thrown away.
+    skip: u64,
+    output: VecDeque<Bytes>,
+    /// When the first byte came.
+    pub(crate) first_sign: Option<Instant>,
+}
+
+impl Own {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        let input = BytesMut::with_capacity(INPUT_BYTES);
+        Self { stream, input, head: None, skip: 0, output: VecDeque::new(), first_sign: None }
+    }
+
+    /// Sends an event.
+    pub(crate) fn send_event(&mut self, work: &Work) {
+        let (head, body) = event::as_bytes(work);
+        self.output.push_back(head);
+        if !body.is_empty() {
+            self.output.push_back(body);
+        }
+    }
+
+    /// Sends what waits, then takes in bytes and answers the requests in them, at least one read's worth.
+    ///
+    /// # Errors
+    /// The stream has ended, or cannot be followed any further.
+    ///
+    /// # Cancel safety
+    /// Complete: what was sent and read is kept.
+    pub(crate) async fn turn(&mut self, desk: &Desk, options: &DoorOptions) -> io::Result<()> {
+        self.flush().await?;
+        self.input.reserve(INPUT_BYTES / 2);
+        if self.stream.read_buf(&mut self.input).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.first_sign.get_or_insert_with(Instant::now);
+        while self.answer_one(desk, options)? {}
+        Ok(())
+    }
+
+    /// Sends what waits as far as that needs no waiting: for a guest that reads its `202` before it asks again.
+    pub(crate) fn flush_now(&mut self) {
+        while !self.output.is_empty() {
+            match self.stream.try_write_vectored(&slices(&self.output)) {
+                Ok(written) => self.sent(written),
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        while !self.output.is_empty() {
+            match self.stream.try_write_vectored(&slices(&self.output)) {
+                Ok(written) => self.sent(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn sent(&mut self, mut written: usize) {
+        while let Some(front) = self.output.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                return;
+            }
+            written -= front.len();
+            self.output.pop_front();
+        }
+    }
+
+    /// Answers one request of the input. False when none is complete.
+    fn answer_one(&mut self, desk: &Desk, options: &DoorOptions) -> io::Result<bool> {
+        let skipped = self.skip.min(self.input.len() as u64);
+        self.input.advance(usize::try_from(skipped).unwrap_or_default());
+        self.skip -= skipped;
+        if self.skip > 0 {
+            return Ok(false);
+        }
+        if self.head.is_none() {
+            match parse::head(&self.input, options.request_header_bytes_max) {
+                Ok(None) => return Ok(false),
+                Ok(Some((length, head))) => {
+                    self.input.advance(length);
+                    if head.body_bytes > options.response_bytes_max {
+                        self.skip = head.body_bytes;
+                        self.refuse_large(&head, desk, options);
+                        return self.within_bounds();
+                    }
+                    self.head = Some(head);
+                }
+                Err(refusal) => {
+                    self.refuse(&refusal);
+                    self.flush_now();
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+        }
+        let body_bytes = self.head.as_ref().map_or(0, |head| usize::try_from(head.body_bytes).unwrap_or(usize::MAX));
+        if self.input.len() < body_bytes {
+            self.input.reserve(body_bytes - self.input.len());
+            return Ok(false);
+        }
+        if let Some(head) = self.head.take() {
+            let body = if body_bytes <= COPIED_BYTES_MAX {
+                let body = Bytes::copy_from_slice(&self.input[..body_bytes]);
+                self.input.advance(body_bytes);
+                body
+            } else {
+                self.input.split_to(body_bytes).freeze()
+            };
+            if let Err(refusal) = self.answer(head, body, desk) {
+                self.refuse(&refusal);
+            }
+        }
+        self.within_bounds()
+    }
+
+    fn within_bounds(&self) -> io::Result<bool> {
+        if self.output.len() > WAITING_REPLIES_MAX { Err(io::ErrorKind::InvalidData.into()) } else { Ok(true) }
+    }
+
+    fn answer(&mut self, head: Head, body: Bytes, desk: &Desk) -> Result<(), Refusal> {
+        match head.route {
+            Route::Next => {
+                if let Some(work) = desk.ask_own()? {
+                    self.send_event(&work);
+                }
+                return Ok(());
+            }
+            Route::Response(_) if !head.known_mode => return Err(Refusal::response_mode()),
+            Route::Response(id) => {
+                desk.begin_answer(id, "RuntimeResponseSent")?.settle(GuestAnswer::Response(body));
+            }
+            Route::Error(id) => {
+                let ticket = desk.begin_answer(id, "RuntimeResponseSent")?;
+                ticket.settle(GuestAnswer::Error(error(&head, body)));
+            }
+            Route::InitError | Route::RestoreError => desk.fail_init(|| error(&head, body))?,
+            Route::RestoreNext => {
+                desk.restore()?;
+                self.output.push_back(Bytes::from_static(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+                return Ok(());
+            }
+            Route::Ping => {
+                self.output.push_back(Bytes::from_static(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npong"));
+                return Ok(());
+            }
+            Route::Extension | Route::Telemetry | Route::Logs | Route::Unknown | Route::Api => {
+                return Err(Refusal::unknown_path());
+            }
+        }
+        self.output.push_back(Bytes::from_static(ACCEPTED));
+        Ok(())
+    }
+
+    /// A body over the limit is not taken in; the invocation it would have answered is settled at once.
+    fn refuse_large(&mut self, head: &Head, desk: &Desk, options: &DoorOptions) {
+        let refusal = match head.route {
+            Route::Response(id) | Route::Error(id) => match desk.begin_answer(id, "RuntimeResponseSent") {
+                Ok(ticket) => {
+                    ticket.settle(GuestAnswer::TooLarge);
+                    Refusal::too_large(options.response_bytes_max)
+                }
+                Err(refusal) => refusal,
+            },
+            _ => Refusal::too_large(options.response_bytes_max),
+        };
+        self.refuse(&refusal);
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        let body = refusal.body();
+        let head = format!(
+            "HTTP/1.1 {} Refused\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            refusal.status,
+            body.len()
+        );
+        self.output.push_back(head.into());
+        self.output.push_back(body);
+    }
+}
+
+fn error(head: &Head, body: Bytes) -> GuestError {
+    GuestError { kind: normalise_kind(head.error_kind.as_deref()), body }
+}
+
+/// The first few pieces of the output, for one write. An event follows at most one reply in practice.
+fn slices(output: &VecDeque<Bytes>) -> [IoSlice<'_>; 4] {
+    std::array::from_fn(|at| IoSlice::new(output.get(at).map_or(&[], |piece| piece)))
+}
