@@ -8,6 +8,7 @@
 //! Nothing here waits for a disk on the path of a call but `record`, whose one append is the promise that
 //! `kill -9` loses no answered call. Queries read files: call them where blocking is allowed.
 
+mod frame;
 mod logs;
 mod money;
 mod options;

@@ -1,7 +1,30 @@
-//! Function logs.
+//! Function logs: taken in without waiting, written each second, read with CloudWatch Logs' meaning.
+//!
+//! ```text
+//! LogStream ─ budget ─► Group (memory) ─ writer thread ─► segments ─► Source ─► read, filter
+//! ```
+//!
+//! A group is opened when a sandbox of it starts, which reads the end of its newest segment and nothing else;
+//! reading opens what it needs. So a start of the server reads no logs, however many there are.
 
+mod batch;
+mod budget;
+mod filter;
+mod group;
+mod level;
+mod notice;
+mod pattern;
+mod place;
 mod query;
+mod read;
+mod retention;
+mod segment;
+mod source;
 mod stream;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 pub use query::{
     EventsPage, EventsQuery, FilterPage, FilterQuery, GroupInfo, GroupQuery, LogEvent, LogScope, LogsError, Page,
@@ -10,31 +33,84 @@ pub use query::{
 pub use stream::LogStream;
 
 use crate::LedgerOptions;
+use group::{Group, lock};
 use lacewing_model::{SandboxId, Version};
-use std::sync::Arc;
+use source::Source;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use writer::Writer;
 
+/// All groups. Dropping it writes what is left and ends the thread.
 pub(crate) struct Logs {
-    options: LedgerOptions,
+    writer: Arc<Writer>,
+    groups: Mutex<Groups>,
+    thread: Option<JoinHandle<()>>,
 }
+
+type Groups = HashMap<(LogScope, String), Arc<Group>>;
+
 impl Logs {
+    /// Starts the writer; reads nothing.
     pub fn open(options: LedgerOptions) -> std::io::Result<Self> {
-        Ok(Self { options })
+        let writer = Arc::new(Writer::new(options));
+        let thread = writer.start()?;
+        Ok(Self { writer, groups: Mutex::default(), thread: Some(thread) })
     }
+
+    /// The stream of a new sandbox.
     pub fn stream(&self, version: &Version, sandbox: SandboxId) -> Arc<LogStream> {
-        let now = self.options.clock.now();
-        Arc::new(LogStream { name: lacewing_sandbox::log_stream_name(version, sandbox, now), created: now })
+        let now = self.writer.now();
+        let logging = &version.config.logging;
+        let scope = LogScope { account: version.account.clone(), region: version.region.clone() };
+        let group = self.group(scope, &logging.group);
+        let name = lacewing_sandbox::log_stream_name(version, sandbox, now);
+        Arc::new(LogStream::new(name, now, logging, group, Arc::clone(&self.writer)))
     }
-    pub fn flush(&self) {}
-    pub fn describe_groups(&self, _: &LogScope, _: &GroupQuery) -> Result<Page<GroupInfo>, LogsError> {
-        Err(LogsError::GroupNotFound)
+
+    /// Writes all that is in memory.
+    pub fn flush(&self) {
+        let groups: Vec<Arc<Group>> = self.open_groups().values().cloned().collect();
+        for group in groups {
+            self.writer.flush(&group);
+        }
     }
-    pub fn describe_streams(&self, _: &LogScope, _: &StreamQuery) -> Result<Page<StreamInfo>, LogsError> {
-        Err(LogsError::GroupNotFound)
+
+    fn group(&self, scope: LogScope, name: &str) -> Arc<Group> {
+        let mut groups = self.open_groups();
+        if groups.len() >= self.writer.options().logs.open_groups_max {
+            // Those that no sandbox holds and that have nothing to write are opened again when needed.
+            groups.retain(|_, group| Arc::strong_count(group) > 1 || !group.is_idle());
+        }
+        let key = (scope, name.to_owned());
+        if let Some(group) = groups.get(&key) {
+            return Arc::clone(group);
+        }
+        let group = Arc::new(Group::open(self.writer.dir(), &key.0, name));
+        groups.insert(key, Arc::clone(&group));
+        group
     }
-    pub fn get_events(&self, _: &LogScope, _: &EventsQuery) -> Result<EventsPage, LogsError> {
-        Err(LogsError::GroupNotFound)
+
+    /// The group as it can be read now.
+    fn source(&self, scope: &LogScope, group: &str) -> Result<Source, LogsError> {
+        let key = (scope.clone(), group.to_owned());
+        let open = self.open_groups().get(&key).cloned();
+        let in_memory = open.and_then(|group| group.in_memory());
+        let dir = place::group_dir(self.writer.dir(), scope, group);
+        Source::open(&dir, in_memory)?.ok_or(LogsError::GroupNotFound)
     }
-    pub fn filter_events(&self, _: &LogScope, _: &FilterQuery) -> Result<FilterPage, LogsError> {
-        Err(LogsError::GroupNotFound)
+
+    fn open_groups(&self) -> MutexGuard<'_, Groups> {
+        lock(&self.groups)
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        self.flush();
+        self.writer.stop();
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
     }
 }

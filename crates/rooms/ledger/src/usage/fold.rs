@@ -15,6 +15,17 @@ pub struct FunctionKey {
     pub architecture: Architecture,
 }
 
+impl FunctionKey {
+    pub(crate) fn of(record: &UsageRecord) -> Self {
+        Self {
+            account: record.account.clone(),
+            region: record.region.clone(),
+            function: record.function.clone(),
+            architecture: record.architecture,
+        }
+    }
+}
+
 /// Exact sums of records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
@@ -85,9 +96,12 @@ impl Sums {
 /// Hours since the epoch.
 pub(crate) type Hour = u64;
 
+/// Milliseconds of an hour.
+pub(crate) const HOUR_MS: u64 = 3_600_000;
+
 /// The hour that `time` lies in.
 pub(crate) fn hour_of(time: Timestamp) -> Hour {
-    time.0 / 3_600_000
+    time.0 / HOUR_MS
 }
 
 /// Sums by hour and function.
@@ -99,13 +113,8 @@ pub(crate) struct Fold {
 impl Fold {
     /// Adds one record.
     pub fn add(&mut self, record: &UsageRecord) {
-        let key = FunctionKey {
-            account: record.account.clone(),
-            region: record.region.clone(),
-            function: record.function.clone(),
-            architecture: record.architecture,
-        };
-        self.rows.entry((hour_of(record.ended), key)).or_default().add(&Sums::of(record));
+        let place = (hour_of(record.ended), FunctionKey::of(record));
+        self.rows.entry(place).or_default().add(&Sums::of(record));
     }
 }
 

@@ -1,9 +1,10 @@
 //! One finished invocation, as it is kept.
 
+use crate::frame::{Put, Take};
 use lacewing_model::{
     AccountId, Architecture, EphemeralMib, FunctionName, MemoryMib, Region, RequestId, Timestamp, VersionNumber,
 };
-use lacewing_sandbox::{PhaseTimes, Rung};
+use lacewing_sandbox::{PhaseTimes, Rung, StartPhases};
 use std::time::Duration;
 
 /// How an invocation ended, for the books. All cost the same.
@@ -76,9 +77,203 @@ pub fn billed_ms(init: Option<Duration>, duration: Duration) -> u64 {
     u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
+/// The first byte of every record: which fields follow.
+const FORMAT: u8 = 1;
+
+impl UsageRecord {
+    /// Appends the record's bytes to `body`.
+    pub(crate) fn encode(&self, body: &mut Vec<u8>) {
+        body.put_u8(FORMAT);
+        body.put_text(self.account.as_str());
+        body.put_text(self.region.as_str());
+        body.put_text(self.function.as_str());
+        body.put_u64(match self.version {
+            VersionNumber::Latest => 0,
+            VersionNumber::Published(number) => number,
+        });
+        body.put_u128(self.request_id.as_u128());
+        body.put_u32(self.attempt);
+        body.put_u8(match self.rung {
+            Rung::Warm => 0,
+            Rung::Snapshot => 1,
+            Rung::Prepared => 2,
+            Rung::Full => 3,
+        });
+        body.put_u8(u8::from(self.init.is_some()));
+        put_duration(body, self.init.unwrap_or_default());
+        put_duration(body, self.duration);
+        body.put_u64(self.billed_ms);
+        body.put_u32(self.memory.get());
+        body.put_u32(self.ephemeral.get());
+        body.put_u8(encode_architecture(self.architecture));
+        body.put_u64(self.memory_peak_bytes);
+        put_duration(body, self.cpu);
+        body.put_u64(self.bytes_in);
+        body.put_u64(self.bytes_out);
+        body.put_u64(self.streamed_bytes);
+        body.put_u8(match self.outcome {
+            UsageOutcome::Success => 0,
+            UsageOutcome::FunctionError => 1,
+            UsageOutcome::Timeout => 2,
+            UsageOutcome::Crash => 3,
+            UsageOutcome::OutOfMemory => 4,
+        });
+        put_duration(body, self.phases.queue);
+        put_duration(body, self.phases.run);
+        body.put_u8(u8::from(self.phases.start.is_some()));
+        if let Some(start) = self.phases.start {
+            for phase in [start.sandbox, start.mount, start.boot, start.init] {
+                put_duration(body, phase);
+            }
+        }
+        body.put_u64(self.ended.0);
+    }
+
+    /// The record of these bytes, `None` when they are none of this format.
+    pub(crate) fn decode(body: &[u8]) -> Option<Self> {
+        let mut take = Take(body);
+        if take.u8()? != FORMAT {
+            return None;
+        }
+        Some(Self {
+            account: take.text()?.parse().ok()?,
+            region: take.text()?.parse().ok()?,
+            function: take.text()?.parse().ok()?,
+            version: match take.u64()? {
+                0 => VersionNumber::Latest,
+                number => VersionNumber::Published(number),
+            },
+            request_id: RequestId::from_u128(take.u128()?),
+            attempt: take.u32()?,
+            rung: match take.u8()? {
+                0 => Rung::Warm,
+                1 => Rung::Snapshot,
+                2 => Rung::Prepared,
+                3 => Rung::Full,
+                _ => return None,
+            },
+            init: {
+                let some = take.u8()? != 0;
+                let init = take_duration(&mut take)?;
+                some.then_some(init)
+            },
+            duration: take_duration(&mut take)?,
+            billed_ms: take.u64()?,
+            memory: MemoryMib::new(take.u32()?).ok()?,
+            ephemeral: EphemeralMib::new(take.u32()?).ok()?,
+            architecture: decode_architecture(take.u8()?)?,
+            memory_peak_bytes: take.u64()?,
+            cpu: take_duration(&mut take)?,
+            bytes_in: take.u64()?,
+            bytes_out: take.u64()?,
+            streamed_bytes: take.u64()?,
+            outcome: match take.u8()? {
+                0 => UsageOutcome::Success,
+                1 => UsageOutcome::FunctionError,
+                2 => UsageOutcome::Timeout,
+                3 => UsageOutcome::Crash,
+                4 => UsageOutcome::OutOfMemory,
+                _ => return None,
+            },
+            phases: PhaseTimes {
+                queue: take_duration(&mut take)?,
+                run: take_duration(&mut take)?,
+                start: match take.u8()? {
+                    0 => None,
+                    _ => Some(StartPhases {
+                        sandbox: take_duration(&mut take)?,
+                        mount: take_duration(&mut take)?,
+                        boot: take_duration(&mut take)?,
+                        init: take_duration(&mut take)?,
+                    }),
+                },
+            },
+            ended: Timestamp(take.u64()?),
+        })
+    }
+}
+
+pub(crate) fn encode_architecture(architecture: Architecture) -> u8 {
+    match architecture {
+        Architecture::X86 => 0,
+        Architecture::Arm => 1,
+    }
+}
+
+pub(crate) fn decode_architecture(byte: u8) -> Option<Architecture> {
+    match byte {
+        0 => Some(Architecture::X86),
+        1 => Some(Architecture::Arm),
+        _ => None,
+    }
+}
+
+/// Durations are kept in whole nanoseconds, up to 584 years.
+fn put_duration(body: &mut Vec<u8>, duration: Duration) {
+    body.put_u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+}
+
+fn take_duration(take: &mut Take<'_>) -> Option<Duration> {
+    take.u64().map(Duration::from_nanos)
+}
+
 #[cfg(test)]
-mod tests {
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
     use super::*;
+
+    /// A call of `function` that ran 1 s on 128 MiB and ended at `ended_ms`.
+    pub(crate) fn record(function: &str, ended_ms: u64) -> UsageRecord {
+        UsageRecord {
+            account: "123456789012".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            function: function.parse().unwrap(),
+            version: VersionNumber::Latest,
+            request_id: RequestId::random(),
+            attempt: 1,
+            rung: Rung::Warm,
+            init: None,
+            duration: Duration::from_secs(1),
+            billed_ms: 1_000,
+            memory: MemoryMib::default(),
+            ephemeral: EphemeralMib::default(),
+            architecture: Architecture::X86,
+            memory_peak_bytes: 50 << 20,
+            cpu: Duration::from_micros(1_234),
+            bytes_in: 10,
+            bytes_out: 20,
+            streamed_bytes: 0,
+            outcome: UsageOutcome::Success,
+            phases: PhaseTimes { queue: Duration::from_micros(5), start: None, run: Duration::from_secs(1) },
+            ended: Timestamp(ended_ms),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let warm = record("f", 1);
+        let cold = UsageRecord {
+            version: VersionNumber::Published(7),
+            attempt: 3,
+            rung: Rung::Full,
+            init: Some(Duration::from_nanos(123_456_789)),
+            architecture: Architecture::Arm,
+            outcome: UsageOutcome::OutOfMemory,
+            phases: PhaseTimes {
+                start: Some(StartPhases { boot: Duration::from_millis(3), ..StartPhases::default() }),
+                ..PhaseTimes::default()
+            },
+            ..record("g", 2)
+        };
+        for given in [warm, cold] {
+            let mut body = Vec::new();
+            given.encode(&mut body);
+            assert_eq!(UsageRecord::decode(&body), Some(given));
+            for cut in 0..body.len() {
+                assert_eq!(UsageRecord::decode(&body[..cut]), None, "cut at {cut}");
+            }
+        }
+    }
 
     #[test]
     fn init_and_duration_are_rounded_up_together() {
