@@ -1,0 +1,173 @@
+//! The corridor with a real catalog and ledger, and sandboxes that the test runs.
+
+#![allow(clippy::unwrap_used)]
+
+use bytes::Bytes;
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, Scope, Store};
+use lacewing_invoke::{Answer, Call, Invoke, InvokeError, InvokeParts, ThrottleReason};
+use lacewing_ledger::{Ledger, LedgerOptions, UsageQuery};
+use lacewing_model::{Clock, Limits, SystemClock, Timestamp};
+use lacewing_pool::PoolLimits;
+use lacewing_sandbox::{Credentials, Ending};
+use lacewing_testkit::{FakeDriver, FakePassage, version_named};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+struct House {
+    invoke: Invoke,
+    ledger: Ledger,
+    driver: Arc<FakeDriver>,
+    scope: Arc<Scope>,
+    _dir: TempDir,
+}
+
+impl House {
+    async fn build(driver: Arc<FakeDriver>, concurrency: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let limits = Limits { account_concurrency_max: concurrency, ..Limits::default() };
+        let ledger = Ledger::open(LedgerOptions::new(dir.path().into(), Arc::clone(&clock))).unwrap();
+        let catalog = Catalog::open(CatalogOptions {
+            store: Store::open(&dir.path().join("lacewing.db")).unwrap(),
+            artifacts: Artifacts::open(dir.path(), &limits).unwrap(),
+            clock: Arc::clone(&clock),
+            can_run: Arc::new(|_| Ok(())),
+        })
+        .await
+        .unwrap();
+        let scope = Arc::new(Scope { account: "000000000000".parse().unwrap(), region: "us-east-1".parse().unwrap() });
+        let function = NewFunction {
+            name: "f".parse().unwrap(),
+            config: version_named("f").config,
+            zip: package(),
+            tags: std::collections::BTreeMap::new(),
+            publish: false,
+        };
+        catalog.create(&scope, function).await.unwrap();
+        while catalog.resolve(&scope, &"f".parse().unwrap(), None).is_err() {
+            tokio::task::yield_now().await;
+        }
+        let invoke = Invoke::new(InvokeParts {
+            catalog,
+            ledger: ledger.clone(),
+            driver: Arc::clone(&driver) as _,
+            clock,
+            limits,
+            pool: PoolLimits { memory_mib: 4_096, starts_at_once: 4, keep_alive: Duration::from_secs(60) },
+            open_session: Arc::new(|_| {
+                let text = String::new;
+                let none = Credentials { access_key_id: text(), secret_access_key: text(), session_token: text() };
+                (none, Box::new(()))
+            }),
+            api: Arc::new(FakePassage),
+            start_phases: false,
+        });
+        Self { invoke, ledger, driver, scope, _dir: dir }
+    }
+
+    fn call(&self, payload: &'static str) -> Call {
+        Call {
+            scope: Arc::clone(&self.scope),
+            name: "f".parse().unwrap(),
+            qualifier: None,
+            payload: Bytes::from_static(payload.as_bytes()),
+            trace_id: None,
+            client_context: None,
+            tail: true,
+        }
+    }
+
+    fn calls_in_the_books(&self) -> u64 {
+        let (account, ever) = (self.scope.account.clone(), Timestamp(u64::MAX));
+        let everything = UsageQuery { account, region: None, function: None, from: Timestamp(0), to: ever };
+        self.ledger.usage(&everything).unwrap().iter().map(|row| row.sums.requests).sum()
+    }
+}
+
+fn package() -> Bytes {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
+    zip.start_file("bootstrap", options).unwrap();
+    zip.write_all(b"#!/bin/sh\n").unwrap();
+    zip.finish().unwrap().into_inner().into()
+}
+
+fn tail(answer: &Answer) -> String {
+    String::from_utf8(answer.log_tail.clone().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_call_is_answered_logged_and_booked() {
+    let house = House::build(FakeDriver::open(), 10).await;
+    let cold = house.invoke.call(house.call("{\"n\":1}")).await.unwrap();
+    assert_eq!(cold.ending, Ending::Answer(Bytes::from_static(b"{\"n\":1}")));
+    let lines = tail(&cold);
+    let id = cold.request_id;
+    assert!(lines.starts_with(&format!("START RequestId: {id} Version: $LATEST\nEND RequestId: {id}\n")), "{lines}");
+    assert!(lines.contains("Duration: 1.50 ms\tBilled Duration: 7 ms\t") && lines.contains("Init Duration: 5.00 ms\t"));
+    let warm = house.invoke.call(house.call("")).await.unwrap();
+    assert_eq!(warm.ending, Ending::Answer(Bytes::from_static(b"{}")), "an empty event is an empty object");
+    assert!(!tail(&warm).contains("Init Duration"));
+    assert_eq!((house.driver.started(), house.calls_in_the_books()), (1, 2));
+}
+
+#[tokio::test]
+async fn what_is_no_event_is_refused_before_anything_starts() {
+    let house = House::build(FakeDriver::open(), 10).await;
+    assert!(matches!(house.invoke.call(house.call("{nope")).await, Err(InvokeError::NotJson(_))));
+    let large = Call { payload: Bytes::from(vec![b'1'; 6_291_457]), ..house.call("") };
+    assert!(matches!(house.invoke.call(large).await, Err(InvokeError::PayloadTooLarge { bytes: 6_291_457, .. })));
+    let missing = Call { name: "g".parse().unwrap(), ..house.call("") };
+    assert!(matches!(house.invoke.call(missing).await, Err(InvokeError::Catalog(_))));
+    assert_eq!((house.driver.started(), house.calls_in_the_books()), (0, 0));
+}
+
+#[tokio::test]
+async fn an_account_at_its_limit_is_throttled_and_recovers() {
+    let house = House::build(FakeDriver::gated(8, 0), 1).await;
+    let running = tokio::spawn({
+        let (invoke, call) = (house.invoke.clone(), house.call("1"));
+        async move { invoke.call(call).await }
+    });
+    while house.invoke.census().busy == 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = house.invoke.call(house.call("2")).await;
+    let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
+    assert!(matches!(refused, Err(InvokeError::Throttled { reason: got, .. }) if got == reason));
+    house.driver.runs.add_permits(2);
+    running.await.unwrap().unwrap();
+    house.invoke.call(house.call("3")).await.unwrap();
+    assert_eq!(house.calls_in_the_books(), 2, "a throttled call is not booked");
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_stops_no_function() {
+    let house = House::build(FakeDriver::gated(8, 0), 10).await;
+    let abandoned = tokio::spawn({
+        let (invoke, call) = (house.invoke.clone(), house.call("1"));
+        async move { invoke.call(call).await }
+    });
+    while house.invoke.census().busy == 0 {
+        tokio::task::yield_now().await;
+    }
+    abandoned.abort();
+    assert!(abandoned.await.is_err());
+    assert_eq!(house.invoke.census().busy, 1, "it still runs");
+    house.driver.runs.add_permits(1);
+    while house.calls_in_the_books() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((house.invoke.census().idle, house.driver.alive()), (1, 1), "and its sandbox is as good as ever");
+}
+
+#[tokio::test]
+async fn a_broken_sandbox_is_an_error_of_ours_and_the_next_call_gets_another() {
+    let house = House::build(FakeDriver::open(), 10).await;
+    assert!(matches!(house.invoke.call(house.call("\"break\"")).await, Err(InvokeError::Internal(_))));
+    assert_eq!(house.driver.alive(), 0);
+    house.invoke.call(house.call("1")).await.unwrap();
+    assert_eq!(house.driver.started(), 2);
+}
