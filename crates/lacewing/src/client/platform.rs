@@ -1,15 +1,15 @@
 //! What the platform answers beyond the AWS API: the bill, and what the server's host has.
 
 use super::{ApiFailure, Client};
-use serde_json::Value;
+use crate::failure::Failure;
+use lacewing_lambda_api::{CostReply, DoctorReply};
+use serde::de::DeserializeOwned;
 
-/// What a server tells about itself.
+/// The interpreters that functions can be run by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PlatformInfo {
-    /// Its account; empty where it does not say.
-    pub account: String,
-    /// The interpreters on its host: language and version.
-    pub interpreters: Vec<(String, String)>,
+pub struct Interpreters {
+    /// Language and version of each.
+    pub found: Vec<(String, String)>,
 }
 
 impl Client {
@@ -17,30 +17,32 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiFailure`]: no server, or a refusal.
-    pub async fn cost(&mut self, query: &str) -> Result<Value, ApiFailure> {
-        Ok(self.get(&format!("/_lacewing/cost{query}")).await?.json()?)
+    pub async fn cost(&mut self, query: &str) -> Result<CostReply, ApiFailure> {
+        Ok(read(&self.get(&format!("/_lacewing/cost{query}")).await?.body)?)
     }
 
-    /// `GET /_lacewing/doctor`; a server that does not answer it leaves everything open.
-    pub async fn platform(&mut self) -> PlatformInfo {
-        let Ok(reply) = self.get("/_lacewing/doctor").await else { return PlatformInfo::default() };
-        reply.json().map(|value| PlatformInfo::of(&value)).unwrap_or_default()
+    /// The interpreters of the server's host, by `GET /_lacewing/doctor`; a server that does not tell leaves the
+    /// choice to its own rule of the nearest version.
+    pub async fn interpreters(&mut self) -> Interpreters {
+        let Ok(reply) = self.get("/_lacewing/doctor").await else { return Interpreters::default() };
+        let reply: DoctorReply = read(&reply.body).unwrap_or_default();
+        Interpreters { found: reply.interpreters.into_iter().map(|found| (found.language, found.version)).collect() }
     }
 }
 
-impl PlatformInfo {
-    fn of(value: &Value) -> Self {
-        let rows = value.get("interpreters").and_then(Value::as_array);
-        let text = |row: &Value, key: &str| Some(row.get(key)?.as_str()?.to_owned());
-        let interpreters = rows.into_iter().flatten();
-        let interpreters = interpreters.filter_map(|row| Some((text(row, "language")?, text(row, "version")?)));
-        let interpreters = interpreters.collect();
-        Self { account: text(value, "account").unwrap_or_default(), interpreters }
-    }
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::refused(
+            format!("the server's answer cannot be read: {error}"),
+            "server and client are of different versions: `lacewing --version` on both sides",
+        )
+    })
+}
 
+impl Interpreters {
     /// The newest runtime of `language` that the host has exactly, such as `python3.11` or `nodejs20.x`.
     pub fn runtime(&self, language: &str) -> Option<String> {
-        let of_language = self.interpreters.iter().filter(|(name, _)| name == language);
+        let of_language = self.found.iter().filter(|(name, _)| name == language);
         let versions = of_language.filter_map(|(_, version)| {
             let mut parts = version.split('.').map_while(|part| part.parse::<u16>().ok());
             Some((parts.next()?, parts.next().unwrap_or(0)))
@@ -59,15 +61,14 @@ impl PlatformInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn the_newest_served_runtime_of_the_host_is_chosen() {
-        let info = PlatformInfo::of(&json!({"account": "000000000000", "interpreters": [
-            {"language": "python", "version": "3.9.2"}, {"language": "python", "version": "3.11.7"},
-            {"language": "python", "version": "3.99.0"}, {"language": "nodejs", "version": "20.20.2"}]}));
-        assert_eq!(info.runtime("python").as_deref(), Some("python3.11"));
-        assert_eq!(info.runtime("nodejs").as_deref(), Some("nodejs20.x"));
-        assert_eq!(info.runtime("ruby"), None);
+        let found = [("python", "3.9.2"), ("python", "3.11.7"), ("python", "3.99.0"), ("nodejs", "20.20.2")];
+        let found = found.map(|(language, version)| (language.to_owned(), version.to_owned())).to_vec();
+        let host = Interpreters { found };
+        assert_eq!(host.runtime("python").as_deref(), Some("python3.11"));
+        assert_eq!(host.runtime("nodejs").as_deref(), Some("nodejs20.x"));
+        assert_eq!(host.runtime("ruby"), None);
     }
 }

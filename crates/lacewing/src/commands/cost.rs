@@ -6,8 +6,8 @@ use crate::arguments::Connection;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap::Args;
+use lacewing_lambda_api::CostReply;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use std::process::ExitCode;
 
 /// Show what functions have cost.
@@ -48,7 +48,7 @@ impl Cost {
         let mut client = client(&self.connection)?;
         let bill = client.cost(&self.query()?).await?;
         if output.json {
-            output.document(&bill);
+            output.document(&serde_json::to_value(&bill).unwrap_or_default());
         } else {
             for line in table(&bill) {
                 output.line(&line);
@@ -82,46 +82,25 @@ fn instant(said: &str) -> Result<String, Failure> {
 }
 
 /// The bill as lines for people; also the demo's.
-pub(super) fn table(bill: &Value) -> Vec<String> {
-    let text = |value: &Value, key: &str| match value.get(key) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    };
-    let lines = bill.get("lines").and_then(Value::as_array).cloned().unwrap_or_default();
+pub(super) fn table(bill: &CostReply) -> Vec<String> {
     let mut table = plain_table(["function", "meter", "quantity", "unit", "price", "cost"]);
-    let mut last = String::new();
-    for line in &lines {
-        let function = text(line, "function");
-        let shown = if function == last { String::new() } else { function.clone() };
-        last = function;
-        let row = [
-            text(line, "meter"),
-            text(line, "quantity"),
-            text(line, "unit"),
-            text(line, "unit_price"),
-            text(line, "cost"),
-        ];
-        table.add_row(std::iter::once(shown).chain(row));
+    let mut last = "";
+    for line in &bill.lines {
+        let shown = if line.function == last { "" } else { &line.function };
+        last = &line.function;
+        let meter = if line.slice == "free" { format!("{}, free", line.meter) } else { line.meter.clone() };
+        table.add_row([shown, &meter, &line.quantity, &line.unit, &line.unit_price, &line.cost]);
     }
-    table.add_row([
-        "total".to_owned(),
-        String::new(),
-        String::new(),
-        String::new(),
-        text(bill, "currency"),
-        text(bill, "total"),
-    ]);
+    table.add_row(["total", "", "", "", &bill.currency, &bill.total]);
     right(&mut table, &[2, 4, 5]);
     let mut out: Vec<String> = table.trim_fmt().lines().map(str::to_owned).collect();
-    let day = |key: &str| text(bill, key).chars().take(19).collect::<String>().replace('T', " ");
+    let time = |ms: u64| jiff::Timestamp::from_millisecond(ms.try_into().unwrap_or(i64::MAX)).unwrap_or_default();
+    out.push(String::new());
     out.push(format!(
-        "\n{} to {} UTC, rate card {} ({})",
-        day("from"),
-        day("to"),
-        text(bill, "card"),
-        text(bill, "published")
+        "{} calls, {} ms billed, rate card {} of {}",
+        bill.requests, bill.billed_ms, bill.card, bill.published
     ));
+    out.push(format!("from {:.0} to {:.0}", time(bill.from), time(bill.to)));
     out
 }
 
@@ -129,7 +108,7 @@ pub(super) fn table(bill: &Value) -> Vec<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use lacewing_lambda_api::CostLine;
 
     #[test]
     fn days_and_times_are_sent_as_utc() {
@@ -140,15 +119,32 @@ mod tests {
 
     #[test]
     fn a_bill_names_each_function_once_and_keeps_every_digit() {
-        let line = |meter: &str, quantity: &str, cost: &str| json!({"function": "hello", "meter": meter, "quantity": quantity, "unit": "u", "unit_price": "0.0000002", "cost": cost});
-        let bill = json!({
-            "card": "aws-us-east-1", "published": "2026-09-19", "currency": "USD", "from": "2026-11-01T00:00:00Z",
-            "to": "2026-11-24T10:00:00.123Z", "total": "0.00000060416670",
-            "lines": [line("requests", "3", "0.0000006"), line("duration", "0.00025", "0.00000000416670")],
-        });
+        let line = |meter: &str, quantity: &str, cost: &str| CostLine {
+            region: "us-east-1".into(),
+            function: "hello".into(),
+            architecture: "x86_64".into(),
+            meter: meter.into(),
+            unit: "u".into(),
+            slice: "tier-1".into(),
+            quantity: quantity.into(),
+            unit_price: "0.0000002".into(),
+            cost: cost.into(),
+        };
+        let bill = CostReply {
+            account: "000000000000".into(),
+            from: 0,
+            to: 86_400_500,
+            card: "aws-us-east-1".into(),
+            published: "2026-09-19".into(),
+            currency: "USD".into(),
+            lines: vec![line("requests", "3", "0.0000006"), line("duration", "0.00025", "0.00000000416670")],
+            total: "0.00000060416670".into(),
+            requests: 3,
+            billed_ms: 2,
+        };
         let shown = table(&bill).join("\n");
         assert_eq!(shown.matches("hello").count(), 1, "{shown}");
         assert!(shown.contains("0.00000060416670"), "{shown}");
-        assert!(shown.contains("2026-11-01 00:00:00 to 2026-11-24 10:00:00 UTC"), "{shown}");
+        assert!(shown.contains("from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z"), "{shown}");
     }
 }

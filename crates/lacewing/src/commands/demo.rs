@@ -15,6 +15,7 @@ use crate::progress::steps;
 use clap::Args;
 use functions::Sample;
 use indicatif::ProgressBar;
+use lacewing_lambda_api::CostReply;
 use lacewing_node::{Config, InterpreterInfo, IsolationReport, NodeOptions, RequireIsolation, RunningNode};
 use measure::Measured;
 use serde_json::{Value, json};
@@ -99,7 +100,7 @@ async fn tour(
     bar.finish_and_clear();
     say(show::closing(&bill));
     if output.json {
-        output.document(&document(ready_ms, isolation, documents, bill));
+        output.document(&document(ready_ms, isolation, documents, &bill));
     }
     Ok(())
 }
@@ -117,7 +118,7 @@ async fn run(client: &mut Client, sample: &Sample, bar: &ProgressBar) -> Result<
     Ok(Measured { deployed_ms, cold, warm })
 }
 
-fn document(ready_ms: f64, isolation: &IsolationReport, functions: Vec<Value>, bill: Value) -> Value {
+fn document(ready_ms: f64, isolation: &IsolationReport, functions: Vec<Value>, bill: &CostReply) -> Value {
     json!({
         "server": {"ready_ms": ready_ms, "isolation_full": isolation.is_full()},
         "functions": functions,

@@ -2,7 +2,7 @@
 
 use super::client;
 use crate::arguments::Connection;
-use crate::client::{ApiFailure, Client, FunctionFields, FunctionState, PlatformInfo};
+use crate::client::{ApiFailure, Client, FunctionFields, FunctionState, Interpreters};
 use crate::failure::Failure;
 use crate::output::{Output, milliseconds, size};
 use crate::package::{Chosen, Family, Wanted, package};
@@ -22,6 +22,8 @@ const EGRESS_TAG: &str = "lacewing:egress";
 const PYTHON_USUAL: &str = "python3.13";
 const NODE_USUAL: &str = "nodejs22.x";
 const PROVIDED: &str = "provided.al2023";
+/// A function's role: its name for itself towards the API.
+pub(super) const ROLE: &str = "arn:aws:iam::000000000000:role/lacewing";
 
 /// Deploy a file or folder as a function: create it, or update it if it exists.
 ///
@@ -134,12 +136,11 @@ impl Deploy {
         chosen: &Chosen,
         variables: Option<Map<String, Value>>,
     ) -> Result<Change, Failure> {
-        let server = client.platform().await;
-        let account = if server.account.is_empty() { "000000000000" } else { server.account.as_str() };
+        let server = client.interpreters().await;
         let mut fields = self.fields(variables);
         fields.insert("Runtime".into(), runtime(chosen, None, &server).into());
         fields.insert("Handler".into(), chosen.handler.as_str().into());
-        fields.insert("Role".into(), format!("arn:aws:iam::{account}:role/lacewing").into());
+        fields.insert("Role".into(), ROLE.into());
         if let Some(architecture) = chosen.architecture {
             fields.insert("Architectures".into(), json!([architecture]));
         }
@@ -165,7 +166,7 @@ impl Deploy {
             client.settled(name).await?;
             change = Change::Updated;
         }
-        let server = client.platform().await;
+        let server = client.interpreters().await;
         let mut fields = self.fields(variables);
         fields.insert("Runtime".into(), runtime(chosen, Some(&existing.runtime), &server).into());
         fields.insert("Handler".into(), chosen.handler.as_str().into());
@@ -246,7 +247,7 @@ fn report(function: &FunctionState, change: Change, ms: f64, output: Output) {
 
 /// The runtime to ask for: the one said, else the one it has if the language is still the same, else the newest the
 /// server has.
-fn runtime(chosen: &Chosen, existing: Option<&str>, server: &PlatformInfo) -> String {
+fn runtime(chosen: &Chosen, existing: Option<&str>, server: &Interpreters) -> String {
     if let Some(said) = &chosen.runtime {
         return said.clone();
     }
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_runtime_is_kept_unless_the_language_changes() {
-        let server = PlatformInfo { account: String::new(), interpreters: vec![("python".into(), "3.11.7".into())] };
+        let server = Interpreters { found: vec![("python".into(), "3.11.7".into())] };
         for (why, said, existing, want) in [
             ("said", Some("python3.9"), Some("python3.12"), "python3.9"),
             ("kept", None, Some("python3.12"), "python3.12"),

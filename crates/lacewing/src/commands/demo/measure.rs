@@ -2,6 +2,7 @@
 
 use super::functions::Sample;
 use crate::client::{Client, FunctionFields};
+use crate::commands::deploy::ROLE;
 use crate::failure::Failure;
 use crate::package::pack;
 use bytes::Bytes;
@@ -12,6 +13,15 @@ use std::time::Instant;
 /// Warm calls, of which the median is shown.
 pub const WARM_CALLS: usize = 20;
 const EVENT: &[u8] = br#"{"name":"you"}"#;
+
+/// Where the time of a call went, as its REPORT line tells.
+#[derive(Debug, Default, PartialEq)]
+pub struct Start {
+    /// The rung of the start, such as `full`; empty where the call waited for none.
+    pub rung: String,
+    /// Phase and milliseconds, in order; the run is the last.
+    pub phases: Vec<(String, f64)>,
+}
 
 /// What one function did.
 #[allow(missing_docs)]
@@ -27,15 +37,14 @@ pub struct Call {
     pub ms: f64,
     pub answer: String,
     pub lines: Vec<String>,
-    /// Fields of the REPORT line, in its order.
-    pub report: Vec<(String, String)>,
+    pub start: Start,
 }
 
 impl Measured {
     /// For `--json`.
     pub fn document(&self, sample: &Sample) -> Value {
-        let report: Map<String, Value> =
-            self.cold.report.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let phases: Map<String, Value> =
+            self.cold.start.phases.iter().map(|(name, ms)| (name.clone(), (*ms).into())).collect();
         json!({
             "name": sample.name,
             "runtime": sample.runtime,
@@ -44,7 +53,8 @@ impl Measured {
             "warm_ms": self.warm.ms,
             "warm_calls": WARM_CALLS,
             "answer": serde_json::from_str::<Value>(&self.cold.answer).unwrap_or_default(),
-            "cold_report": report,
+            "start": self.cold.start.rung,
+            "phases_ms": phases,
             "log": self.cold.lines,
         })
     }
@@ -61,7 +71,7 @@ pub async fn deploy(client: &mut Client, sample: &Sample) -> Result<f64, Failure
     let mut fields = FunctionFields::new();
     fields.insert("Runtime".into(), sample.runtime.as_str().into());
     fields.insert("Handler".into(), sample.handler.into());
-    fields.insert("Role".into(), "arn:aws:iam::000000000000:role/lacewing".into());
+    fields.insert("Role".into(), ROLE.into());
     fields.insert("Architectures".into(), json!([architecture]));
     client.create_function(sample.name, &zip, &fields, &Map::new()).await?;
     client.settled(sample.name).await?;
@@ -81,8 +91,8 @@ pub async fn call(client: &mut Client, name: &str) -> Result<Call, Failure> {
         return Err(Failure::refused(format!("{name} failed: {text}"), "`lacewing doctor` checks the host"));
     }
     let lines: Vec<String> = answer.tail.unwrap_or_default().lines().map(str::to_owned).collect();
-    let report = lines.iter().find(|line| line.starts_with("REPORT ")).map(|line| fields(line)).unwrap_or_default();
-    Ok(Call { ms, answer: text, lines, report })
+    let start = lines.iter().find(|line| line.starts_with("REPORT ")).map(|line| start(line)).unwrap_or_default();
+    Ok(Call { ms, answer: text, lines, start })
 }
 
 /// [`WARM_CALLS`] calls, one after the other: the last one's answer and the median time.
@@ -102,12 +112,22 @@ pub async fn calls(client: &mut Client, name: &str) -> Result<Call, Failure> {
     Ok(last)
 }
 
-/// `Name: value` fields of a REPORT line, which are set apart by tabs.
-fn fields(line: &str) -> Vec<(String, String)> {
-    let parts = line.trim_start_matches("REPORT ").split('\t');
-    let field =
-        |part: &str| part.split_once(": ").map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
-    parts.filter_map(field).collect()
+/// Reads a REPORT line: fields set apart by tabs, of which `Start: RUNG (PHASE 0.10 ms, ...)` is the platform's own.
+fn start(report: &str) -> Start {
+    let field = |name: &str| report.split('\t').find_map(|part| part.strip_prefix(name)?.strip_prefix(": "));
+    let mut start = Start::default();
+    if let Some((rung, phases)) = field("Start").and_then(|field| field.split_once(" (")) {
+        rung.clone_into(&mut start.rung);
+        start.phases.extend(phases.trim_end_matches(')').split(", ").filter_map(phase));
+    }
+    start.phases.extend(field("Duration").and_then(|duration| phase(&format!("run {duration}"))));
+    start
+}
+
+/// `boot 1.20 ms`.
+fn phase(text: &str) -> Option<(String, f64)> {
+    let mut words = text.split(' ');
+    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -115,11 +135,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_line_is_read_by_its_tabs() {
-        let line = "REPORT RequestId: 8f2\tDuration: 1.20 ms\tBilled Duration: 25 ms\tInit Duration: 23.10 ms\t";
-        let fields = fields(line);
-        assert_eq!(fields[0], ("RequestId".to_owned(), "8f2".to_owned()));
-        assert_eq!(fields[3], ("Init Duration".to_owned(), "23.10 ms".to_owned()));
-        assert_eq!(fields.len(), 4);
+    fn the_phases_of_a_start_are_read_from_its_report_line() {
+        let line = "REPORT RequestId: 8f2\tDuration: 1.20 ms\tBilled Duration: 25 ms\t\
+                    Start: full (queue 0.10 ms, sandbox 1.30 ms, boot 20.00 ms)\t";
+        let want = [("queue", 0.1), ("sandbox", 1.3), ("boot", 20.0), ("run", 1.2)];
+        let want = want.map(|(name, ms)| (name.to_owned(), ms)).to_vec();
+        assert_eq!(start(line), Start { rung: "full".to_owned(), phases: want });
+        assert_eq!(start("REPORT RequestId: 8f2\tDuration: 1.20 ms\t").phases.len(), 1);
     }
 }

@@ -1,22 +1,18 @@
 //! What the demo prints: 80 columns, plain text, readable in a log too.
 
 use super::functions::{Sample, Skipped};
-use super::measure::{Measured, WARM_CALLS};
+use super::measure::{Measured, Start, WARM_CALLS};
 use crate::commands::cost::table;
 use crate::output::{milliseconds, size};
 use crate::package::Entry;
+use lacewing_lambda_api::CostReply;
 use lacewing_node::{IsolationReport, Strength};
-use serde_json::Value;
 use std::net::SocketAddr;
 
 /// Nothing is wider.
 const COLUMNS: usize = 80;
 /// Where the text of a labelled line begins.
 const INDENT: usize = 9;
-/// Fields of the REPORT line that are no phase of a start.
-const NO_PHASES: [&str; 6] =
-    ["RequestId", "Duration", "Billed Duration", "Memory Size", "Max Memory Used", "Init Duration"];
-
 /// The server.
 pub fn opening(addr: SocketAddr, ready_ms: f64, isolation: &IsolationReport) -> Vec<String> {
     let full = isolation.walls.iter().filter(|wall| wall.strength == Strength::Full).count();
@@ -38,21 +34,19 @@ pub fn function(sample: &Sample, measured: &Measured) -> Vec<String> {
         &format!("{}, {}, deployed in {}", sample.runtime, size(bytes), milliseconds(measured.deployed_ms)),
     );
     labelled(&mut out, "  cold", &format!("{}: {}", milliseconds(measured.cold.ms), measured.cold.answer));
-    let phases: Vec<String> = measured
-        .cold
-        .report
-        .iter()
-        .filter(|(name, _)| !NO_PHASES.contains(&name.as_str()))
-        .chain(measured.cold.report.iter().filter(|(name, _)| name == "Init Duration" || name == "Duration"))
-        .map(|(name, value)| format!("{} {value}", name.to_lowercase()))
-        .collect();
-    labelled(&mut out, "", &phases.join(" | "));
+    labelled(&mut out, "", &phases(&measured.cold.start));
     labelled(&mut out, "  warm", &format!("{}: {}", milliseconds(measured.warm.ms), measured.warm.answer));
     labelled(&mut out, "", &format!("median of {WARM_CALLS} calls, signed, over HTTP, one at a time"));
     for (number, line) in measured.cold.lines.iter().enumerate() {
         labelled(&mut out, if number == 0 { "  log" } else { "" }, &line.replace('\t', "  "));
     }
     out
+}
+
+fn phases(start: &Start) -> String {
+    let rung = if start.rung.is_empty() { String::new() } else { format!("{} start, ms: ", start.rung) };
+    let phases: Vec<String> = start.phases.iter().map(|(name, ms)| format!("{name} {ms:.2}")).collect();
+    format!("{rung}{}", phases.join(" | "))
 }
 
 /// A language that is not there.
@@ -63,7 +57,7 @@ pub fn skipped(skipped: &Skipped) -> Vec<String> {
 }
 
 /// The bill, and how to go on.
-pub fn closing(bill: &Value) -> Vec<String> {
+pub fn closing(bill: &CostReply) -> Vec<String> {
     let mut out = vec![String::new(), "The bill, from one usage record for each call:".to_owned(), String::new()];
     out.extend(table(bill).into_iter().flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()));
     out.extend(
