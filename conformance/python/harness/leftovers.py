@@ -99,3 +99,39 @@ def namespaces() -> int:
 def links() -> set:
     """Network interfaces of the host."""
     return set(os.listdir("/sys/class/net"))
+
+
+def processes_that_serve() -> set:
+    """Servers and their spawners: processes of the binary that are in the host's own process namespace."""
+    own = os.readlink("/proc/self/ns/pid")
+    found = set()
+    for pid in processes_of_binary():
+        try:
+            if os.readlink(f"/proc/{pid}/ns/pid") == own:
+                found.add(pid)
+        except OSError:
+            continue
+    return found
+
+
+def state_of(pid: int) -> str:
+    """`Z` for a process that only waits to be reaped, `X` for one that is gone."""
+    try:
+        return state(Path(f"/proc/{pid}"))
+    except OSError:
+        return "X"
+
+
+def assert_swept(server):
+    """A fresh start holds nothing of the former one: only its own empty cgroups and files."""
+    def stale():
+        own = tree(server.pid)
+        return [path for path in cgroups() if (pids := _pids(path)) and not pids <= own]
+    until(lambda: not stale(), 10, lambda: f"cgroups of the former server hold processes: {stale()}")
+
+
+def _pids(cgroup: str) -> set:
+    try:
+        return {int(line) for line in (Path(cgroup) / "cgroup.procs").read_text().split()}
+    except OSError:
+        return set()

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from .wait import until
@@ -100,3 +101,7 @@ class Server:
     def resident_kib(self) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
