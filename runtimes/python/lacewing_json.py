@@ -32,26 +32,22 @@ _scan = make_scanner(_Rules) if make_scanner else None
 def loads(data):
     if not isinstance(data, str):
         data = data.decode("utf-8")
-    if _scan is None:
-        import json
+    if _scan is not None:
+        start, end = 0, len(data)
+        while start < end and data[start] in _BLANKS:
+            start += 1
+        try:
+            value, stop = _scan(data, start)
+            while stop < end and data[stop] in _BLANKS:
+                stop += 1
+            if stop == end:
+                return value
+        except Exception:
+            # The parser's own errors need `json` to be loaded; it finds them again, and words them.
+            pass
+    import json
 
-        return json.loads(data)
-    start, end = 0, len(data)
-    while start < end and data[start] in _BLANKS:
-        start += 1
-    try:
-        value, stop = _scan(data, start)
-    except StopIteration as stopped:
-        from json.decoder import JSONDecodeError
-
-        raise JSONDecodeError("Expecting value", data, stopped.value)
-    while stop < end and data[stop] in _BLANKS:
-        stop += 1
-    if stop != end:
-        from json.decoder import JSONDecodeError
-
-        raise JSONDecodeError("Extra data", data, stop)
-    return value
+    return json.loads(data)
 
 
 def _text_writer():
@@ -94,7 +90,7 @@ class _Numbers:
 
 def dumps(value, write_text=None):
     numbers = _Numbers()
-    if "collections" in sys.modules and _holds_special(value, set()):
+    if "collections" in sys.modules and _holds_special(value):
         value = _plain(value, set())
     write_text = write_text or _write_text
     if make_encoder:
@@ -120,27 +116,29 @@ def log_dumps(value):
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _holds_special(value, above):
+def _holds_special(value):
     """Whether it holds a named tuple or a key of bytes, which the C writer knows nothing of."""
-    kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
-        return False
-    if isinstance(value, dict):
-        if any(type(key) is bytes for key in value):
-            return True
-        items = value.values()
-    elif isinstance(value, (list, tuple)):
-        if kind is not list and kind is not tuple and _is_named_tuple(value):
-            return True
-        items = value
-    else:
-        return False
-    if id(value) in above:
-        return False  # The writer finds the circle and says so.
-    above.add(id(value))
-    found = any(_holds_special(item, above) for item in items)
-    above.discard(id(value))
-    return found
+    seen = set()
+    left = [value]
+    while left:
+        value = left.pop()
+        kind = type(value)
+        if kind is str or kind is int or kind is float or kind is bool or value is None:
+            continue
+        if isinstance(value, dict):
+            if any(type(key) is bytes for key in value):
+                return True
+            items = value.values()
+        elif isinstance(value, (list, tuple)):
+            if kind is not list and kind is not tuple and _is_named_tuple(value):
+                return True
+            items = value
+        else:
+            continue
+        if id(value) not in seen:
+            seen.add(id(value))
+            left.extend(items)
+    return False
 
 
 def _is_named_tuple(value):

@@ -73,8 +73,10 @@ pub struct Start<'a> {
     pub handler: &'a str,
     pub files: &'a [(&'a str, &'a str)],
     pub env: BTreeMap<&'a str, String>,
-    /// Over TCP, without our own stream and log pipe.
+    /// Over TCP, without our own stream.
     pub tcp: bool,
+    /// Without the log pipe: entries are lines on stdout.
+    pub lines: bool,
     /// Instead of our bootstrap.
     pub argv: Option<Vec<String>>,
 }
@@ -103,16 +105,19 @@ pub async fn start(interpreter: &Path, language: Language, start: Start<'_>) -> 
         argv.map(|arg| arg.replace("/var/lang/bin/node", interpreter.to_str().unwrap())).collect()
     });
     let mut command = Command::new("sh");
+    let frames = "exec 4>\"$FRAMES\"; unset FRAMES; exec \"$@\"";
     if start.tcp {
-        command.args(["-c", "exec \"$@\"", "sh"]).stdin(Stdio::null());
+        command.args(["-c", frames, "sh"]).stdin(Stdio::null());
     } else {
-        let script = "exec 3<&0 0</dev/null 4>\"$FRAMES\"; unset FRAMES; exec \"$@\"";
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         door.serve_unix(tokio::net::UnixStream::from_std(ours).unwrap());
-        command.args(["-c", script, "sh"]).stdin(OwnedFd::from(theirs));
+        command.args(["-c", &format!("exec 3<&0 0</dev/null; {frames}"), "sh"]).stdin(OwnedFd::from(theirs));
     }
-    command.args(argv).env_clear().current_dir(code.path());
+    command.args(argv).env_clear().current_dir(code.path()).env("FRAMES", runtime.path().join("frames"));
+    if !start.tcp {
+        command.env("LACEWING_DOOR_FD", "3");
+    }
     command.env("PATH", std::env::var_os("PATH").unwrap());
     if let Some(home) = std::env::var_os("HOME") {
         command.env("HOME", home);
@@ -132,9 +137,8 @@ pub async fn start(interpreter: &Path, language: Language, start: Start<'_>) -> 
     ] {
         command.env(key, value);
     }
-    if !start.tcp {
-        command.env("LACEWING_DOOR_FD", "3").env("_LAMBDA_TELEMETRY_LOG_FD", "4");
-        command.env("FRAMES", runtime.path().join("frames"));
+    if !start.lines {
+        command.env("_LAMBDA_TELEMETRY_LOG_FD", "4");
     }
     command.envs(start.env);
     let out = std::fs::File::create(runtime.path().join("stdout")).unwrap();
