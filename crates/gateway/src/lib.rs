@@ -1,1 +1,91 @@
-//! lacewing-gateway
+//! The HTTP door: one port for the Lambda API, the CloudWatch Logs subset and our own endpoints.
+//!
+//! ```text
+//! head ─► aim (which operation) ─► access.check_head ─► body within its limit ─► claim.verify ─► handler ─► reply
+//!           │ unknown path            │ unsigned, expired ...   │ too large            │
+//!           └──────────────┬──────────┴─────────────────────────┴──────────────────────┘
+//!                          └► an error in the shape of the protocol that was asked
+//! ```
+//!
+//! The only place of HTTP statuses. What can be refused is refused before the body is read; a refusal is sent
+//! at once, and what the client still sends is thrown away for a while so that it gets to read the refusal.
+//! A request from inside a sandbox takes the same way, through [`ApiPassage`].
+//!
+//! One handler per operation, in files by family; one `match` without `_` per room's error, in `refusals`.
+
+mod aim;
+mod answer;
+mod asked;
+mod body;
+mod configuration;
+mod functions;
+mod house;
+mod invoke;
+mod logs;
+mod packages;
+mod passage;
+mod refusals;
+mod reply;
+mod server;
+mod settings;
+
+use body::BodyBudget;
+use lacewing_access::Access;
+use lacewing_catalog::Catalog;
+use lacewing_invoke::Invoke;
+use lacewing_ledger::Ledger;
+use lacewing_model::{AccountId, Clock, Limits};
+use lacewing_sandbox::{InterpreterInfo, IsolationReport};
+use std::sync::{Arc, OnceLock};
+
+/// What a gateway is made from.
+pub struct GatewayParts {
+    /// Who calls.
+    pub access: Access,
+    /// Functions.
+    pub catalog: Catalog,
+    /// The corridor.
+    pub invoke: Invoke,
+    /// Logs and bills.
+    pub ledger: Ledger,
+    /// The account that root keys belong to.
+    pub account: AccountId,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The gateway: a cheap handle.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    access: Access,
+    catalog: Catalog,
+    invoke: Invoke,
+    ledger: Ledger,
+    account: AccountId,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    budget: BodyBudget,
+    machine: OnceLock<(IsolationReport, Vec<InterpreterInfo>)>,
+}
+
+impl Gateway {
+    /// Puts a gateway together.
+    #[must_use]
+    pub fn new(parts: GatewayParts) -> Self {
+        let GatewayParts { access, catalog, invoke, ledger, account, limits, clock } = parts;
+        let (budget, machine) = (BodyBudget::default(), OnceLock::new());
+        Self { inner: Arc::new(Inner { access, catalog, invoke, ledger, account, limits, clock, budget, machine }) }
+    }
+
+    /// Lets `GET /_lacewing/doctor` tell what isolation is in force and which interpreters were found.
+    /// The first telling counts.
+    pub fn tell_machine(&self, isolation: IsolationReport, interpreters: Vec<InterpreterInfo>) {
+        let _ = self.inner.machine.set((isolation, interpreters));
+    }
+}

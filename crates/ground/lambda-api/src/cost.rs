@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct CostReply {
     /// Who pays.
     pub account: String,
-    /// Milliseconds since the epoch, included.
-    pub from: u64,
-    /// Milliseconds since the epoch, not included.
-    pub to: u64,
+    /// RFC 3339, included.
+    pub from: String,
+    /// RFC 3339, not included.
+    pub to: String,
     /// The rate card's name.
     pub card: String,
     /// The day its prices were published.
@@ -49,6 +49,8 @@ pub struct CostLine {
 pub struct DoctorReply {
     /// This server's version.
     pub version: String,
+    /// The account of its root keys.
+    pub account: String,
     /// The sandbox driver's name.
     pub driver: String,
     /// True when no wall is weaker than designed.

@@ -18,7 +18,7 @@ pub enum ReferenceForm {
 }
 
 /// A function as a request names it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FunctionReference<'a> {
     /// The region of the ARN.
     pub region: Option<&'a str>,

@@ -1,0 +1,154 @@
+//! One request, from its head to its reply.
+
+use crate::aim::Aim;
+use crate::asked::Asked;
+use crate::body::Payload;
+use crate::reply::{self, Reply};
+use crate::{Gateway, refusals};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+use lacewing_access::{BodyHash, RequestHead};
+use lacewing_lambda_api::{ApiError, ErrorCode, Operation, Protocol, Route};
+use lacewing_model::RequestId;
+
+/// Bodies above this are hashed, and code in them decoded, off the threads that serve.
+pub(crate) const HEAVY_BYTES: usize = 128 << 10;
+
+impl Gateway {
+    /// Answers one request; never fails.
+    pub(crate) async fn answer(&self, parts: Parts, mut body: Payload) -> Reply {
+        let id = RequestId::random();
+        let aim = Aim::of(&parts);
+        if aim == Aim::House("health") {
+            body.linger();
+            return reply::mark(crate::house::health(), id);
+        }
+        let result = self.verified(&parts, &aim, &mut body).await;
+        let reply = result.unwrap_or_else(|error| {
+            // A client that waits for "100 Continue" sends nothing after a refusal.
+            if !parts.headers.contains_key("expect") {
+                body.linger();
+            }
+            reply::error(&error, aim.protocol())
+        });
+        reply::mark(reply, id)
+    }
+
+    async fn verified(&self, parts: &Parts, aim: &Aim<'_>, body: &mut Payload) -> Result<Reply, ApiError> {
+        if *aim == Aim::Nowhere {
+            return Err(nowhere());
+        }
+        let now = self.inner.clock.now();
+        let headers = header_list(&parts.headers);
+        let head = RequestHead {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &headers,
+        };
+        let claim = self.inner.access.check_head(head, now).map_err(refusals::access)?;
+        let limit = aim.body_limit(&self.inner.limits, parts);
+        let worded = |fault| refusals::body(fault, limit);
+        let declared = body.declared(limit.max).map_err(worded)?;
+        let _room = self.inner.budget.room(declared).await.map_err(worded)?;
+        let bytes = body.read(limit.max).await.map_err(worded)?;
+        let hash = hash(&bytes).await;
+        let caller = claim.verify(&self.inner.access, &hash).map_err(refusals::access)?;
+        let asked = Asked::new(parts, &caller, now);
+        match aim {
+            Aim::Lambda(route) => {
+                service(caller.service, "lambda")?;
+                self.lambda(&asked, route, bytes).await
+            }
+            Aim::Logs(operation) => {
+                service(caller.service, "logs")?;
+                self.logs(&asked, *operation, bytes).await
+            }
+            Aim::UnknownTarget(target) => Err(unknown_target(target)),
+            Aim::House(path) => self.house(&asked, parts.method.as_str(), path).await,
+            Aim::Nowhere => Err(nowhere()),
+        }
+    }
+
+    async fn lambda(&self, asked: &Asked<'_>, route: &Route<'_>, body: Bytes) -> Result<Reply, ApiError> {
+        let function = route.first();
+        let status = route.operation.success();
+        match route.operation {
+            Operation::Invoke => self.invoke(asked, function, body).await,
+            Operation::CreateFunction => self.create_function(asked, body).await,
+            Operation::GetFunction => self.get_function(asked, function),
+            Operation::GetFunctionConfiguration => self.get_function_configuration(asked, function),
+            Operation::ListFunctions => self.list_functions(asked),
+            Operation::UpdateFunctionCode => self.update_function_code(asked, function, body).await,
+            Operation::UpdateFunctionConfiguration => self.update_function_configuration(asked, function, body).await,
+            Operation::DeleteFunction => self.delete_function(asked, function).await,
+            Operation::GetAccountSettings => self.get_account_settings(asked),
+            other => Err(ApiError::not_implemented(
+                &format!("lambda:{}", other.name()),
+                "See the README for the operations that are there.",
+            )),
+        }
+        .inspect(|reply| debug_assert!(route.operation == Operation::Invoke || reply.status() == status))
+    }
+}
+
+/// A credential scope holds for one service; a signature for another one must not be replayed here.
+fn service(signed: &str, wanted: &str) -> Result<(), ApiError> {
+    if signed == wanted {
+        return Ok(());
+    }
+    let text = format!("Credential should be scoped to correct service: '{wanted}'.");
+    Err(ApiError::new(ErrorCode::InvalidSignature, text))
+}
+
+fn nowhere() -> ApiError {
+    ApiError::new(ErrorCode::AccessDenied, "Unable to determine service/operation name to be authorized")
+}
+
+fn unknown_target(target: &str) -> ApiError {
+    let shown: String = target.chars().take(128).collect();
+    let text = format!(
+        "Lacewing does not implement {shown}. Of CloudWatch Logs there are DescribeLogGroups, DescribeLogStreams, \
+         GetLogEvents and FilterLogEvents."
+    );
+    ApiError::new(ErrorCode::UnknownOperation, text)
+}
+
+fn header_list(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+async fn hash(body: &Bytes) -> BodyHash {
+    if body.len() <= HEAVY_BYTES {
+        return BodyHash::of(body);
+    }
+    let shared = body.clone();
+    tokio::task::spawn_blocking(move || BodyHash::of(&shared)).await.unwrap_or_else(|_| BodyHash::of(body))
+}
+
+/// Runs `work` on a thread where computing is allowed, if there is much of it.
+pub(crate) async fn heavy<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    if bytes <= HEAVY_BYTES {
+        return work();
+    }
+    blocking(work).await
+}
+
+/// Runs `work` where blocking is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(refusals::internal(&error.to_string())),
+    }
+}
+
+/// JSON of the Lambda API.
+pub(crate) fn ok(status: u16, body: &impl serde::Serialize) -> Reply {
+    reply::json(status, Protocol::RestJson, body)
+}

@@ -1,0 +1,75 @@
+//! A function as replies show it.
+
+use lacewing_catalog::FunctionView;
+use lacewing_lambda_api::{
+    EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, LoggingReply, RuntimeVersionReply,
+    SnapStartReply, TracingReply, function_time, runtime_version_arn,
+};
+use lacewing_model::{LogFormat, LogLevel, Qualifier, TracingMode};
+use sha2::{Digest, Sha256};
+
+/// Which fields a reply has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// All of them.
+    Full,
+    /// Without states and runtime version: lists.
+    Listed,
+}
+
+/// Shows `view`; `qualifier` is what the caller wrote, and ends the ARN.
+pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Detail) -> FunctionConfigurationReply {
+    let (version, config) = (&view.version, &view.version.config);
+    let full = detail == Detail::Full;
+    let (state, update) = (view.state_reason(), view.update_reason());
+    FunctionConfigurationReply {
+        function_name: version.name.to_string(),
+        function_arn: version.arn_as(qualifier.cloned()).to_string(),
+        runtime: config.runtime.to_string(),
+        role: config.role.to_string(),
+        handler: config.handler.to_string(),
+        code_size: version.code_bytes,
+        description: config.description.clone(),
+        timeout: config.timeout.get(),
+        memory_size: config.memory.get(),
+        last_modified: function_time(version.last_modified.0),
+        code_sha256: version.code_sha256.to_string(),
+        version: version.number.to_string(),
+        environment: (!config.environment.is_empty())
+            .then(|| EnvironmentReply { variables: config.environment.clone() }),
+        tracing_config: TracingReply {
+            mode: match config.tracing {
+                TracingMode::PassThrough => "PassThrough",
+                TracingMode::Active => "Active",
+            },
+        },
+        revision_id: version.revision.to_string(),
+        package_type: "Zip",
+        architectures: [config.architecture.as_str()],
+        ephemeral_storage: EphemeralStorageReply { size: config.ephemeral.get() },
+        snap_start: SnapStartReply { apply_on: "None", optimization_status: "Off" },
+        logging_config: LoggingReply {
+            log_format: match config.logging.format {
+                LogFormat::Text => "Text",
+                LogFormat::Json => "JSON",
+            },
+            application_log_level: config.logging.application_level.map(LogLevel::as_str),
+            system_log_level: config.logging.system_level.map(LogLevel::as_str),
+            log_group: config.logging.group.clone(),
+        },
+        state: full.then(|| view.state()),
+        state_reason: state.filter(|_| full).map(|reason| reason.text.to_owned()),
+        state_reason_code: state.filter(|_| full).map(|reason| reason.code.to_owned()),
+        last_update_status: view.update_status().filter(|_| full),
+        last_update_status_reason: update.filter(|_| full).map(|reason| reason.text.to_owned()),
+        last_update_status_reason_code: update.filter(|_| full).map(|reason| reason.code.to_owned()),
+        runtime_version_config: full.then(|| RuntimeVersionReply {
+            runtime_version_arn: runtime_version_arn(version.region.as_str(), &build_of(config.runtime.id())),
+        }),
+    }
+}
+
+/// Stands for the runtime's build: AWS has 64 hex digits there. Ours follow from the runtime's name.
+fn build_of(runtime: &str) -> String {
+    Sha256::digest(runtime.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,138 @@
+//! Invocations.
+
+use crate::asked::Asked;
+use crate::functions::invalid;
+use crate::reply::{self, REQUEST_ID, Reply};
+use crate::{Gateway, refusals};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use lacewing_invoke::{Answer, Call};
+use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceForm, Violations};
+use lacewing_model::VersionNumber;
+use lacewing_sandbox::Ending;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
+const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const REMAPPED_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
+
+/// How a function is to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InvocationType {
+    RequestResponse,
+    Event,
+    DryRun,
+}
+
+impl Gateway {
+    pub(crate) async fn invoke(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
+        let (kind, tail) = words(asked)?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, "lambda:InvokeFunction", ":$LATEST")?;
+        refuse_unserved(asked)?;
+        let call = Call {
+            scope: asked.shared_scope(),
+            name: target.name,
+            qualifier: target.qualifier,
+            payload: body,
+            trace_id: asked.header("x-amzn-trace-id").map(str::to_owned),
+            client_context: client_context(asked, self.inner.limits.client_context_bytes_max)?,
+            tail,
+        };
+        match kind {
+            InvocationType::RequestResponse => {
+                let answer = self.inner.invoke.call(call).await.map_err(refusals::invoke)?;
+                Ok(render(answer))
+            }
+            InvocationType::DryRun => {
+                self.inner.invoke.check(&call).map_err(refusals::invoke)?;
+                let mut reply = reply::empty(204);
+                set_version(&mut reply, VersionNumber::Latest);
+                Ok(reply)
+            }
+            InvocationType::Event => Err(ApiError::not_implemented(
+                "lambda:Invoke with the InvocationType Event",
+                "Invoke the function with RequestResponse.",
+            )),
+        }
+    }
+}
+
+/// The invocation type, and whether the end of the log is wanted.
+fn words(asked: &Asked<'_>) -> Result<(InvocationType, bool), ApiError> {
+    let mut violations = Violations::default();
+    let kind = match asked.header("x-amz-invocation-type") {
+        None | Some("RequestResponse") => InvocationType::RequestResponse,
+        Some("Event") => InvocationType::Event,
+        Some("DryRun") => InvocationType::DryRun,
+        Some(other) => {
+            violations.one_of(other, "invocationType", &["Event", "RequestResponse", "DryRun"]);
+            InvocationType::DryRun
+        }
+    };
+    let tail = match asked.header("x-amz-log-type") {
+        None | Some("None") => false,
+        Some("Tail") => true,
+        Some(other) => {
+            violations.one_of(other, "logType", &["None", "Tail"]);
+            false
+        }
+    };
+    violations.finish()?;
+    Ok((kind, tail))
+}
+
+fn refuse_unserved(asked: &Asked<'_>) -> Result<(), ApiError> {
+    if asked.headers.contains_key("x-amz-durable-execution-name") {
+        return Err(ApiError::not_implemented("durable executions", "Leave DurableExecutionName out."));
+    }
+    if asked.headers.contains_key("x-amz-tenant-id") {
+        return Err(invalid("The function has no tenant isolation: leave TenantId out."));
+    }
+    Ok(())
+}
+
+/// The client context as JSON text.
+fn client_context(asked: &Asked<'_>, max: usize) -> Result<Option<String>, ApiError> {
+    let Some(value) = asked.headers.get("x-amz-client-context").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let refused = |text: String| ApiError::new(ErrorCode::InvalidRequestContent, text);
+    if value.len() > max {
+        return Err(refused(format!("Client context must be at most {max} bytes of base64.")));
+    }
+    let bytes = STANDARD.decode(value.as_bytes()).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let json = text.filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+    json.map(Some).ok_or_else(|| refused("Client context must be a valid Base64-encoded JSON object.".to_owned()))
+}
+
+fn render(answer: Answer) -> Reply {
+    let (body, failed) = match answer.ending {
+        Ending::Answer(body) => (body, false),
+        Ending::Failed(error) => (error.payload, true),
+    };
+    let mut reply = reply::bytes(200, JSON, body);
+    if failed {
+        reply.headers_mut().insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
+    }
+    reply.headers_mut().insert(REMAPPED_LENGTH, HeaderValue::from_static("0"));
+    set_version(&mut reply, answer.executed_version);
+    reply::set(&mut reply, REQUEST_ID, answer.request_id.to_string());
+    reply::set(&mut reply, TRACE_ID, answer.trace_id);
+    if let Some(tail) = answer.log_tail {
+        reply::set(&mut reply, LOG_RESULT, STANDARD.encode(tail));
+    }
+    reply
+}
+
+fn set_version(reply: &mut Reply, version: VersionNumber) {
+    let value = match version {
+        VersionNumber::Latest => HeaderValue::from_static("$LATEST"),
+        VersionNumber::Published(number) => HeaderValue::from(number),
+    };
+    reply.headers_mut().insert(EXECUTED_VERSION, value);
+}

@@ -1,0 +1,48 @@
+//! Packages for download: what `Code.Location` leads to.
+
+use crate::asked::Asked;
+use crate::reply::{self, Reply};
+use crate::{Gateway, refusals};
+use http::header::HeaderValue;
+use lacewing_access::Principal;
+use lacewing_catalog::FunctionView;
+use lacewing_lambda_api::{ApiError, ErrorCode};
+use lacewing_model::FunctionName;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::time::Duration;
+
+/// How long a link is good. Source: Lambda API, `FunctionCodeLocation`.
+const VALID: Duration = Duration::from_secs(600);
+const ZIP: HeaderValue = HeaderValue::from_static("application/zip");
+
+impl Gateway {
+    /// A signed URL on the endpoint that the client used, from which the package can be had.
+    pub(crate) fn package_location(&self, asked: &Asked<'_>, view: &FunctionView) -> String {
+        let version = &view.version;
+        let hash = utf8_percent_encode(version.code_sha256.as_str(), NON_ALPHANUMERIC);
+        let path = format!("/_lacewing/packages/{}/{hash}", version.name);
+        let link = self.inner.access.link(asked.host, &path, &version.region, VALID, asked.now);
+        // Behind a proxy that speaks TLS for us the client has to come back through it.
+        let scheme = if asked.header("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+        format!("{scheme}://{}{link}", asked.host)
+    }
+
+    /// `GET /_lacewing/packages/NAME/HASH`.
+    pub(crate) async fn package(&self, asked: &Asked<'_>, path: &str) -> Result<Reply, ApiError> {
+        if asked.caller.principal != Principal::Link {
+            asked.permit(self, "lambda:GetFunction", || "*".to_owned())?;
+        }
+        let gone =
+            || ApiError::new(ErrorCode::ResourceNotFound, "The package is gone. Call GetFunction for a new link.");
+        let (name, hash) = path.split_once('/').ok_or_else(gone)?;
+        let name: FunctionName = name.parse().map_err(|_| gone())?;
+        let hash = percent_decode_str(hash).decode_utf8().map_err(|_| gone())?;
+        let scope = asked.scope();
+        let view = self.inner.catalog.get(&scope, &name, None).map_err(|_| gone())?;
+        if view.version.code_sha256.as_str() != hash {
+            return Err(gone());
+        }
+        let package = self.inner.catalog.package(&scope, &name, None).await.map_err(refusals::catalog)?;
+        Ok(reply::bytes(200, ZIP, package.into()))
+    }
+}

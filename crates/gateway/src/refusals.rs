@@ -1,0 +1,124 @@
+//! Room errors in AWS's shapes: one `match` per room, without `_`, so that a new error cannot go unshaped.
+
+use crate::aim::BodyLimit;
+use crate::body::BodyFault;
+use lacewing_access::AccessError;
+use lacewing_catalog::{ArtifactError, CatalogError};
+use lacewing_invoke::InvokeError;
+use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceError};
+use lacewing_ledger::{CardError, LogsError, UsageError};
+use lacewing_sandbox::StartError;
+
+/// What the caller is told of a fault of ours; the log has the rest under the request's id.
+const INTERNAL: &str =
+    "An error occurred and the request cannot be processed. Look for its request id in the server's log.";
+
+pub(crate) fn access(error: AccessError) -> ApiError {
+    let code = match &error {
+        AccessError::MissingToken => ErrorCode::MissingAuthenticationToken,
+        AccessError::UnknownKey => ErrorCode::UnrecognizedClient,
+        AccessError::TokenExpired => ErrorCode::ExpiredToken,
+        AccessError::Incomplete(_) => ErrorCode::IncompleteSignature,
+        AccessError::InvalidSignature(_) => ErrorCode::InvalidSignature,
+        AccessError::Denied { .. } => ErrorCode::AccessDenied,
+    };
+    ApiError::new(code, error.to_string())
+}
+
+pub(crate) fn catalog(error: CatalogError) -> ApiError {
+    let code = match &error {
+        CatalogError::NotFound { .. } => ErrorCode::ResourceNotFound,
+        CatalogError::AlreadyExists { .. } | CatalogError::NotReady { .. } | CatalogError::UpdateInProgress { .. } => {
+            ErrorCode::ResourceConflict
+        }
+        CatalogError::StaleRevision => ErrorCode::PreconditionFailed,
+        CatalogError::Invalid(_) => ErrorCode::InvalidParameterValue,
+        CatalogError::Unsupported(_) => ErrorCode::NotImplemented,
+        CatalogError::BadPackage(package) => return bad_package(package),
+        CatalogError::Internal(detail) => return internal(detail),
+    };
+    ApiError::new(code, error.to_string())
+}
+
+fn bad_package(error: &ArtifactError) -> ApiError {
+    let code = match error {
+        ArtifactError::ZipTooLarge { .. } => ErrorCode::RequestTooLarge,
+        ArtifactError::NotAZip { .. }
+        | ArtifactError::Empty
+        | ArtifactError::UnzippedTooLarge { .. }
+        | ArtifactError::TooManyEntries { .. }
+        | ArtifactError::DuplicateEntry
+        | ArtifactError::BadEntry { .. } => ErrorCode::InvalidParameterValue,
+        ArtifactError::Damaged { .. } | ArtifactError::Disk { .. } => return internal(&error.to_string()),
+    };
+    ApiError::new(code, error.to_string())
+}
+
+pub(crate) fn invoke(error: InvokeError) -> ApiError {
+    let text = error.to_string();
+    match error {
+        InvokeError::Catalog(error) => catalog(error),
+        InvokeError::PayloadTooLarge { .. } => ApiError::new(ErrorCode::RequestTooLarge, text),
+        InvokeError::NotJson(_) => ApiError::new(ErrorCode::InvalidRequestContent, text),
+        InvokeError::Throttled { reason, retry_after } => ApiError::throttled(reason.as_str(), retry_after.as_secs()),
+        InvokeError::Stopping => ApiError::new(ErrorCode::ServiceUnavailable, text),
+        InvokeError::Start(error) => match error {
+            StartError::RuntimeUnavailable(_) | StartError::InvalidEntrypoint(_) => {
+                ApiError::new(ErrorCode::InvalidRuntime, text)
+            }
+            StartError::NoRoom(_) => ApiError::throttled("ConcurrentInvocationLimitExceeded", 1),
+            StartError::Broken(_) => internal(&text),
+        },
+        InvokeError::Internal(detail) => internal(&detail),
+    }
+}
+
+pub(crate) fn logs(error: LogsError) -> ApiError {
+    let text = error.to_string();
+    match error {
+        LogsError::GroupNotFound | LogsError::StreamNotFound => ApiError::new(ErrorCode::ResourceNotFound, text),
+        LogsError::Invalid(_) => ApiError::new(ErrorCode::InvalidParameter, text),
+        LogsError::Storage(_) => internal(&text),
+    }
+}
+
+pub(crate) fn usage(error: &UsageError) -> ApiError {
+    match error {
+        UsageError::Disk { .. } | UsageError::Damaged { .. } => internal(&error.to_string()),
+    }
+}
+
+pub(crate) fn card(error: &CardError) -> ApiError {
+    ApiError::new(ErrorCode::InvalidParameterValue, error.to_string())
+}
+
+pub(crate) fn body(fault: BodyFault, limit: BodyLimit) -> ApiError {
+    match fault {
+        BodyFault::TooLarge(bytes) => ApiError::new(ErrorCode::RequestTooLarge, limit.text(bytes)),
+        BodyFault::Lost => ApiError::new(
+            ErrorCode::InvalidRequestContent,
+            "The request's body broke off or paused for more than 30 seconds. Send it again.",
+        ),
+        BodyFault::Crowded => ApiError::throttled("CallerRateLimitExceeded", 1),
+    }
+}
+
+/// A reference to a function that leads nowhere from here.
+pub(crate) fn reference(error: ReferenceError, here: &str, denied: impl FnOnce(String) -> ApiError) -> ApiError {
+    match error {
+        ReferenceError::OtherRegion(other) => ApiError::new(
+            ErrorCode::ResourceNotFound,
+            format!("Functions from '{other}' are not reachable in this region ('{here}')"),
+        ),
+        ReferenceError::ForeignAccount(other) => denied(other),
+        ReferenceError::QualifierMismatch => ApiError::new(
+            ErrorCode::InvalidParameterValue,
+            "The derived qualifier from the function name does not match the specified qualifier.",
+        ),
+    }
+}
+
+pub(crate) fn internal(detail: &str) -> ApiError {
+    tracing::error!(detail, "a request failed inside");
+    ApiError::new(ErrorCode::Service, INTERNAL)
+}

@@ -1,0 +1,299 @@
+//! A function's settings, from what was sent to what the catalog takes: every value checked once, here.
+
+use lacewing_catalog::{ConfigChange, LoggingChange};
+use lacewing_lambda_api::{ApiError, ErrorCode, FunctionSettings, LoggingSettings, Violations, runtime_refusal};
+use lacewing_model::{
+    Architecture, EphemeralMib, Handler, Limits, LogFormat, LogLevel, MemoryMib, RevisionId, RoleArn, Runtime, Timeout,
+    TracingMode,
+};
+use lacewing_sandbox::reserved_keys;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
+const VARIABLE_PATTERN: &str = "[a-zA-Z]([a-zA-Z0-9_])+";
+const LOG_GROUP_PATTERN: &str = r"[\.\-_/#A-Za-z0-9]+";
+const HINT_WITHOUT: &str = "Leave it out, or follow the CHANGELOG.";
+
+/// Notes in `violations` whatever the model refuses.
+pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violations) {
+    if let Some(role) = settings.role.as_deref().filter(|role| role.parse::<RoleArn>().is_err()) {
+        violations.pattern(role, "role", ROLE_PATTERN);
+    }
+    if let Some(handler) = settings.handler.as_deref() {
+        violations.length(handler, "handler", 0, 128);
+        if handler.is_empty() || handler.chars().any(char::is_whitespace) {
+            violations.pattern(handler, "handler", r"[^\s]+");
+        }
+    }
+    if let Some(description) = settings.description.as_deref() {
+        violations.length(description, "description", 0, 256);
+    }
+    if let Some(seconds) = settings.timeout {
+        violations.range(seconds, "timeout", 1, 900);
+    }
+    if let Some(mib) = settings.memory_size {
+        violations.range(mib, "memorySize", 128, 10_240);
+    }
+    if let Some(storage) = &settings.ephemeral_storage {
+        match storage.size {
+            None => violations.null("ephemeralStorage.size"),
+            Some(mib) => violations.range(mib, "ephemeralStorage.size", 512, 10_240),
+        }
+    }
+    if let Some(variables) = settings.environment.as_ref().and_then(|environment| environment.variables.as_ref())
+        && variables.keys().any(|key| !is_variable(key))
+    {
+        let rule = format!(
+            "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: {VARIABLE_PATTERN}]"
+        );
+        violations.add_members(None, "environment.variables", rule);
+    }
+    if let Some(mode) = settings.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_deref()) {
+        violations.one_of(mode, "tracingConfig.mode", &["Active", "PassThrough"]);
+    }
+    if let Some(apply_on) = settings.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref()) {
+        violations.one_of(apply_on, "snapStart.applyOn", &["PublishedVersions", "None"]);
+    }
+    if let Some(logging) = &settings.logging_config {
+        check_logging(logging, violations);
+    }
+}
+
+fn check_logging(logging: &LoggingSettings, violations: &mut Violations) {
+    if let Some(format) = logging.log_format.as_deref() {
+        violations.one_of(format, "loggingConfig.logFormat", &["JSON", "Text"]);
+    }
+    if let Some(level) = logging.application_log_level.as_deref() {
+        let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+        violations.one_of(level, "loggingConfig.applicationLogLevel", &levels);
+    }
+    if let Some(level) = logging.system_log_level.as_deref() {
+        violations.one_of(level, "loggingConfig.systemLogLevel", &["DEBUG", "INFO", "WARN"]);
+    }
+    if let Some(group) = logging.log_group.as_deref() {
+        violations.length(group, "loggingConfig.logGroup", 1, 512);
+        if !group.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/' | b'#')) {
+            violations.pattern(group, "loggingConfig.logGroup", LOG_GROUP_PATTERN);
+        }
+    }
+}
+
+/// Notes what is wrong with `Architectures`; the one that was meant.
+pub(crate) fn architecture(given: Option<&[String]>, violations: &mut Violations) -> Option<Architecture> {
+    let list = given?;
+    let shown = format!("[{}]", list.join(", "));
+    match list {
+        [one] if one == "x86_64" => return Some(Architecture::X86),
+        [one] if one == "arm64" => return Some(Architecture::Arm),
+        [_] => violations.add_members(
+            Some(&shown),
+            "architectures",
+            "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
+        ),
+        [] => violations.add(shown, "architectures", "have length greater than or equal to 1"),
+        _ => violations.add(shown, "architectures", "have length less than or equal to 1"),
+    }
+    None
+}
+
+/// The change that `settings` ask for; the model's constraints hold already.
+///
+/// # Errors
+/// Values that the service refuses, and features that are not there yet.
+pub(crate) fn change(settings: FunctionSettings, limits: &Limits) -> Result<ConfigChange, ApiError> {
+    refuse_unserved(&settings)?;
+    let runtime = settings.runtime.as_deref().map(runtime).transpose()?;
+    let environment = settings.environment.and_then(|environment| environment.variables);
+    if let Some(variables) = &environment {
+        check_variables(variables, limits)?;
+    }
+    let size = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
+    let revision = settings.revision_id.as_deref().map(revision).transpose()?;
+    Ok(ConfigChange {
+        runtime,
+        handler: settings.handler.and_then(|handler| handler.parse::<Handler>().ok()),
+        role: settings.role.and_then(|role| role.parse().ok()),
+        description: settings.description,
+        timeout: size(settings.timeout).and_then(|seconds| Timeout::new(seconds).ok()),
+        memory: size(settings.memory_size).and_then(|mib| MemoryMib::new(mib).ok()),
+        ephemeral: size(settings.ephemeral_storage.and_then(|storage| storage.size))
+            .and_then(|mib| EphemeralMib::new(mib).ok()),
+        environment,
+        logging: settings.logging_config.map(logging).transpose()?,
+        tracing: settings.tracing_config.and_then(|tracing| tracing.mode).map(|mode| match mode.as_str() {
+            "Active" => TracingMode::Active,
+            _ => TracingMode::PassThrough,
+        }),
+        egress: None,
+        revision,
+    })
+}
+
+/// A revision id that is no UUID is nobody's newest.
+pub(crate) fn revision(text: &str) -> Result<RevisionId, ApiError> {
+    text.parse().map_err(|_| {
+        ApiError::new(
+            ErrorCode::PreconditionFailed,
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
+             retrieve the latest Revision Id",
+        )
+    })
+}
+
+fn runtime(text: &str) -> Result<Runtime, ApiError> {
+    text.parse().map_err(|_| ApiError::new(ErrorCode::InvalidParameterValue, runtime_refusal(text, &Runtime::SERVED)))
+}
+
+fn logging(settings: LoggingSettings) -> Result<LoggingChange, ApiError> {
+    let format = settings.log_format.map(|format| if format == "JSON" { LogFormat::Json } else { LogFormat::Text });
+    let levels = settings.application_log_level.is_some() || settings.system_log_level.is_some();
+    if levels && format == Some(LogFormat::Text) {
+        let text = "Log levels are for the log format JSON only: set LogFormat to JSON, or leave the levels out.";
+        return Err(ApiError::new(ErrorCode::InvalidParameterValue, text));
+    }
+    let level = |text: String| match text.as_str() {
+        "TRACE" => LogLevel::Trace,
+        "DEBUG" => LogLevel::Debug,
+        "WARN" => LogLevel::Warn,
+        "ERROR" => LogLevel::Error,
+        "FATAL" => LogLevel::Fatal,
+        _ => LogLevel::Info,
+    };
+    Ok(LoggingChange {
+        format,
+        application_level: settings.application_log_level.map(level),
+        system_level: settings.system_log_level.map(level),
+        group: settings.log_group,
+    })
+}
+
+fn check_variables(variables: &BTreeMap<String, String>, limits: &Limits) -> Result<(), ApiError> {
+    let refused = |text: String| Err(ApiError::new(ErrorCode::InvalidParameterValue, text));
+    let start = "Lambda was unable to configure your environment variables because the environment variables you have \
+                 provided";
+    let reserved = reserved_keys(variables.keys().map(String::as_str));
+    if !reserved.is_empty() {
+        return refused(format!(
+            "{start} contains reserved keys that are currently not supported for modification. Reserved keys used in \
+             this request: {}",
+            reserved.join(", ")
+        ));
+    }
+    let measured = serde_json::to_string(variables).unwrap_or_default();
+    if measured.len() > limits.environment_bytes_max {
+        return refused(format!("{start} exceeded the 4KB limit. String measured: {measured}"));
+    }
+    Ok(())
+}
+
+/// Whatever would change how the function runs and is not there yet is refused, never ignored.
+fn refuse_unserved(settings: &FunctionSettings) -> Result<(), ApiError> {
+    let snap_start = settings.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
+    if snap_start.is_some_and(|apply_on| apply_on != "None") {
+        return Err(ApiError::not_implemented("SnapStart", HINT_WITHOUT));
+    }
+    if settings.kms_key_arn.as_deref().is_some_and(|key| !key.is_empty()) {
+        return Err(ApiError::not_implemented("KMSKeyArn", HINT_WITHOUT));
+    }
+    for (name, value) in [
+        ("DeadLetterConfig", &settings.dead_letter_config),
+        ("VpcConfig", &settings.vpc_config),
+        ("Layers", &settings.layers),
+        ("FileSystemConfigs", &settings.file_system_configs),
+        ("ImageConfig", &settings.image_config),
+        ("CapacityProviderConfig", &settings.capacity_provider_config),
+        ("DurableConfig", &settings.durable_config),
+        ("RuntimeConfig", &settings.runtime_config),
+        ("AcceleratorConfig", &settings.accelerator_config),
+    ] {
+        if value.as_ref().is_some_and(says_something) {
+            return Err(ApiError::not_implemented(name, HINT_WITHOUT));
+        }
+    }
+    Ok(())
+}
+
+/// False for what clients send to mean nothing: null, empty text, empty lists, and objects of these.
+pub(crate) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) | Value::Number(_) => true,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(fields) => fields.values().any(says_something),
+    }
+}
+
+fn is_variable(key: &str) -> bool {
+    let mut bytes = key.bytes();
+    key.len() >= 2
+        && bytes.next().is_some_and(|b| b.is_ascii_alphabetic())
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<ConfigChange, String> {
+        let settings: FunctionSettings = lacewing_lambda_api::parse(json.as_bytes()).unwrap();
+        let mut violations = Violations::default();
+        check_model(&settings, &mut violations);
+        let result = violations.finish().and_then(|()| change(settings, &Limits::default()));
+        result.map_err(|error| format!("{} {}", error.code.name(), error.message))
+    }
+
+    #[test]
+    fn settings_are_refused_in_aws_words() {
+        let mut shown = String::new();
+        let big = "x".repeat(4_096);
+        for json in [
+            r#"{"Timeout":0,"MemorySize":127,"EphemeralStorage":{"Size":511}}"#,
+            r#"{"Timeout":901,"MemorySize":10241,"EphemeralStorage":{}}"#,
+            r#"{"Role":"r","Handler":"a b","TracingConfig":{"Mode":"On"}}"#,
+            r#"{"Environment":{"Variables":{"1A":"x"}}}"#,
+            r#"{"Environment":{"Variables":{"AWS_REGION":"x","OTHER":"y","_HANDLER":"z"}}}"#,
+            r#"{"Environment":{"Variables":{"AWS_REGION":"x","OTHER":"y","LAMBDA_TASK_ROOT":"z"}}}"#,
+            r#"{"Runtime":"cobol"}"#,
+            r#"{"Runtime":"python2.7"}"#,
+            r#"{"LoggingConfig":{"LogFormat":"xml","ApplicationLogLevel":"LOUD","SystemLogLevel":"TRACE","LogGroup":"a b"}}"#,
+            r#"{"LoggingConfig":{"LogFormat":"Text","SystemLogLevel":"WARN"}}"#,
+            r#"{"SnapStart":{"ApplyOn":"PublishedVersions"}}"#,
+            r#"{"Layers":["arn:aws:lambda:us-east-1:1:layer:x:1"]}"#,
+            r#"{"VpcConfig":{"SubnetIds":["s"]}}"#,
+            r#"{"KMSKeyArn":"arn:aws:kms:x"}"#,
+            r#"{"RevisionId":"old"}"#,
+            &format!(r#"{{"Environment":{{"Variables":{{"BIG":"{big}"}}}}}}"#),
+        ] {
+            let text = read(json).unwrap_err();
+            shown += &format!("{}\n", text.replace(&big, "x..."));
+        }
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn settings_that_mean_nothing_are_taken() {
+        let change = read(
+            r#"{"VpcConfig":{"SubnetIds":[],"SecurityGroupIds":[]},"Layers":[],"KMSKeyArn":"","DeadLetterConfig":{"TargetArn":""},
+                "SnapStart":{"ApplyOn":"None"},"ImageConfig":null,"Timeout":9,"Environment":{"Variables":{}}}"#,
+        )
+        .unwrap();
+        assert_eq!(change.timeout.unwrap().get(), 9);
+        assert_eq!(change.environment, Some(BTreeMap::new()));
+    }
+
+    #[test]
+    fn one_architecture_is_named() {
+        let text = |given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
+            let mut violations = Violations::default();
+            let found = architecture(Some(&given), &mut violations);
+            violations.text().unwrap_or_else(|| format!("{found:?}"))
+        };
+        assert_eq!(text(&["arm64"]), "Some(Arm)");
+        assert!(text(&["arm64", "x86_64"]).ends_with("'[arm64, x86_64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1"));
+        assert!(text(&["riscv"]).contains("enum value set: [x86_64, arm64]"));
+    }
+}
