@@ -82,12 +82,20 @@ impl Ledger {
         self.usage.sum(query)
     }
 
+    /// The same sums from the single records alone, for whoever doubts the hourly ones.
+    ///
+    /// # Errors
+    /// [`UsageError`] when a usage file cannot be read or is damaged.
+    pub fn recount_usage(&self, query: &UsageQuery) -> Result<Vec<FunctionUsage>, UsageError> {
+        self.usage.recount(query)
+    }
+
     /// What the usage costs under `card`.
     ///
     /// # Errors
     /// [`UsageError`] when a usage file cannot be read or is damaged.
     pub fn bill(&self, query: &BillQuery, card: &RateCard) -> Result<Bill, UsageError> {
-        money::bill(query, card, |usage| self.usage.sum(usage))
+        money::bill(query, card, |usage, visit| self.usage.visit(usage, visit))
     }
 
     /// Log groups by name. Source: CloudWatch Logs API, `DescribeLogGroups`.

@@ -76,7 +76,7 @@ impl Default for LogOptions {
 /// Bounds of usage files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageOptions {
-    /// One file of records; 8 MiB, about 50,000 invocations. Also what is read at start.
+    /// One file of records; 4 MiB, about 20,000 invocations. Also what is read at start.
     pub segment_bytes_max: u64,
     /// Function-hours summed in memory before a file is closed; 1,024.
     pub open_rows_max: usize,
@@ -88,6 +88,6 @@ pub struct UsageOptions {
 
 impl Default for UsageOptions {
     fn default() -> Self {
-        Self { segment_bytes_max: 8 << 20, open_rows_max: 1_024, recent_ids_max: 4_096, records_bytes_max: 16 << 30 }
+        Self { segment_bytes_max: 4 << 20, open_rows_max: 1_024, recent_ids_max: 4_096, records_bytes_max: 16 << 30 }
     }
 }

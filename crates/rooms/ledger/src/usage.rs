@@ -11,13 +11,16 @@ mod file;
 mod fold;
 mod hours;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use fold::{FunctionKey, FunctionUsage, Sums};
 pub use record::{UsageOutcome, UsageRecord, billed_ms};
 
 use crate::{LedgerOptions, UsageOptions};
 use file::{Appender, RECORDS, SUMS};
-use fold::{Fold, HOUR_MS, Hour, hour_of};
+use fold::{Fold, hour_of};
+pub(crate) use fold::{HOUR_MS, Hour};
 use lacewing_model::{AccountId, FunctionName, Region, Timestamp};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! What is counted, and in which unit it is priced.
 
+use crate::Sums;
 use std::fmt;
 use std::str::FromStr;
 
@@ -49,6 +50,18 @@ impl Meter {
         }
     }
 
+    /// What `sums` hold of it, in whole counts.
+    pub(crate) fn counts(self, sums: &Sums) -> u128 {
+        match self {
+            Self::Requests => u128::from(sums.requests),
+            Self::Duration => sums.memory_mib_ms,
+            Self::EphemeralStorage => sums.ephemeral_mib_ms,
+            Self::StreamedBytes => sums.streamed_bytes,
+            Self::CpuTime => sums.cpu_nanos,
+            Self::MemoryUsed => sums.memory_used_byte_ms,
+        }
+    }
+
     /// Whole counts that make one unit: quantities are summed as whole numbers and divided once.
     pub(crate) fn counts_per_unit(self) -> u64 {
         match self {
@@ -56,8 +69,8 @@ impl Meter {
             // MiB-milliseconds.
             Self::Duration | Self::EphemeralStorage => 1_024 * 1_000,
             Self::StreamedBytes => 1 << 30,
-            // Microseconds.
-            Self::CpuTime => 1_000_000,
+            // Nanoseconds.
+            Self::CpuTime => 1_000_000_000,
             // Byte-milliseconds.
             Self::MemoryUsed => (1 << 30) * 1_000,
         }

@@ -103,7 +103,7 @@ mod tests {
 
         let mut found = Vec::new();
         let mut file = Appender::open(path.clone(), |record| found.push(record)).unwrap();
-        assert_eq!(found, [first.clone()]);
+        assert_eq!(found, std::slice::from_ref(&first));
         assert_eq!(std::fs::read(path.with_extension(format!("torn-at-{whole}"))).unwrap().len(), 9);
         file.append(&third).unwrap();
         let mut found = Vec::new();
