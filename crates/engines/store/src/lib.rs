@@ -21,6 +21,9 @@ use std::time::Duration;
 /// How long a statement waits for another process that holds the file, such as a backup.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
+/// Memory for pages of the file.
+const CACHE_KIB: i64 = 512;
+
 /// The database of one data directory.
 pub struct Store {
     connection: Mutex<Connection>,
@@ -57,6 +60,8 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // Negative: in KiB. The rooms hold in memory what they read; pages kept here too would only take room.
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         migrate::migrate(&mut connection)?;
         Ok(Self { connection: Mutex::new(connection) })
     }

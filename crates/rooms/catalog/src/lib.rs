@@ -17,6 +17,7 @@
 mod catalog;
 mod change;
 mod error;
+mod lookup;
 mod open;
 mod prepare;
 mod registry;

@@ -3,6 +3,9 @@
 
 mod support;
 
+use lacewing_model::{Lifecycle, RevisionId, UpdateStatus};
+use lacewing_store::{Generation, Store, StoredFunction};
+use std::sync::Arc;
 use support::{caught_up, code, content, created, name, names, new, open, owner, settled};
 
 #[tokio::test]
@@ -75,4 +78,45 @@ async fn a_refused_package_leaves_nothing_behind() {
     assert!(catalog.create(&owner(), bad).await.is_err());
     drop(catalog);
     assert_eq!((names(dir.path(), "packages").len(), names(dir.path(), "code").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_preparation_that_fails_after_a_restart_says_why_and_the_former_generation_serves_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = open(dir.path()).await;
+    created(&catalog, "updated", "one").await;
+    drop(catalog);
+    // As if the process had been killed before it prepared, and the packages were lost since.
+    let store = Store::open(&dir.path().join("lacewing.db")).unwrap();
+    let active = store.functions().unwrap().remove(0);
+    let lost = Arc::new(Generation {
+        id: RevisionId::random(),
+        code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
+        ..(*active.latest).clone()
+    });
+    let in_progress = Lifecycle::Active { update: UpdateStatus::InProgress };
+    let revision = RevisionId::random();
+    let updating = StoredFunction { latest: lost.clone(), lifecycle: in_progress, revision, ..active.clone() };
+    store.replace(&active, &updating).unwrap();
+    let mut creating = StoredFunction { serving: None, lifecycle: Lifecycle::Creating, ..updating };
+    creating.key.name = name("created");
+    store.insert(&creating).unwrap();
+    drop(store);
+
+    let catalog = open(dir.path()).await;
+    let updated = settled(&catalog, "updated").await;
+    assert_eq!((updated.state(), updated.update_status()), ("Active", Some("Failed")));
+    assert_eq!(updated.update_reason().unwrap().code, "InternalError");
+    assert_eq!(content(&catalog, "updated"), "one");
+    let created = settled(&catalog, "created").await;
+    assert_eq!((created.state(), created.update_status()), ("Failed", None));
+    assert!(created.state_reason().unwrap().text.contains("missing or damaged"));
+    let refused = catalog.resolve(&owner(), &name("created"), None).unwrap_err();
+    assert!(refused.to_string().ends_with("currently in the following state: Failed"), "{refused}");
+    // New code mends both.
+    for function in ["updated", "created"] {
+        catalog.update_code(&owner(), &name(function), code("two")).await.unwrap();
+        assert_eq!(settled(&catalog, function).await.update_status(), Some("Successful"));
+        assert_eq!(content(&catalog, function), "two");
+    }
 }
