@@ -35,7 +35,7 @@ pub struct LogOptions {
     pub retention: Duration,
     /// Disk for one group; its oldest segments go first. 64 MiB.
     pub group_bytes_max: u64,
-    /// Disk for all groups together; the oldest segments of all go first. 4 GiB.
+    /// Disk for all groups together; the account that holds most gives its oldest segments first. 4 GiB.
     pub total_bytes_max: u64,
     /// One segment file; 4 MiB. Also what a query holds in memory at a time.
     pub segment_bytes_max: u64,
@@ -76,8 +76,10 @@ impl Default for LogOptions {
 /// Bounds of usage files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageOptions {
-    /// One file of records; 4 MiB, about 20,000 invocations. Also what is read at start.
+    /// One file of records; 64 MiB, about 400,000 invocations.
     pub segment_bytes_max: u64,
+    /// Records after which the open file's sums are written: what is read at start. 4 MiB.
+    pub sums_every_bytes: u64,
     /// Function-hours summed in memory before a file is closed; 1,024.
     pub open_rows_max: usize,
     /// Request ids remembered against a second record; 4,096.
@@ -88,6 +90,12 @@ pub struct UsageOptions {
 
 impl Default for UsageOptions {
     fn default() -> Self {
-        Self { segment_bytes_max: 4 << 20, open_rows_max: 1_024, recent_ids_max: 4_096, records_bytes_max: 16 << 30 }
+        Self {
+            segment_bytes_max: 64 << 20,
+            sums_every_bytes: 4 << 20,
+            open_rows_max: 1_024,
+            recent_ids_max: 4_096,
+            records_bytes_max: 16 << 30,
+        }
     }
 }

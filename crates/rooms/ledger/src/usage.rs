@@ -3,6 +3,7 @@
 //! ```text
 //! record ─► usage/N.records (open)  ─ full ─►  N.records (closed) + N.sums, and N+1.records is opened
 //! query  ◄─ every N.sums + the open file's sums in memory; records only for hours cut by the query's ends
+//! start  ◄─ the newest N.sums, which is written every now and then, and the records behind what it covers
 //! ```
 //!
 //! The records are the truth and the sums a shortcut: a missing or unsound `.sums` is made again.
@@ -23,6 +24,7 @@ use fold::{Fold, hour_of};
 pub(crate) use fold::{HOUR_MS, Hour};
 use lacewing_model::{AccountId, FunctionName, Region, Timestamp};
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -94,6 +96,8 @@ struct Open {
     number: u64,
     file: Appender,
     fold: Fold,
+    /// The bytes that the sums on disk cover.
+    covered: u64,
     recent: Recent,
 }
 
@@ -104,15 +108,19 @@ impl Usage {
     /// Opens the newest file and sums it.
     pub fn open(options: &LedgerOptions) -> Result<Self, UsageError> {
         let dir = options.dir.join("usage");
-        std::fs::create_dir_all(&dir).map_err(|source| UsageError::Disk { path: dir.clone(), source })?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(|source| UsageError::Disk { path: dir.clone(), source })?;
         let number = numbers(&dir)?.last().copied().unwrap_or(1);
-        let mut fold = Fold::default();
+        let records = path(&dir, number, RECORDS);
+        let length = std::fs::metadata(&records).map_or(0, |metadata| metadata.len());
+        let sums = hours::read(&path(&dir, number, SUMS)).filter(|(covered, _)| *covered <= length);
+        let (covered, mut fold) = sums.unwrap_or_default();
         let mut recent = Recent { max: options.usage.recent_ids_max, ..Recent::default() };
-        let file = Appender::open(path(&dir, number, RECORDS), |record| {
+        let file = Appender::open(records, covered, |record| {
             recent.insert(&record);
             fold.add(&record);
         })?;
-        let open = Mutex::new(Open { number, file, fold, recent });
+        let open = Mutex::new(Open { number, file, fold, covered, recent });
         Ok(Self { dir, options: options.usage.clone(), open })
     }
 
@@ -126,6 +134,9 @@ impl Usage {
             || open.fold.rows.len() >= self.options.open_rows_max.max(1);
         if full {
             self.close(&mut open)?;
+        }
+        if open.file.bytes - open.covered >= self.options.sums_every_bytes {
+            self.keep_sums(&mut open);
         }
         open.file.append(record)?;
         open.recent.insert(record);
@@ -213,14 +224,15 @@ impl Usage {
         hours: impl Fn(Hour) -> bool,
         visit: Visit<'_>,
     ) -> Result<(), UsageError> {
-        file::read(&path(&self.dir, number, RECORDS), bytes, |record| {
+        file::read(&path(&self.dir, number, RECORDS), 0, bytes, |record| {
             let hour = hour_of(record.ended);
             let key = FunctionKey::of(&record);
             let inside = query.from <= record.ended && record.ended < query.to;
             if inside && hours(hour) && query.wants(&key) {
                 visit(hour, &key, &Sums::of(&record));
             }
-        })
+        })?;
+        Ok(())
     }
 
     /// Numbers of closed files, also of those whose records are gone.
@@ -231,12 +243,16 @@ impl Usage {
     /// A closed file's sums; made again from its records where they are missing.
     fn closed_fold(&self, number: u64) -> Result<Fold, UsageError> {
         let sums = path(&self.dir, number, SUMS);
-        if let Some(fold) = hours::read(&sums) {
-            return Ok(fold);
+        let records = path(&self.dir, number, RECORDS);
+        let (covered, mut fold) = hours::read(&sums).unwrap_or_default();
+        match std::fs::metadata(&records) {
+            Ok(metadata) if metadata.len() == covered => return Ok(fold),
+            // Only where the sums are whole are the records ever removed.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && covered > 0 => return Ok(fold),
+            _ => {}
         }
-        let mut fold = Fold::default();
-        file::read(&path(&self.dir, number, RECORDS), None, |record| fold.add(&record))?;
-        if let Err(error) = hours::write(&sums, &fold) {
+        let end = file::read(&records, covered, None, |record| fold.add(&record))?;
+        if let Err(error) = hours::write(&sums, end, &fold) {
             tracing::warn!(path = %sums.display(), %error, "hourly sums could not be kept; they are made anew each time");
         }
         Ok(fold)
@@ -245,15 +261,20 @@ impl Usage {
     /// Closes the open file, keeps its sums and opens the next.
     fn close(&self, open: &mut Open) -> Result<(), UsageError> {
         let number = open.number + 1;
-        let file = Appender::open(path(&self.dir, number, RECORDS), |_| {})?;
+        let file = Appender::open(path(&self.dir, number, RECORDS), 0, |_| {})?;
+        self.keep_sums(open);
+        (open.number, open.file, open.fold, open.covered) = (number, file, Fold::default(), 0);
+        self.drop_oldest_records(number)
+    }
+
+    /// Writes the open file's sums beside it.
+    fn keep_sums(&self, open: &mut Open) {
         let sums = path(&self.dir, open.number, SUMS);
-        if let Err(error) = hours::write(&sums, &open.fold) {
+        if let Err(error) = hours::write(&sums, open.file.bytes, &open.fold) {
             tracing::warn!(path = %sums.display(), %error, "hourly sums could not be kept; the next query makes them");
         }
-        open.number = number;
-        open.file = file;
-        open.fold = Fold::default();
-        self.drop_oldest_records(number)
+        // Also after a failure: it is tried again after as many bytes, not with every record.
+        open.covered = open.file.bytes;
     }
 
     /// Removes the oldest closed records beyond the bound, never those whose sums are missing.

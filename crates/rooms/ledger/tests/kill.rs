@@ -18,6 +18,7 @@ fn ledger(dir: &Path) -> Ledger {
     let mut options = LedgerOptions::new(dir.to_owned(), Arc::new(SystemClock));
     // Small files, so that the end also meets the moment of changing them.
     options.usage.segment_bytes_max = 20_000;
+    options.usage.sums_every_bytes = 3_000;
     Ledger::open(options).unwrap()
 }
 

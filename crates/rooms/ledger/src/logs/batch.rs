@@ -194,6 +194,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn foreign_bytes_are_read_without_harm(body in proptest::collection::vec(proptest::num::u8::ANY, 1..120)) {
+            let mut file = Vec::new();
+            let start = frame::open(&mut file);
+            file.extend_from_slice(&body);
+            frame::close(&mut file, start);
+            file.put_u32(u32::try_from(file.len()).unwrap());
+            if let Some(batch) = BatchView::next(&mut &file[..]) {
+                assert!(batch.events().count() <= body.len());
+            }
+            BatchView::last(&body);
+        }
+    }
+
     #[test]
     fn an_id_tells_when_it_was_made() {
         let now = Timestamp(1_795_000_000_000);

@@ -156,7 +156,7 @@ impl Disk {
             Some(segment) if !full || self.bytes == 0 => segment,
             _ => {
                 place::make(dir, name, super::batch::time_of_id(first_id))?;
-                retention::trim_group(dir, options.group_bytes_max)?;
+                retention::trim_group(dir, options.group_bytes_max.saturating_sub(options.segment_bytes_max))?;
                 self.bytes = 0;
                 Segment::new(dir, first_id)
             }

@@ -132,6 +132,15 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_pattern_or_refused(text in "[-?%\"\\\\ {}()$.\\[\\]a*=<>!&|1é]{0,40}", message in ".{0,20}") {
+            if let Ok(pattern) = Pattern::parse(&text) {
+                pattern.matches(&message);
+            }
+        }
+    }
+
     #[test]
     fn what_is_not_understood_is_refused() {
         for pattern in ["\"open", "[a, b]", "%a.*%", "{ $.x }", "{ $.x = 1", &"x".repeat(1_025)] {

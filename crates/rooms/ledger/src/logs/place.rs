@@ -5,6 +5,7 @@ use lacewing_model::Timestamp;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Longest folder name that is the whole group's name; Linux allows 255.
@@ -41,7 +42,8 @@ pub(crate) fn group_dir(logs: &Path, scope: &LogScope, group: &str) -> PathBuf {
 
 /// Makes the folder of a group whose first line came at `created`.
 pub(crate) fn make(dir: &Path, group: &str, created: Timestamp) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
+    // What functions write is nobody else's to read.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let file = dir.join(NAME_FILE);
     if file.exists() {
         return Ok(());

@@ -1,5 +1,5 @@
 //! What goes when: a group's oldest segments beyond its bound, all events beyond their age, and the oldest
-//! segments of all beyond the bound on the whole.
+//! segments of the largest account beyond the bound on the whole.
 
 use super::batch::{BatchView, time_of_id};
 use super::segment::{self, Segment};
@@ -21,27 +21,51 @@ pub(crate) fn trim_group(dir: &Path, bytes_max: u64) -> io::Result<()> {
 }
 
 /// Removes what is too old or too much in all groups of all accounts.
+///
+/// Where the whole is too much, the account that holds most gives first: nobody's flood drowns another's logs.
 pub(crate) fn sweep(logs: &Path, options: &LogOptions, now: Timestamp) -> io::Result<()> {
     let oldest = Timestamp(now.0.saturating_sub(u64::try_from(options.retention.as_millis()).unwrap_or(u64::MAX)));
-    let mut left = Vec::new();
+    let mut accounts = Vec::new();
     for account in folders(logs)? {
+        let mut left = Account::default();
         for region in folders(&account)? {
             for group in folders(&region)? {
                 for segment in segment::list(&group)? {
-                    if is_expired(&segment, oldest) { remove(&segment)? } else { left.push(segment) }
+                    if is_expired(&segment, oldest) { remove(&segment)? } else { left.add(segment) }
                 }
             }
         }
+        left.segments.sort_unstable_by(|one, other| other.cmp(one));
+        accounts.push(left);
     }
-    left.sort_unstable();
-    let mut bytes = 0;
-    for segment in left.iter().rev() {
-        bytes += segment.bytes();
-        if bytes > options.total_bytes_max {
-            remove(segment)?;
-        }
+    let mut bytes: u64 = accounts.iter().map(|account| account.bytes).sum();
+    while bytes > options.total_bytes_max {
+        let largest = accounts.iter_mut().max_by_key(|account| account.bytes);
+        let Some((largest, (segment, size))) = largest.and_then(|it| it.segments.pop().map(|oldest| (it, oldest)))
+        else {
+            return Ok(());
+        };
+        remove(&segment)?;
+        largest.bytes -= size;
+        bytes -= size;
     }
     Ok(())
+}
+
+/// What one account holds.
+#[derive(Default)]
+struct Account {
+    /// With their sizes; once sorted the oldest is last.
+    segments: Vec<(Segment, u64)>,
+    bytes: u64,
+}
+
+impl Account {
+    fn add(&mut self, segment: Segment) {
+        let bytes = segment.bytes();
+        self.bytes += bytes;
+        self.segments.push((segment, bytes));
+    }
 }
 
 /// True when every event in it is older than `oldest`.
@@ -109,8 +133,11 @@ mod tests {
         let options = LogOptions { retention: Duration::from_secs(4), ..LogOptions::default() };
         sweep(logs.path(), &options, Timestamp(6_000)).unwrap();
         assert_eq!((times(&a), times(&b)), (vec![3_000, 5_000], vec![3_500, 5_500]), "by age");
-        sweep(logs.path(), &LogOptions { total_bytes_max: 3_500, ..options }, Timestamp(6_000)).unwrap();
-        assert_eq!((times(&a), times(&b)), (vec![5_000], vec![3_500, 5_500]), "of all groups the oldest");
+        write(&a, 5_600);
+        write(&a, 5_700);
+        sweep(logs.path(), &LogOptions { total_bytes_max: 4_500, ..options }, Timestamp(6_000)).unwrap();
+        assert_eq!(times(&a), [5_600, 5_700], "the oldest of the account that holds most");
+        assert_eq!(times(&b), [3_500, 5_500]);
         trim_group(&b, 1_500).unwrap();
         assert_eq!(times(&b), [5_500], "of one group the oldest");
     }

@@ -3,14 +3,17 @@
 use super::{UsageError, UsageRecord};
 use crate::frame;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Names of files of records end in this; those of their sums in [`SUMS`].
 pub(crate) const RECORDS: &str = "records";
 /// See [`RECORDS`].
 pub(crate) const SUMS: &str = "sums";
+
+/// What is read at a time; no record is nearly as long.
+const READ_BYTES: u64 = 1 << 20;
 
 /// The file of records that is being written.
 #[derive(Debug)]
@@ -23,21 +26,18 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Opens or makes the file, hands each whole record in it to `each` and cuts a torn end off.
+    /// Opens or makes the file, hands each whole record from byte `from` on to `each` and cuts a torn end off.
     ///
     /// What is cut is kept in a file beside it: should it ever be more than one torn record, nothing is gone.
-    pub fn open(path: PathBuf, each: impl FnMut(UsageRecord)) -> Result<Self, UsageError> {
+    pub fn open(path: PathBuf, from: u64, each: impl FnMut(UsageRecord)) -> Result<Self, UsageError> {
         let disk = |source| UsageError::Disk { path: path.clone(), source };
         let file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(&path).map_err(disk)?;
-        let content = std::fs::read(&path).map_err(disk)?;
-        let whole = scan(&content, each);
-        if whole < content.len() {
-            let torn = path.with_extension(format!("torn-at-{whole}"));
-            std::fs::write(&torn, &content[whole..]).map_err(disk)?;
-            file.set_len(whole as u64).map_err(disk)?;
-            tracing::warn!(path = %path.display(), kept = %torn.display(), "cut a torn usage record off");
+        let length = file.metadata().map_err(disk)?.len();
+        let whole = scan(&file, from, length, each).map_err(disk)?;
+        if whole < length {
+            cut(&path, &file, whole).map_err(disk)?;
         }
-        Ok(Self { path, file, bytes: whole as u64, buffer: Vec::new() })
+        Ok(Self { path, file, bytes: whole, buffer: Vec::new() })
     }
 
     /// Appends one record by one write. When this returns, it is in the kernel's hands.
@@ -58,27 +58,54 @@ impl Appender {
     }
 }
 
-/// Hands each record of the first `bytes` bytes of a file to `each`.
-pub(crate) fn read(path: &Path, bytes: Option<u64>, each: impl FnMut(UsageRecord)) -> Result<(), UsageError> {
-    let mut content = std::fs::read(path).map_err(|source| UsageError::Disk { path: path.to_owned(), source })?;
-    if let Some(bytes) = bytes {
-        content.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
-    }
-    let whole = scan(&content, each);
-    if whole < content.len() {
-        return Err(UsageError::Damaged { path: path.to_owned(), offset: whole as u64 });
-    }
+fn cut(path: &Path, file: &File, whole: u64) -> std::io::Result<()> {
+    let torn = path.with_extension(format!("torn-at-{whole}"));
+    let mut end = File::open(path)?;
+    end.seek(SeekFrom::Start(whole))?;
+    std::io::copy(&mut end, &mut File::create(&torn)?)?;
+    file.set_len(whole)?;
+    tracing::warn!(path = %path.display(), kept = %torn.display(), "cut a torn usage record off");
     Ok(())
 }
 
+/// Hands each record of a file between the bytes `from` and `to` to `each`; returns where they end.
+/// Without `to` it is the file's end. Both must lie between records.
+pub(crate) fn read(path: &Path, from: u64, to: Option<u64>, each: impl FnMut(UsageRecord)) -> Result<u64, UsageError> {
+    let disk = |source| UsageError::Disk { path: path.to_owned(), source };
+    let file = File::open(path).map_err(disk)?;
+    let to = match to {
+        Some(to) => to,
+        None => file.metadata().map_err(disk)?.len(),
+    };
+    let whole = scan(&file, from, to, each).map_err(disk)?;
+    if whole < to {
+        return Err(UsageError::Damaged { path: path.to_owned(), offset: whole });
+    }
+    Ok(whole)
+}
+
 /// Hands over whole records; returns where they end.
-fn scan(content: &[u8], mut each: impl FnMut(UsageRecord)) -> usize {
-    let mut rest = content;
+fn scan(file: &File, from: u64, to: u64, mut each: impl FnMut(UsageRecord)) -> std::io::Result<u64> {
+    let mut buffer = Vec::new();
+    let mut whole = from;
+    let mut read = from;
     loop {
-        let end = content.len() - rest.len();
-        match frame::next(&mut rest).and_then(UsageRecord::decode) {
-            Some(record) => each(record),
-            None => return end,
+        let held = buffer.len();
+        let more = to.saturating_sub(read).min(READ_BYTES);
+        buffer.resize(held + usize::try_from(more).unwrap_or_default(), 0);
+        file.read_exact_at(&mut buffer[held..], read)?;
+        read += more;
+        let mut rest = &buffer[..];
+        let mut progress = false;
+        while let Some(record) = frame::next(&mut rest).and_then(UsageRecord::decode) {
+            whole = read - rest.len() as u64;
+            progress = true;
+            each(record);
+        }
+        let used = buffer.len() - usize::try_from(read - whole).unwrap_or_default();
+        buffer.drain(..used);
+        if !progress || read >= to {
+            return Ok(whole);
         }
     }
 }
@@ -93,7 +120,7 @@ mod tests {
     fn a_torn_end_is_cut_kept_aside_and_written_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("1.records");
-        let mut file = Appender::open(path.clone(), |_| panic!("new")).unwrap();
+        let mut file = Appender::open(path.clone(), 0, |_| panic!("new")).unwrap();
         let (first, second, third) = (record("a", 1), record("b", 2), record("c", 3));
         file.append(&first).unwrap();
         let whole = file.bytes;
@@ -102,12 +129,12 @@ mod tests {
         OpenOptions::new().write(true).open(&path).unwrap().set_len(whole + 9).unwrap();
 
         let mut found = Vec::new();
-        let mut file = Appender::open(path.clone(), |record| found.push(record)).unwrap();
+        let mut file = Appender::open(path.clone(), 0, |record| found.push(record)).unwrap();
         assert_eq!(found, std::slice::from_ref(&first));
         assert_eq!(std::fs::read(path.with_extension(format!("torn-at-{whole}"))).unwrap().len(), 9);
         file.append(&third).unwrap();
         let mut found = Vec::new();
-        read(&path, None, |record| found.push(record)).unwrap();
+        read(&path, 0, None, |record| found.push(record)).unwrap();
         assert_eq!(found, [first, third]);
     }
 
@@ -115,11 +142,11 @@ mod tests {
     fn a_closed_file_that_changed_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("1.records");
-        let mut file = Appender::open(path.clone(), |_| {}).unwrap();
+        let mut file = Appender::open(path.clone(), 0, |_| {}).unwrap();
         file.append(&record("a", 1)).unwrap();
         let mut content = std::fs::read(&path).unwrap();
         content[20] ^= 1;
         std::fs::write(&path, content).unwrap();
-        assert!(matches!(read(&path, None, |_| {}), Err(UsageError::Damaged { offset: 0, .. })));
+        assert!(matches!(read(&path, 0, None, |_| {}), Err(UsageError::Damaged { offset: 0, .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! A closed file's hourly sums, kept beside it so that a bill over months reads no records.
+//! A file's hourly sums, kept beside it: a bill over months reads no records, and a start only the newest.
 
 use super::fold::{Fold, FunctionKey, Sums};
 use super::record::{decode_architecture, encode_architecture};
@@ -8,11 +8,12 @@ use std::path::Path;
 /// The first byte: which fields follow.
 const FORMAT: u8 = 1;
 
-/// Writes `fold` whole or not at all.
-pub(crate) fn write(path: &Path, fold: &Fold) -> std::io::Result<()> {
+/// Writes the sums of a file's first `covered` bytes, whole or not at all.
+pub(crate) fn write(path: &Path, covered: u64, fold: &Fold) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     let start = frame::open(&mut bytes);
     bytes.put_u8(FORMAT);
+    bytes.put_u64(covered);
     bytes.put_u64(fold.rows.len() as u64);
     for ((hour, key), sums) in &fold.rows {
         bytes.put_u64(*hour);
@@ -34,13 +35,14 @@ pub(crate) fn write(path: &Path, fold: &Fold) -> std::io::Result<()> {
     std::fs::rename(unfinished, path)
 }
 
-/// The sums that [`write`] left, `None` where they are absent or unsound: then the records tell.
-pub(crate) fn read(path: &Path) -> Option<Fold> {
+/// The sums that [`write`] left and the bytes they cover, `None` where they are absent or unsound: then the records tell.
+pub(crate) fn read(path: &Path) -> Option<(u64, Fold)> {
     let bytes = std::fs::read(path).ok()?;
     let mut take = Take(frame::next(&mut &bytes[..])?);
     if take.u8()? != FORMAT {
         return None;
     }
+    let covered = take.u64()?;
     let mut fold = Fold::default();
     for _ in 0..take.u64()? {
         let hour = take.u64()?;
@@ -65,7 +67,7 @@ pub(crate) fn read(path: &Path) -> Option<Fold> {
         };
         fold.rows.insert((hour, key), sums);
     }
-    Some(fold)
+    Some((covered, fold))
 }
 
 #[cfg(test)]
@@ -83,8 +85,8 @@ mod tests {
             fold.add(&record(function, ended));
         }
         assert_eq!(fold.rows.len(), 3);
-        write(&path, &fold).unwrap();
-        assert_eq!(read(&path), Some(fold));
+        write(&path, 77, &fold).unwrap();
+        assert_eq!(read(&path), Some((77, fold)));
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.pop();
         std::fs::write(&path, bytes).unwrap();

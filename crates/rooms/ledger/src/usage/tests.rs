@@ -120,6 +120,23 @@ fn sums_that_are_missing_or_unsound_are_made_again() {
 }
 
 #[test]
+fn a_start_reads_only_what_the_newest_sums_do_not_cover() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = UsageOptions { sums_every_bytes: 1_000, ..UsageOptions::default() };
+    let usage = open(dir.path(), options.clone());
+    for number in 0..30 {
+        usage.record(&record("a", number)).unwrap();
+    }
+    drop(usage);
+    let (covered, _) = hours::read(&path(&dir.path().join("usage"), 1, SUMS)).unwrap();
+    let usage = open(dir.path(), options);
+    let read = usage.lock().recent.order.len();
+    assert!(covered > 3_000 && (1..10).contains(&read), "{covered} bytes covered, {read} records read");
+    assert_eq!(usage.sum(&query(0, HOUR_MS)).unwrap()[0].sums.requests, 30);
+    assert_eq!(usage.recount(&query(0, HOUR_MS)).unwrap(), usage.sum(&query(0, HOUR_MS)).unwrap());
+}
+
+#[test]
 fn old_records_go_and_their_hours_stay() {
     let dir = tempfile::tempdir().unwrap();
     let usage = open(dir.path(), UsageOptions { records_bytes_max: 3_000, ..small() });
