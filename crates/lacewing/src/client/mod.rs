@@ -12,4 +12,4 @@ pub use connection::{Client, Reply};
 pub use error::ApiFailure;
 pub use lambda::{FunctionFields, FunctionState, Invocation};
 pub use logs::LogEvent;
-pub use platform::Interpreters;
+pub use platform::Host;

@@ -5,11 +5,13 @@ use crate::failure::Failure;
 use lacewing_lambda_api::{CostReply, DoctorReply};
 use serde::de::DeserializeOwned;
 
-/// The interpreters that functions can be run by.
+/// What decides how a function is created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interpreters {
-    /// Language and version of each.
-    pub found: Vec<(String, String)>,
+pub struct Host {
+    /// The server's account; empty where it is not known.
+    pub account: String,
+    /// Language and version of each interpreter.
+    pub interpreters: Vec<(String, String)>,
 }
 
 impl Client {
@@ -21,12 +23,13 @@ impl Client {
         Ok(read(&self.get(&format!("/_lacewing/cost{query}")).await?.body)?)
     }
 
-    /// The interpreters of the server's host, by `GET /_lacewing/doctor`; a server that does not tell leaves the
-    /// choice to its own rule of the nearest version.
-    pub async fn interpreters(&mut self) -> Interpreters {
-        let Ok(reply) = self.get("/_lacewing/doctor").await else { return Interpreters::default() };
+    /// The server's account and interpreters, by `GET /_lacewing/doctor`; one that does not tell leaves the choice to
+    /// its own rule of the nearest version.
+    pub async fn host(&mut self) -> Host {
+        let Ok(reply) = self.get("/_lacewing/doctor").await else { return Host::default() };
         let reply: DoctorReply = read(&reply.body).unwrap_or_default();
-        Interpreters { found: reply.interpreters.into_iter().map(|found| (found.language, found.version)).collect() }
+        let interpreters = reply.interpreters.into_iter().map(|found| (found.language, found.version)).collect();
+        Host { account: reply.account, interpreters }
     }
 }
 
@@ -39,10 +42,10 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
-impl Interpreters {
+impl Host {
     /// The newest runtime of `language` that the host has exactly, such as `python3.11` or `nodejs20.x`.
     pub fn runtime(&self, language: &str) -> Option<String> {
-        let of_language = self.found.iter().filter(|(name, _)| name == language);
+        let of_language = self.interpreters.iter().filter(|(name, _)| name == language);
         let versions = of_language.filter_map(|(_, version)| {
             let mut parts = version.split('.').map_while(|part| part.parse::<u16>().ok());
             Some((parts.next()?, parts.next().unwrap_or(0)))
@@ -66,7 +69,7 @@ mod tests {
     fn the_newest_served_runtime_of_the_host_is_chosen() {
         let found = [("python", "3.9.2"), ("python", "3.11.7"), ("python", "3.99.0"), ("nodejs", "20.20.2")];
         let found = found.map(|(language, version)| (language.to_owned(), version.to_owned())).to_vec();
-        let host = Interpreters { found };
+        let host = Host { account: String::new(), interpreters: found };
         assert_eq!(host.runtime("python").as_deref(), Some("python3.11"));
         assert_eq!(host.runtime("nodejs").as_deref(), Some("nodejs20.x"));
         assert_eq!(host.runtime("ruby"), None);

@@ -94,13 +94,12 @@ pub(super) fn table(bill: &CostReply) -> Vec<String> {
     table.add_row(["total", "", "", "", &bill.currency, &bill.total]);
     right(&mut table, &[2, 4, 5]);
     let mut out: Vec<String> = table.trim_fmt().lines().map(str::to_owned).collect();
-    let time = |ms: u64| jiff::Timestamp::from_millisecond(ms.try_into().unwrap_or(i64::MAX)).unwrap_or_default();
     out.push(String::new());
     out.push(format!(
-        "{} calls, {} ms billed, rate card {} of {}",
+        "calls: {}; billed: {} ms; rate card: {} of {}",
         bill.requests, bill.billed_ms, bill.card, bill.published
     ));
-    out.push(format!("from {:.0} to {:.0}", time(bill.from), time(bill.to)));
+    out.push(format!("from {} to {}", bill.from, bill.to));
     out
 }
 
@@ -132,8 +131,8 @@ mod tests {
         };
         let bill = CostReply {
             account: "000000000000".into(),
-            from: 0,
-            to: 86_400_500,
+            from: "2026-11-01T00:00:00Z".into(),
+            to: "2026-11-24T10:00:00Z".into(),
             card: "aws-us-east-1".into(),
             published: "2026-09-19".into(),
             currency: "USD".into(),
@@ -145,6 +144,6 @@ mod tests {
         let shown = table(&bill).join("\n");
         assert_eq!(shown.matches("hello").count(), 1, "{shown}");
         assert!(shown.contains("0.00000060416670"), "{shown}");
-        assert!(shown.contains("from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z"), "{shown}");
+        assert!(shown.contains("from 2026-11-01T00:00:00Z to 2026-11-24T10:00:00Z"), "{shown}");
     }
 }

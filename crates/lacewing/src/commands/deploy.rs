@@ -2,7 +2,7 @@
 
 use super::client;
 use crate::arguments::Connection;
-use crate::client::{ApiFailure, Client, FunctionFields, FunctionState, Interpreters};
+use crate::client::{ApiFailure, Client, FunctionFields, FunctionState, Host};
 use crate::failure::Failure;
 use crate::output::{Output, milliseconds, size};
 use crate::package::{Chosen, Family, Wanted, package};
@@ -22,8 +22,8 @@ const EGRESS_TAG: &str = "lacewing:egress";
 const PYTHON_USUAL: &str = "python3.13";
 const NODE_USUAL: &str = "nodejs22.x";
 const PROVIDED: &str = "provided.al2023";
-/// A function's role: its name for itself towards the API.
-pub(super) const ROLE: &str = "arn:aws:iam::000000000000:role/lacewing";
+/// The account of a server that does not tell.
+const ACCOUNT_USUAL: &str = "000000000000";
 
 /// Deploy a file or folder as a function: create it, or update it if it exists.
 ///
@@ -136,11 +136,11 @@ impl Deploy {
         chosen: &Chosen,
         variables: Option<Map<String, Value>>,
     ) -> Result<Change, Failure> {
-        let server = client.interpreters().await;
+        let server = client.host().await;
         let mut fields = self.fields(variables);
         fields.insert("Runtime".into(), runtime(chosen, None, &server).into());
         fields.insert("Handler".into(), chosen.handler.as_str().into());
-        fields.insert("Role".into(), ROLE.into());
+        fields.insert("Role".into(), role(&server.account).into());
         if let Some(architecture) = chosen.architecture {
             fields.insert("Architectures".into(), json!([architecture]));
         }
@@ -160,13 +160,22 @@ impl Deploy {
         let mut change = Change::Unchanged;
         // Another client's change may still be under way.
         client.settled(name).await?;
+        // First what keeps it in: a function must not run on with more network than was asked for.
+        if let Some((tag, value)) = self.tags().into_iter().next()
+            && client.tags(name).await?.get(&tag) != Some(&value)
+        {
+            let tags = Map::from_iter([(tag, value)]);
+            client.tag(&existing.arn, &tags).await.map_err(egress_unchangeable)?;
+            client.settled(name).await?;
+            change = Change::Updated;
+        }
         let architecture = chosen.architecture.unwrap_or(&existing.architecture);
         if existing.code_sha256 != STANDARD.encode(Sha256::digest(zip)) || existing.architecture != architecture {
             client.update_code(name, zip, architecture).await?;
             client.settled(name).await?;
             change = Change::Updated;
         }
-        let server = client.interpreters().await;
+        let server = client.host().await;
         let mut fields = self.fields(variables);
         fields.insert("Runtime".into(), runtime(chosen, Some(&existing.runtime), &server).into());
         fields.insert("Handler".into(), chosen.handler.as_str().into());
@@ -174,15 +183,6 @@ impl Deploy {
         if !fields.is_empty() {
             client.update_configuration(name, &fields).await?;
             change = Change::Updated;
-        }
-        if let Some((tag, value)) = self.tags().into_iter().next() {
-            let before = client.tags(name).await?;
-            if before.get(&tag) != Some(&value) {
-                client.settled(name).await?;
-                let tags = Map::from_iter([(tag, value)]);
-                client.tag(&existing.arn, &tags).await.map_err(egress_unchangeable)?;
-                change = Change::Updated;
-            }
         }
         Ok(change)
     }
@@ -245,9 +245,15 @@ fn report(function: &FunctionState, change: Change, ms: f64, output: Output) {
     }
 }
 
+/// A function's role: its name for itself towards the API.
+pub(super) fn role(account: &str) -> String {
+    let account = if account.is_empty() { ACCOUNT_USUAL } else { account };
+    format!("arn:aws:iam::{account}:role/lacewing")
+}
+
 /// The runtime to ask for: the one said, else the one it has if the language is still the same, else the newest the
 /// server has.
-fn runtime(chosen: &Chosen, existing: Option<&str>, server: &Interpreters) -> String {
+fn runtime(chosen: &Chosen, existing: Option<&str>, server: &Host) -> String {
     if let Some(said) = &chosen.runtime {
         return said.clone();
     }
@@ -277,7 +283,8 @@ fn variables(said: &[String]) -> Result<Option<Map<String, Value>>, Failure> {
 fn egress_unchangeable(failure: ApiFailure) -> Failure {
     let mut failure = Failure::from(failure);
     failure.hint =
-        "the rest is deployed; where the server cannot change tags yet, `lacewing rm` it and deploy again".to_owned();
+        "nothing was changed; where the server cannot change tags yet, `lacewing rm` the function and deploy it again"
+            .to_owned();
     failure
 }
 
@@ -292,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_runtime_is_kept_unless_the_language_changes() {
-        let server = Interpreters { found: vec![("python".into(), "3.11.7".into())] };
+        let server = Host { account: String::new(), interpreters: vec![("python".into(), "3.11.7".into())] };
         for (why, said, existing, want) in [
             ("said", Some("python3.9"), Some("python3.12"), "python3.9"),
             ("kept", None, Some("python3.12"), "python3.12"),

@@ -1,6 +1,6 @@
 //! The three functions of the demo, and which of them this host can run.
 
-use crate::client::Interpreters;
+use crate::client::Host;
 use crate::package::{Content, Entry, Tree};
 use lacewing_node::InterpreterInfo;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub struct Skipped {
 /// All three, in the order they are shown.
 pub fn samples(interpreters: &[InterpreterInfo]) -> [Result<Sample, Skipped>; 3] {
     let found = interpreters.iter().map(|found| (found.language.to_owned(), found.version.clone())).collect();
-    let host = Interpreters { found };
+    let host = Host { account: String::new(), interpreters: found };
     let managed = |name, language, handler, file, content: &[u8], why| match host.runtime(language) {
         Some(runtime) => Ok(Sample { name, runtime, handler, tree: one(file, content, false) }),
         None => Err(Skipped { name, why }),

@@ -2,7 +2,7 @@
 
 use super::functions::Sample;
 use crate::client::{Client, FunctionFields};
-use crate::commands::deploy::ROLE;
+use crate::commands::deploy::role;
 use crate::failure::Failure;
 use crate::package::pack;
 use bytes::Bytes;
@@ -71,7 +71,7 @@ pub async fn deploy(client: &mut Client, sample: &Sample) -> Result<f64, Failure
     let mut fields = FunctionFields::new();
     fields.insert("Runtime".into(), sample.runtime.as_str().into());
     fields.insert("Handler".into(), sample.handler.into());
-    fields.insert("Role".into(), ROLE.into());
+    fields.insert("Role".into(), role("").into());
     fields.insert("Architectures".into(), json!([architecture]));
     client.create_function(sample.name, &zip, &fields, &Map::new()).await?;
     client.settled(sample.name).await?;
