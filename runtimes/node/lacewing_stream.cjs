@@ -52,12 +52,12 @@ exports.streamInvoker = ({ door, log, fillContext, postError, setWhenEmpty }) =>
         again();
       });
     };
-    const fail = (error) => {
+    const fail = (error, then = goOn) => {
       if (answered) return;
       answered = true;
       log.logError('Invoke Error', error);
       postError(id, error, false);
-      goOn();
+      then();
     };
     const succeed = () => {
       if (answered) return;
@@ -69,7 +69,10 @@ exports.streamInvoker = ({ door, log, fillContext, postError, setWhenEmpty }) =>
     };
 
     // The loop ran empty before the stream ended.
-    setWhenEmpty(() => fail(new Error('Response stream is not finished.')));
+    setWhenEmpty(() => {
+      setWhenEmpty(() => {});
+      fail(new Error('Response stream is not finished.'), again);
+    });
     try {
       const context = fillContext(
         {
@@ -90,7 +93,7 @@ exports.streamInvoker = ({ door, log, fillContext, postError, setWhenEmpty }) =>
       if ((await running) !== undefined) console.warn('Streaming handlers ignore return values.');
       // A stream that is piped into may end later than its handler.
       if (stream.writableFinished) succeed();
-      else stream.once('finish', succeed).once('error', fail);
+      else stream.once('finish', succeed).once('error', (error) => fail(error));
     } catch (error) {
       fail(error);
     }

@@ -32,3 +32,382 @@ async fn an_error_is_the_answer_and_the_next_call_goes_on() {
     assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("TypeError"), &json!("no")));
     assert_eq!(guest.answer("null").await, "1");
 }
+
+/// Starts, calls once with `event`, and gives the answer's text.
+async fn once(handler: &str, files: &[(&str, &str)], event: &str) -> Option<String> {
+    let mut guest = node(handler, files).await?;
+    guest.ready().await;
+    Some(guest.answer(event).await)
+}
+
+#[tokio::test]
+async fn every_form_of_module_and_handler_is_found() {
+    for (why, handler, files, want) in [
+        ("CommonJS", "index.handler", &[("index.js", "exports.handler = async () => 1")][..], "1"),
+        ("in a folder", "src/app.run", &[("src/app.js", "exports.run = async () => 2")], "2"),
+        ("nested", "index.a.b.c", &[("index.js", "exports.a = { b: { c: async () => 3 } }")], "3"),
+        (".mjs", "index.handler", &[("index.mjs", "export const handler = async () => 4")], "4"),
+        (".cjs", "index.handler", &[("index.cjs", "exports.handler = async () => 5")], "5"),
+        (
+            "type module",
+            "index.handler",
+            &[("package.json", r#"{"type":"module"}"#), ("index.js", "await 0; export const handler = async () => 6")],
+            "6",
+        ),
+        (
+            "type module above",
+            "d/index.handler",
+            &[("package.json", r#"{"type":"module"}"#), ("d/index.js", "export const handler = async () => 7")],
+            "7",
+        ),
+        (
+            "type commonjs below",
+            "d/index.handler",
+            &[
+                ("package.json", r#"{"type":"module"}"#),
+                ("d/package.json", "{}"),
+                ("d/index.js", "exports.handler = async () => 8"),
+            ],
+            "8",
+        ),
+        (
+            "an ES module that imports CommonJS",
+            "index.handler",
+            &[
+                ("index.mjs", "import x from './x.cjs'; export const handler = async () => x.n"),
+                ("x.cjs", "exports.n = 9"),
+            ],
+            "9",
+        ),
+        (
+            ".js before .mjs",
+            "index.handler",
+            &[("index.js", "exports.handler = async () => 10"), ("index.mjs", "export const handler = async () => 0")],
+            "10",
+        ),
+        (
+            "the exact file",
+            "index.handler",
+            &[("index", "exports.handler = async () => 11"), ("index.js", "exports.handler = async () => 0")],
+            "11",
+        ),
+        (
+            "a package",
+            "lib.handler",
+            &[
+                ("node_modules/lib/package.json", r#"{"main":"m.js"}"#),
+                ("node_modules/lib/m.js", "exports.handler = async () => 12"),
+            ],
+            "12",
+        ),
+        ("default export", "index.default", &[("index.mjs", "export default async () => 13")], "13"),
+    ] {
+        let Some(got) = once(handler, files, "{}").await else { return };
+        assert_eq!(got, want, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn every_way_to_answer_works() {
+    for (why, body, want) in [
+        ("callback", "(e, c, cb) => cb(null, { a: 1 })", r#"{"a":1}"#),
+        ("callback later", "(e, c, cb) => { setTimeout(() => cb(null, 2), 5) }", "2"),
+        (
+            "callback, then the loop runs empty",
+            "(e, c, cb) => { let n = 0; cb(null, { get n() { return n } }); setTimeout(() => { n = 3 }, 5) }",
+            r#"{"n":3}"#,
+        ),
+        (
+            "callback without waiting",
+            "(e, c, cb) => { c.callbackWaitsForEmptyEventLoop = false; setInterval(() => {}, 1000); cb(null, 4) }",
+            "4",
+        ),
+        ("async does not wait", "async (e, c) => { setInterval(() => {}, 1000); return 5 }", "5"),
+        ("a promise", "() => new Promise((r) => setTimeout(() => r(6), 5))", "6"),
+        ("a thenable", "() => ({ then: (r) => r(7) })", "7"),
+        ("context.succeed", "(e, c) => { c.succeed(8) }", "8"),
+        ("context.done", "(e, c) => { c.done(null, 9) }", "9"),
+        ("undefined is null", "async () => undefined", "null"),
+        ("never called back", "() => 10", "null"),
+        ("a promise that never settles", "() => new Promise(() => {})", "null"),
+        ("only the first callback counts", "(e, c, cb) => { cb(null, 11); cb(new Error('late')) }", "11"),
+        (
+            "dates and nested undefined",
+            "async () => ({ d: new Date(0), u: undefined, l: [undefined] })",
+            r#"{"d":"1970-01-01T00:00:00.000Z","l":[null]}"#,
+        ),
+        ("text beyond ASCII", "async (e) => e + 'é\\u2028😀'", "\"x\u{e9}\u{2028}\u{1f600}\""),
+    ] {
+        let source = format!("exports.handler = {body};");
+        let Some(got) = once("index.handler", &[("index.js", &source)], "\"x\"").await else { return };
+        assert_eq!(got, want, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn every_failure_of_a_handler_is_its_answer() {
+    for (why, body, kind, message) in [
+        ("throws", "() => { throw new RangeError('a') }", "RangeError", "a"),
+        ("rejects", "async () => { throw new RangeError('b') }", "RangeError", "b"),
+        ("callback", "(e, c, cb) => cb(new Error('c'))", "Error", "c"),
+        ("callback with text", "(e, c, cb) => cb('d')", "string", "d"),
+        ("context.fail", "(e, c) => c.fail(new TypeError('e'))", "TypeError", "e"),
+        ("context.fail without reason", "(e, c) => c.fail()", "string", "handled"),
+        ("a named error", "async () => { const e = new Error('f'); e.name = 'Mine'; throw e }", "Mine", "f"),
+        ("a circle", "async () => { const a = {}; a.a = a; return a }", "Error", "Unable to stringify response body"),
+        ("a rejected number", "async () => { throw 7 }", "number", "7"),
+    ] {
+        let source = format!("exports.handler = {body};");
+        let Some(mut guest) = node("index.handler", &[("index.js", &source)]).await else { return };
+        guest.ready().await;
+        for _ in 0..2 {
+            let (_, error) = guest.error("1").await;
+            assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!(kind), &json!(message)), "{why}");
+            assert!(error["trace"].is_array(), "{why}");
+        }
+        let (level, text) = &guest.frames()[0];
+        assert_eq!(*level, 0xA55A_0017, "{why}");
+        assert!(text.contains("\tERROR\tInvoke Error \t{\"errorType\":"), "{why}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_caught_is_the_answer_and_ends_the_process() {
+    for (body, kind, code) in [
+        ("() => { setTimeout(() => { throw new TypeError('t') }, 1) }", "TypeError", 129),
+        (
+            "(e, c, cb) => { Promise.reject(new Error('r')); setTimeout(() => {}, 1000) }",
+            "Runtime.UnhandledPromiseRejection",
+            128,
+        ),
+    ] {
+        let source = format!("exports.handler = {body};");
+        let Some(mut guest) = node("index.handler", &[("index.js", &source)]).await else { return };
+        guest.ready().await;
+        let (_, error) = guest.error("1").await;
+        assert_eq!(error["errorType"], json!(kind));
+        assert_eq!(guest.exit_code().await, Some(code));
+    }
+}
+
+#[tokio::test]
+async fn a_failed_init_is_reported_and_ends_the_process() {
+    for (why, handler, source, kind, message) in [
+        (
+            "import",
+            "index.handler",
+            "require('absent')",
+            "Runtime.ImportModuleError",
+            "Error: Cannot find module 'absent'",
+        ),
+        ("no file", "absent.handler", "", "Runtime.ImportModuleError", "Error: Cannot find module 'absent'"),
+        ("syntax", "index.handler", "exports.handler = (", "Runtime.UserCodeSyntaxError", "SyntaxError: "),
+        ("no handler", "index.handler", "", "Runtime.HandlerNotFound", "index.handler is undefined or not exported"),
+        (
+            "no function",
+            "index.handler",
+            "exports.handler = 1",
+            "Runtime.HandlerNotFound",
+            "index.handler is not a function",
+        ),
+        ("no dot", "index", "", "Runtime.MalformedHandlerName", "Bad handler"),
+        (
+            "dots",
+            "../index.handler",
+            "",
+            "Runtime.MalformedHandlerName",
+            "'../index.handler' is not a valid handler name",
+        ),
+        ("throws", "index.handler", "throw new RangeError('at load')", "RangeError", "at load"),
+    ] {
+        let Some(mut guest) = node(handler, &[("index.js", source)]).await else { return };
+        let (_, error) = guest.init_error().await;
+        assert_eq!(error["errorType"], json!(kind), "{why}");
+        assert!(error["errorMessage"].as_str().unwrap().starts_with(message), "{why}: {error}");
+        assert_eq!(guest.exit_code().await, Some(129), "{why}");
+        assert!(guest.frames()[0].1.contains("\tundefined\tERROR\tUncaught Exception \t{"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn streams_are_answered_whole() {
+    let stream = |body: &str| format!("exports.handler = awslambda.streamifyResponse({body});");
+    for (why, body, want) in [
+        ("written", "async (e, s) => { s.write('a'); s.write(Buffer.from('b')); s.end() }", "ab"),
+        ("ended with a chunk", "async (e, s) => { s.write('a'); s.end('z') }", "az"),
+        ("an object", "async (e, s) => { s.write({ a: 1 }); s.end() }", "{\"a\":1}"),
+        (
+            "a pipeline",
+            "async (e, s) => { await require('stream').promises.pipeline(require('stream').Readable.from(['p', 'q']), s) }",
+            "pq",
+        ),
+        ("ended later", "async (e, s) => { setTimeout(() => s.end('late'), 5) }", "late"),
+        (
+            "a prelude",
+            "async (e, s) => { s = awslambda.HttpResponseStream.from(s, { statusCode: 201 }); s.write('x'); s.end() }",
+            "{\"statusCode\":201}\0\0\0\0\0\0\0\0x",
+        ),
+        ("nothing", "async (e, s) => { s.end() }", ""),
+    ] {
+        let source = stream(body);
+        let Some(mut guest) = node("index.handler", &[("index.js", &source)]).await else { return };
+        guest.ready().await;
+        for _ in 0..2 {
+            assert_eq!(guest.answer("1").await, want, "{why}");
+        }
+    }
+    for (why, body, message) in [
+        ("throws", "async (e, s) => { s.write('a'); throw new Error('mid') }", "mid"),
+        ("not async", "(e, s) => { s.end() }", "Streaming does not support non-async handlers."),
+        ("never ended", "async (e, s) => { s.write('a') }", "Response stream is not finished."),
+    ] {
+        let source = stream(body);
+        let Some(mut guest) = node("index.handler", &[("index.js", &source)]).await else { return };
+        guest.ready().await;
+        for _ in 0..2 {
+            assert_eq!(guest.error("1").await.1["errorMessage"], json!(message), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_context_is_whole() {
+    let source = "exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis() > 0, trace: process.env._X_AMZN_TRACE_ID, keys: Object.keys(c).sort() });";
+    let Some(mut guest) = node("index.handler", &[("index.js", source)]).await else { return };
+    guest.ready().await;
+    let mut work = support::work("1");
+    work.client_context = Some(r#"{"custom":{"k":"v"}}"#.into());
+    let lacewing_runtime_api::GuestAnswer::Response(bytes) = guest.invoke(&work).await else {
+        panic!("{}", guest.stderr())
+    };
+    let seen: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(
+        seen,
+        json!({
+            "callbackWaitsForEmptyEventLoop": true, "functionVersion": "$LATEST", "functionName": "probe", "memoryLimitInMB": "128",
+            "logGroupName": "/aws/lambda/probe", "logStreamName": "2026/11/24/[$LATEST]0123", "clientContext": { "custom": { "k": "v" } },
+            "invokedFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:probe", "awsRequestId": work.request_id.to_string(),
+            "left": true, "trace": work.trace_id,
+            "keys": ["awsRequestId", "callbackWaitsForEmptyEventLoop", "clientContext", "done", "fail", "functionName", "functionVersion", "getRemainingTimeInMillis",
+                "identity", "invokedFunctionArn", "logGroupName", "logStreamName", "memoryLimitInMB", "succeed", "tenantId"],
+        })
+    );
+}
+
+const LOGGING: &str = "console.log('at load');
+exports.handler = async () => {
+  console.trace('t'); console.debug('d %s', 1, { a: 1 }); console.info('i\\nj'); console.warn('w'); console.error(new Error('e').message); console.fatal('f');
+  console.log({ a: [1] }); console.log('with', new TypeError('x'));
+};";
+
+/// The frames with times and ids taken out: level bits and text.
+async fn logged(env: &[(&'static str, &str)], lines: bool) -> Option<Vec<String>> {
+    let node = interpreter(&["node"])?;
+    let files = [("index.js", LOGGING)];
+    let env = env.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+    let mut guest = start(
+        &node,
+        Language::Node(20),
+        Start { handler: "index.handler", files: &files, env, lines, ..Start::default() },
+    )
+    .await;
+    guest.ready().await;
+    let work = support::work("1");
+    guest.invoke(&work).await;
+    let level = |text: &str| text.replace(&work.request_id.to_string(), "ID");
+    if lines {
+        return Some(guest.stdout().lines().map(|line| level(&line[24..])).collect());
+    }
+    Some(
+        guest
+            .frames()
+            .into_iter()
+            .map(|(kind, text)| {
+                let text = level(&text);
+                let text =
+                    if text.starts_with('{') { text.replace(&text[14..38], "TIME") } else { text[24..].to_owned() };
+                format!("{:x} {text}", kind & 0xff)
+            })
+            .collect(),
+    )
+}
+
+#[tokio::test]
+async fn console_writes_text_frames() {
+    let Some(seen) = logged(&[], false).await else { return };
+    assert_eq!(
+        seen[..8],
+        [
+            "f \tundefined\tINFO\tat load\n",
+            "7 \tID\tTRACE\tt\n",
+            "b \tID\tDEBUG\td 1 { a: 1 }\n",
+            "f \tID\tINFO\ti\nj\n",
+            "13 \tID\tWARN\tw\n",
+            "17 \tID\tERROR\te\n",
+            "1b \tID\tFATAL\tf\n",
+            "f \tID\tINFO\t{ a: [ 1 ] }\n",
+        ]
+    );
+    assert!(seen[8].starts_with("f \tID\tINFO\twith TypeError: x\n    at "), "{}", seen[8]);
+}
+
+#[tokio::test]
+async fn console_writes_json_frames_from_its_level_on() {
+    let Some(seen) = logged(&[("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("AWS_LAMBDA_LOG_LEVEL", "WARN")], false).await else {
+        return;
+    };
+    assert_eq!(
+        seen,
+        [
+            r#"12 {"timestamp":"TIME","level":"WARN","requestId":"ID","message":"w"}"#,
+            r#"16 {"timestamp":"TIME","level":"ERROR","requestId":"ID","message":"e"}"#,
+            r#"1a {"timestamp":"TIME","level":"FATAL","requestId":"ID","message":"f"}"#,
+        ]
+    );
+    let Some(seen) = logged(&[("AWS_LAMBDA_LOG_FORMAT", "JSON")], false).await else { return };
+    assert_eq!(seen[0], r#"e {"timestamp":"TIME","level":"INFO","message":"at load"}"#);
+    assert_eq!(seen[7], r#"e {"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"a":[1]}}"#);
+    assert!(
+        seen[8].contains(r#""errorType":"TypeError","errorMessage":"x","stackTrace":["TypeError: x","#),
+        "{}",
+        seen[8]
+    );
+}
+
+#[tokio::test]
+async fn console_writes_lines_without_the_pipe() {
+    let Some(seen) = logged(&[], true).await else { return };
+    assert_eq!(
+        seen[..4],
+        ["\tundefined\tINFO\tat load", "\tID\tTRACE\tt", "\tID\tDEBUG\td 1 { a: 1 }", "\tID\tINFO\ti\rj"]
+    );
+}
+
+#[tokio::test]
+async fn big_events_and_answers_pass() {
+    let source = "exports.handler = async (e) => typeof e === 'number' ? 'x'.repeat(e) : e.length;";
+    let Some(mut guest) = node("index.handler", &[("index.js", source)]).await else { return };
+    guest.ready().await;
+    assert_eq!(guest.answer(&format!("\"{}\"", "y".repeat(6 * 1024 * 1024 - 2))).await, "6291454");
+    assert_eq!(guest.answer("6291554").await.len(), 6_291_556);
+    assert_eq!(guest.invoke(&support::work("6291555")).await, lacewing_runtime_api::GuestAnswer::TooLarge);
+    assert_eq!(guest.answer("3").await, "\"xxx\"");
+}
+
+#[tokio::test]
+async fn it_works_over_tcp() {
+    let Some(node) = interpreter(&["node"]) else { return };
+    let source = "exports.handler = async (e) => { if (e) throw new Error('no'); return 'ok' };";
+    let files = [("index.js", source)];
+    let how = Start { handler: "index.handler", files: &files, tcp: true, ..Start::default() };
+    let mut guest = start(&node, Language::Node(20), how).await;
+    guest.ready().await;
+    for _ in 0..2 {
+        assert_eq!(guest.answer("0").await, "\"ok\"");
+        assert_eq!(guest.error("1").await.1["errorMessage"], json!("no"));
+    }
+    let how = Start { handler: "index.absent", files: &files, tcp: true, ..Start::default() };
+    let mut guest = start(&node, Language::Node(20), how).await;
+    assert_eq!(guest.init_error().await.1["errorType"], json!("Runtime.HandlerNotFound"));
+    assert_eq!(guest.exit_code().await, Some(129));
+}

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Long enough for the slowest interpreter on a busy machine; only a hanging one reaches it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Repeats what it was asked.
 #[derive(Default)]
@@ -158,7 +158,7 @@ impl Guest {
     pub async fn invoke(&mut self, work: &Work) -> GuestAnswer {
         match tokio::time::timeout(PATIENCE, self.door.invoke(work)).await {
             Ok(answer) => answer,
-            Err(_) => panic!("no answer: {} {}", self.stdout(), self.stderr()),
+            Err(_) => panic!("no answer: {} {} {:?}", self.stdout(), self.stderr(), self.frames()),
         }
     }
 
