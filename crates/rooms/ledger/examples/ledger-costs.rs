@@ -2,9 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use lacewing_ledger::{Ledger, LedgerOptions, UsageOutcome, UsageQuery, UsageRecord};
-use lacewing_model::{Architecture, EphemeralMib, MemoryMib, RequestId, SystemClock, Timestamp, VersionNumber};
-use lacewing_sandbox::{PhaseTimes, Rung};
+use lacewing_ledger::{
+    FilterQuery, GroupQuery, Ledger, LedgerOptions, LogScope, UsageOutcome, UsageQuery, UsageRecord,
+};
+use lacewing_model::{
+    AccountId, Architecture, Egress, EphemeralMib, FunctionConfig, LogFormat, LoggingConfig, MemoryMib, Region,
+    RequestId, RevisionId, SandboxId, SystemClock, Timeout, Timestamp, TracingMode, Version, VersionNumber,
+};
+use lacewing_sandbox::{LogLine, LogSink, LogSource, PhaseTimes, Rung};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,12 +51,91 @@ fn main() {
     let start = Instant::now();
     ledger.recount_usage(&query).unwrap();
     println!("the same from single records: {:?}", start.elapsed());
+    logs(&ledger);
+}
+
+/// What a warm invocation writes: START, one line, END and REPORT.
+fn logs(ledger: &Ledger) {
+    let start = Instant::now();
+    let streams: Vec<_> = (0..1_000).map(|number| ledger.stream(&version(number), SandboxId::random())).collect();
+    println!("a stream in a new group: {:?}", start.elapsed() / 1_000);
+    let id = RequestId::random();
+    let rounds = 100;
+    let start = Instant::now();
+    for _ in 0..rounds {
+        for stream in &streams {
+            stream.begin(id, false);
+            stream.platform("START RequestId: 00000000-0000-0000-0000-000000000000 Version: $LATEST");
+            let text = "hello from a function".to_owned();
+            stream.write(LogLine {
+                time: Timestamp(0),
+                source: LogSource::Function,
+                request_id: None,
+                level: None,
+                text,
+            });
+            stream.platform("END RequestId: 00000000-0000-0000-0000-000000000000");
+            stream.platform("REPORT RequestId: 00000000-0000-0000-0000-000000000000\tDuration: 1.00 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB\tMax Memory Used: 30 MB\t");
+            stream.end();
+        }
+    }
+    println!("the four lines of an invocation: {:?}", start.elapsed() / (rounds * 1_000));
+    ledger.flush();
+    let scope = LogScope { account: account(), region: region() };
+    let start = Instant::now();
+    let query = FilterQuery { group: "/aws/lambda/f7".into(), pattern: "?hello".into(), ..FilterQuery::default() };
+    let found = ledger.filter_events(&scope, &query).unwrap().events.len();
+    println!("a search through one group, {found} found: {:?}", start.elapsed());
+    let start = Instant::now();
+    let groups = ledger.describe_groups(&scope, &GroupQuery::default()).unwrap().items.len();
+    println!("{groups} of 1,000 groups described: {:?}", start.elapsed());
+}
+
+fn version(number: usize) -> Version {
+    Version {
+        account: account(),
+        region: region(),
+        name: format!("f{number}").parse().unwrap(),
+        number: VersionNumber::Latest,
+        config: FunctionConfig {
+            runtime: "provided.al2023".parse().unwrap(),
+            handler: "h".parse().unwrap(),
+            role: "arn:aws:iam::123456789012:role/r".parse().unwrap(),
+            description: String::new(),
+            timeout: Timeout::default(),
+            memory: MemoryMib::default(),
+            ephemeral: EphemeralMib::default(),
+            environment: BTreeMap::new(),
+            architecture: Architecture::X86,
+            logging: LoggingConfig {
+                format: LogFormat::Text,
+                application_level: None,
+                system_level: None,
+                group: format!("/aws/lambda/f{number}"),
+            },
+            tracing: TracingMode::default(),
+            egress: Egress::default(),
+        },
+        code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
+        code_bytes: 1,
+        revision: RevisionId::random(),
+        generation: RevisionId::random(),
+        last_modified: Timestamp(0),
+    }
+}
+
+fn account() -> AccountId {
+    "123456789012".parse().unwrap()
+}
+
+fn region() -> Region {
+    "us-east-1".parse().unwrap()
 }
 
 fn record() -> UsageRecord {
     UsageRecord {
-        account: "123456789012".parse().unwrap(),
-        region: "us-east-1".parse().unwrap(),
+        account: account(),
+        region: region(),
         function: "hello".parse().unwrap(),
         version: VersionNumber::Latest,
         request_id: RequestId::random(),

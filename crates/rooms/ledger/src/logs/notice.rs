@@ -24,7 +24,7 @@ impl Dropped {
     /// The line, with the invocation under way. Source: Lambda Telemetry API, `platform.logsDropped`; the text
     /// form and the request id are ours.
     pub fn notice(self, format: LogFormat, request_id: Option<RequestId>, now: Timestamp) -> String {
-        let reason = "The function wrote more log lines than its budget allows";
+        let reason = "More log lines were written than their budget allows";
         let Self { records, bytes } = self;
         let id = request_id.map(|id| id.to_string());
         match format {
@@ -67,7 +67,7 @@ mod tests {
         let now = Timestamp(1_795_489_200_007);
         assert_eq!(
             all.notice(LogFormat::Text, None, now),
-            "LOGS_DROPPED Reason: The function wrote more log lines than its budget allows\tDropped Records: 2\tDropped Bytes: 8\t"
+            "LOGS_DROPPED Reason: More log lines were written than their budget allows\tDropped Records: 2\tDropped Bytes: 8\t"
         );
         let json = all.notice(LogFormat::Json, Some(RequestId::from_u128(1)), now);
         assert!(json.contains(r#""requestId":"00000000-0000-0000-0000-000000000001""#), "{json}");

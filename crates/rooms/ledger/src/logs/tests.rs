@@ -141,6 +141,57 @@ fn a_crash_loses_only_what_was_in_memory() {
 }
 
 #[test]
+fn lines_reach_the_disk_without_being_asked_to() {
+    let room = Room::new(LogOptions { flush_every: Duration::ZERO, ..LogOptions::default() });
+    let stream = room.stream();
+    room.say(&stream, "x");
+    let dir = place::group_dir(room.logs().writer.dir(), &scope(), GROUP);
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    while segment::list(&dir).unwrap().iter().all(|segment| segment.bytes() == 0) {
+        assert!(std::time::Instant::now() < patience, "the writer is asleep");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn many_writers_and_a_reader_lose_and_repeat_nothing() {
+    let options = LogOptions {
+        flush_every: Duration::ZERO,
+        segment_bytes_max: 20_000,
+        group_buffer_bytes: 1_000,
+        ..LogOptions::default()
+    };
+    let room = Room::new(options);
+    let read = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let (room, stream) = (&room, room.stream());
+                scope.spawn(move || (0..500).for_each(|number| room.say(&stream, &format!("{writer}:{number}"))))
+            })
+            .collect();
+        let mut read = Vec::new();
+        let mut after = None;
+        loop {
+            let done = writers.iter().all(|writer| writer.is_finished());
+            // Before the first line there is no group yet.
+            let query = FilterQuery { group: GROUP.into(), token: after.clone(), ..FilterQuery::default() };
+            let page = room.logs().filter_events(&self::scope(), &query);
+            let events = page.map(|page| page.events).unwrap_or_default();
+            after = events.last().map(|last| last.id.clone()).or(after);
+            read.extend(texts(&events));
+            if done && events.is_empty() {
+                break read;
+            }
+        }
+    });
+    assert_eq!(read.len(), 2_000);
+    for writer in 0..4 {
+        let own: Vec<&String> = read.iter().filter(|text| text.starts_with(&format!("{writer}:"))).collect();
+        assert!(own.iter().enumerate().all(|(number, text)| **text == format!("{writer}:{number}")), "in order");
+    }
+}
+
+#[test]
 fn times_never_fall_within_a_group_and_never_lie_ahead() {
     let room = Room::new(LogOptions::default());
     let (a, b) = (room.stream(), room.stream());
