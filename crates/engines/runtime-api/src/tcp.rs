@@ -101,7 +101,14 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut process: watch::Recei
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let answered = match route(request.method().as_str(), path) {
-        Route::Next => next(&shared.desk).await,
+        Route::Next => match shared.desk.ask_tcp() {
+            Ok(event) => match event.await {
+                Ok(event) => return event,
+                // Its process is no longer the expected one: this connection is about to be closed.
+                Err(_) => std::future::pending().await,
+            },
+            Err(refusal) => Err(refusal),
+        },
         Route::Response(id) => response(id, request, shared).await,
         Route::Error(id) => error(id, request, shared).await,
         Route::InitError | Route::RestoreError => init_error(request, shared).await,
@@ -117,11 +124,6 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
         json(status, refusal.body())
     })
-}
-
-async fn next(desk: &Desk) -> Result<Response<Full<Bytes>>, Refusal> {
-    // The sender goes away only with a reset, and then this connection does too.
-    desk.ask_tcp()?.await.map_err(|_| Refusal::state("RuntimeReady", "RuntimeRunning"))
 }
 
 async fn response(
