@@ -26,7 +26,7 @@ mod routes;
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 
-pub(crate) use netns::{EgressFds, NetNs, egress_support, make_netns};
+pub(crate) use netns::{DOOR_ADDRESS, EgressFds, NetNs, egress_support, make_netns};
 pub(crate) use policy::{EgressOptions, EgressPolicy};
 pub(crate) use proxy::{EgressHandle, EgressProxy};
 

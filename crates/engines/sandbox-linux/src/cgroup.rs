@@ -1,0 +1,349 @@
+//! Control groups: where the kernel's accounting lives, one group per sandbox.
+//!
+//! v2 where it has the controllers, else one v1 hierarchy per controller. A group is made by the spawner
+//! ([`Layout::make`]), gets its limits when a function is assigned ([`Group::bound`]) and is removed when the
+//! sandbox has ended. The server reads it through [`Meter`](crate::meter::Meter).
+//!
+//! Writing `cgroup.procs` waits 7 to 10 ms on an idle machine (a grace period of the kernel) unless some cgroup
+//! hierarchy was mounted `favordynmods`; [`favour_quick_moves`] sees to that.
+
+use crate::protocol::{At, Bounds, Fault};
+use crate::sys;
+use serde::{Deserialize, Serialize};
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A processor's worth of `cpu.shares`: 1,024 per processor is the kernel's own default.
+const SHARES_PER_CPU: u64 = 1_024;
+/// Period of the hard processor quota, microseconds.
+const QUOTA_PERIOD_US: u64 = 100_000;
+/// Processes that are ours, not the function's: init.
+const OWN_PIDS: u32 = 1;
+
+/// Which hierarchies there are, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Layout {
+    /// None that we may use.
+    #[default]
+    Absent,
+    /// One directory per controller; the same one for controllers that are mounted together.
+    V1 {
+        /// The `memory` controller.
+        memory: Option<PathBuf>,
+        /// The `cpu` controller.
+        cpu: Option<PathBuf>,
+        /// The `cpuacct` controller.
+        cpuacct: Option<PathBuf>,
+        /// The `pids` controller.
+        pids: Option<PathBuf>,
+    },
+    /// One directory for all.
+    V2 {
+        /// The directory below which our groups lie.
+        root: PathBuf,
+    },
+}
+
+/// One sandbox's group: a directory per hierarchy.
+#[derive(Debug)]
+pub(crate) struct Group {
+    layout: Layout,
+    /// `INSTANCE/ID`.
+    name: String,
+}
+
+impl Layout {
+    /// What this process finds mounted and may write to.
+    pub(crate) fn detect() -> Self {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let found = Self::from_mounts(&mounts);
+        match found {
+            Self::V2 { root } => Self::usable_v2(root, &own),
+            Self::V1 { memory, cpu, cpuacct, pids } => {
+                let keep = |path: Option<PathBuf>| path.filter(|path| is_writable(path));
+                let (memory, cpu, cpuacct, pids) = (keep(memory), keep(cpu), keep(cpuacct), keep(pids));
+                if memory.is_none() && cpu.is_none() && cpuacct.is_none() && pids.is_none() {
+                    Self::Absent
+                } else {
+                    Self::V1 { memory, cpu, cpuacct, pids }
+                }
+            }
+            Self::Absent => Self::Absent,
+        }
+    }
+
+    /// Reads a mountinfo table. Source: proc_pid_mountinfo(5).
+    fn from_mounts(table: &str) -> Self {
+        let mut v1: [Option<PathBuf>; 4] = Default::default();
+        for line in table.lines() {
+            let Some((left, right)) = line.split_once(" - ") else { continue };
+            let Some(point) = left.split(' ').nth(4).map(PathBuf::from) else { continue };
+            let mut right = right.split(' ');
+            match right.next() {
+                Some("cgroup2") if has_controllers(&point) => return Self::V2 { root: point },
+                Some("cgroup") => {
+                    let options = right.nth(1).unwrap_or_default();
+                    for (at, controller) in ["memory", "cpu", "cpuacct", "pids"].into_iter().enumerate() {
+                        if options.split(',').any(|option| option == controller) {
+                            v1[at] = Some(point.clone());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let [memory, cpu, cpuacct, pids] = v1;
+        Self::V1 { memory, cpu, cpuacct, pids }
+    }
+
+    /// The root group for root, the own group for a user to whom it was delegated.
+    fn usable_v2(root: PathBuf, own: &str) -> Self {
+        if is_writable(&root) {
+            return Self::V2 { root };
+        }
+        let below = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+        let delegated = root.join(below);
+        if is_writable(&delegated) && is_writable(&delegated.join("cgroup.procs")) {
+            Self::V2 { root: delegated }
+        } else {
+            Self::Absent
+        }
+    }
+
+    /// Every hierarchy once.
+    pub(crate) fn hierarchies(&self) -> Vec<&Path> {
+        let mut all: Vec<&Path> = match self {
+            Self::Absent => Vec::new(),
+            Self::V2 { root } => vec![root],
+            Self::V1 { memory, cpu, cpuacct, pids } => {
+                [memory, cpu, cpuacct, pids].into_iter().flatten().map(PathBuf::as_path).collect()
+            }
+        };
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Where the named controller's files are.
+    pub(crate) fn controller(&self, name: &str) -> Option<&Path> {
+        match self {
+            Self::Absent => None,
+            Self::V2 { root } => Some(root),
+            Self::V1 { memory, cpu, cpuacct, pids } => match name {
+                "memory" => memory.as_deref(),
+                "cpu" => cpu.as_deref(),
+                "cpuacct" => cpuacct.as_deref(),
+                "pids" => pids.as_deref(),
+                _ => None,
+            },
+        }
+    }
+
+    /// Makes the instance's own group in every hierarchy.
+    ///
+    /// # Errors
+    /// The directory or file that the kernel refused.
+    pub(crate) fn make_instance(&self, instance: &str) -> Result<(), Fault> {
+        for hierarchy in self.hierarchies() {
+            let directory = hierarchy.join(instance);
+            make_directory(&directory).at(&format!("make cgroup {}", directory.display()))?;
+        }
+        if let Self::V2 { root } = self {
+            // A group of a user's own session holds the server itself: it moves to a leaf first, because a group
+            // with processes cannot hand controllers down. In the root group that rule does not apply.
+            if fs::write(root.join("cgroup.subtree_control"), "+memory +cpu +pids").is_err() {
+                let leaf = root.join("lacewing-server");
+                make_directory(&leaf).at("make cgroup lacewing-server")?;
+                for pid in fs::read_to_string(root.join("cgroup.procs")).unwrap_or_default().lines() {
+                    let _ = fs::write(leaf.join("cgroup.procs"), pid);
+                }
+                fs::write(root.join("cgroup.subtree_control"), "+memory +cpu +pids")
+                    .at("hand down cgroup controllers")?;
+            }
+            let control = root.join(instance).join("cgroup.subtree_control");
+            fs::write(control, "+memory +cpu +pids").at("hand down cgroup controllers")?;
+        }
+        Ok(())
+    }
+
+    /// Makes one sandbox's group.
+    ///
+    /// # Errors
+    /// The directory that the kernel refused; those made before it are removed.
+    pub(crate) fn make(&self, instance: &str, id: u64) -> Result<Group, Fault> {
+        let group = Group { layout: self.clone(), name: format!("{instance}/{id}") };
+        for directory in group.directories() {
+            if let Err(error) = make_directory(&directory) {
+                let _ = group.remove();
+                return Err(error).at(&format!("make cgroup {}", directory.display()));
+            }
+        }
+        Ok(group)
+    }
+}
+
+impl Group {
+    fn directories(&self) -> Vec<PathBuf> {
+        self.layout.hierarchies().into_iter().map(|hierarchy| hierarchy.join(&self.name)).collect()
+    }
+
+    /// Its name below each hierarchy.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// v2 only: the directory, so that the child is born in it.
+    pub(crate) fn birthplace(&self) -> io::Result<Option<fs::File>> {
+        match &self.layout {
+            Layout::V2 { root } => fs::File::open(root.join(&self.name)).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// v1 only: moves a process in.
+    ///
+    /// # Errors
+    /// The hierarchy that refused it. A real-time process cannot enter a v1 cpu group without a budget of its own.
+    pub(crate) fn enter(&self, pid: i32) -> Result<(), Fault> {
+        if matches!(self.layout, Layout::V2 { .. }) {
+            return Ok(());
+        }
+        let pid = pid.to_string();
+        for directory in self.directories() {
+            let file = directory.join("cgroup.procs");
+            write(&file, &pid).at(&format!("enter cgroup {}", directory.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Sets the limits.
+    ///
+    /// # Errors
+    /// The file that refused its value.
+    pub(crate) fn bound(&self, bounds: &Bounds) -> Result<(), Fault> {
+        // Pages of /tmp count as memory of the group, so the kernel's hard limit holds both. The function's own
+        // share is watched by the server, which knows how much /tmp holds: see memory.rs.
+        let hard = (bounds.memory_bytes + bounds.tmp_bytes).to_string();
+        let quota = u64::from(bounds.cpu_milli).max(10) * QUOTA_PERIOD_US / 1_000;
+        let pids = (bounds.pids_max + OWN_PIDS).to_string();
+        if let Layout::V2 { root } = &self.layout {
+            let directory = root.join(&self.name);
+            let set = |file: &str, value: &str| write(&directory.join(file), value).at(&format!("set {file}"));
+            set("memory.max", &hard)?;
+            set_if_there(&directory.join("memory.swap.max"), "0")?;
+            set("pids.max", &pids)?;
+            let weight = (u64::from(bounds.cpu_milli) * 100 / 1_000).clamp(1, 10_000);
+            set("cpu.weight", &weight.to_string())?;
+            return if bounds.cpu_hard { set("cpu.max", &format!("{quota} {QUOTA_PERIOD_US}")) } else { Ok(()) };
+        }
+        if let Some(directory) = self.directory("memory") {
+            write(&directory.join("memory.limit_in_bytes"), &hard).at("set memory.limit_in_bytes")?;
+            // Memory and swap together no more than memory alone: no swap.
+            set_if_there(&directory.join("memory.memsw.limit_in_bytes"), &hard)?;
+        }
+        if let Some(directory) = self.directory("cpu") {
+            let shares = (u64::from(bounds.cpu_milli) * SHARES_PER_CPU / 1_000).max(2);
+            write(&directory.join("cpu.shares"), &shares.to_string()).at("set cpu.shares")?;
+            if bounds.cpu_hard {
+                write(&directory.join("cpu.cfs_quota_us"), &quota.to_string()).at("set cpu.cfs_quota_us")?;
+            }
+        }
+        if let Some(directory) = self.directory("pids") {
+            write(&directory.join("pids.max"), &pids).at("set pids.max")?;
+        }
+        Ok(())
+    }
+
+    fn directory(&self, controller: &str) -> Option<PathBuf> {
+        self.layout.controller(controller).map(|hierarchy| hierarchy.join(&self.name))
+    }
+
+    /// Removes it; nothing may live in it any more.
+    ///
+    /// # Errors
+    /// The first directory that could not be removed; the others are tried all the same.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let mut result = Ok(());
+        for directory in self.directories() {
+            match fs::remove_dir(&directory) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => result = Err(error),
+                _ => {}
+            }
+        }
+        result
+    }
+}
+
+/// Makes moves between groups quick on an idle machine. A flag of the whole machine: it makes forks of
+/// threads a little dearer, which is why it is not the kernel's default.
+///
+/// `scratch` is an empty directory in a private mount namespace. The mount itself is not kept: the flag stays.
+pub(crate) fn favour_quick_moves(scratch: &Path) -> io::Result<()> {
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    // The flags of the v2 hierarchy are set as a whole: those in force must be named again.
+    let mut options: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.split_once(" - "))
+        .find(|(_, right)| right.starts_with("cgroup2 "))
+        .and_then(|(_, right)| right.split(' ').nth(2))
+        .map(|options| options.split(',').filter(|option| !matches!(*option, "rw" | "ro")).collect())
+        .unwrap_or_default();
+    if options.contains(&"favordynmods") {
+        return Ok(());
+    }
+    options.push("favordynmods");
+    let target = CString::new(scratch.as_os_str().as_encoded_bytes())?;
+    let options = CString::new(options.join(","))?;
+    sys::mount(c"cgroup2", &target, Some(c"cgroup2"), libc::MS_NOSUID | libc::MS_NODEV, Some(&options))?;
+    rustix::mount::unmount(scratch, rustix::mount::UnmountFlags::DETACH)?;
+    Ok(())
+}
+
+fn has_controllers(point: &Path) -> bool {
+    let list = fs::read_to_string(point.join("cgroup.controllers")).unwrap_or_default();
+    list.split_whitespace().any(|controller| controller == "memory")
+}
+
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// One `write(2)` into an existing file: cgroup files take a value whole, and cannot be created.
+fn write(path: &Path, value: &str) -> io::Result<()> {
+    use io::Write;
+    fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+}
+
+/// Kernels without swap accounting lack the file.
+fn set_if_there(path: &Path, value: &str) -> Result<(), Fault> {
+    match write(path, value) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.at(&format!("set {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v1_hierarchies_are_found_once_each() {
+        let table = "30 20 0:26 / /c/cpu,cpuacct rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct\n\
+                     31 20 0:27 / /c/memory rw - cgroup cgroup rw,memory\n\
+                     32 20 0:28 / /c/unified rw - cgroup2 cgroup2 rw,nsdelegate\n";
+        let layout = Layout::from_mounts(table);
+        assert_eq!(layout.controller("cpu"), Some(Path::new("/c/cpu,cpuacct")));
+        assert_eq!(layout.controller("pids"), None);
+        assert_eq!(layout.hierarchies(), [Path::new("/c/cpu,cpuacct"), Path::new("/c/memory")]);
+    }
+}

@@ -1,0 +1,315 @@
+//! The driver: launched before the server's threads, attached inside tokio, asked for sandboxes ever after.
+
+use crate::client::{Cell, Client, Reported};
+use crate::control::Control;
+use crate::error::LinuxError;
+use crate::interpreters::{Interpreter, Interpreters};
+use crate::logs::Logs;
+use crate::memory::MemoryWatch;
+use crate::meter::Meter;
+use crate::net::{EgressFds, EgressHandle, EgressOptions, EgressPolicy, EgressProxy};
+use crate::options::{IsolationRequirement, LinuxOptions};
+use crate::protocol::{Bounds, MountSpec, Report, Setup, Standing};
+use crate::runtime_files::RuntimeFiles;
+use crate::sandbox::{Launch, LinuxSandbox};
+use crate::sweep::{self, RunFolder};
+use crate::{cgroup, packet, report, starter};
+use async_trait::async_trait;
+use lacewing_model::{Egress, Language, Version};
+use lacewing_runtime_api::{Door, DoorOptions, launch};
+use lacewing_sandbox::{
+    InterpreterInfo, IsolationReport, Rung, SandboxDriver, StartError, StartPhases, StartSpec, Started,
+};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Network namespaces in stock: as many starts at once are spared the making of one.
+const NETNS_SPARE: usize = 8;
+/// First host uid of all instances; each has a block of its own above it.
+const UID_BASE: u32 = 1_000_000;
+/// Uids of one block, and blocks.
+const UID_BLOCK: u32 = 65_536;
+const UID_BLOCKS: u32 = 16_000;
+/// How long the making of a sandbox may take before the machine counts as broken.
+const MAKING_MAX: Duration = Duration::from_secs(30);
+
+/// Makes sandboxes with the kernel's own means.
+pub struct LinuxDriver {
+    client: Arc<Client>,
+    options: LinuxOptions,
+    standing: Standing,
+    interpreters: Arc<Interpreters>,
+    runtime_files: RuntimeFiles,
+    egress: EgressPolicy,
+    folder: RunFolder,
+}
+
+/// A driver whose spawner runs; it needs tokio to be used.
+pub struct PendingDriver {
+    socket: OwnedFd,
+    options: LinuxOptions,
+    standing: Standing,
+    interpreters: Interpreters,
+    runtime_files: RuntimeFiles,
+    folder: RunFolder,
+}
+
+impl LinuxDriver {
+    /// Removes what a killed instance left, and starts the spawner. To be called before there are threads.
+    ///
+    /// # Errors
+    /// [`LinuxError`] with what to do.
+    pub fn launch(options: LinuxOptions) -> Result<PendingDriver, LinuxError> {
+        let folder = RunFolder::take(&options.data_dir)?;
+        sweep::sweep(&cgroup::Layout::detect(), &folder.instance());
+        let socket = starter::start(&options.spawner)?;
+        let setup = Setup {
+            scratch: folder.scratch()?,
+            cgroup: folder.instance(),
+            uid_base: UID_BASE + folder.number() % UID_BLOCKS * UID_BLOCK,
+            netns_spare: NETNS_SPARE,
+        };
+        packet::send(socket.as_fd(), &serde_json::to_vec(&setup).map_err(io::Error::other)?, &[])?;
+        // The spawner takes its stand meanwhile.
+        let interpreters = Interpreters::discover(&options.interpreters, &folder.path.join("interpreters.json"));
+        let runtime_files = RuntimeFiles::write(&folder.path)
+            .map_err(|source| LinuxError::DataDir { path: folder.path.clone(), source })?;
+        let standing = starter::await_ready(socket.as_fd())?;
+        let pending = PendingDriver { socket, options, standing, interpreters, runtime_files, folder };
+        let isolation = report::isolation(&pending.standing, &pending.options);
+        if pending.options.require == IsolationRequirement::Full && !isolation.is_full() {
+            return Err(LinuxError::Weak(report::weaknesses(&isolation)));
+        }
+        Ok(pending)
+    }
+
+    /// Resolves when every sandbox that was dropped has ended completely.
+    pub async fn all_ended(&self) {
+        self.client.all_ended().await;
+    }
+
+    fn bounds(&self, version: &Version) -> Bounds {
+        Bounds {
+            memory_bytes: version.config.memory.bytes(),
+            tmp_bytes: version.config.ephemeral.bytes(),
+            cpu_milli: (version.config.memory.vcpus() * 1_000.0) as u32,
+            cpu_hard: self.options.hard_cpu_quota,
+            pids_max: self.options.limits.sandbox_pids_max,
+        }
+    }
+
+    fn mounts(&self, spec: &StartSpec, interpreter: Option<&Interpreter>) -> Result<Vec<MountSpec>, StartError> {
+        let mut mounts = vec![MountSpec { source: absolute(&spec.code_dir)?, target: "/var/task".to_owned() }];
+        if let Some(interpreter) = interpreter {
+            let root = interpreter.language_root(&self.folder.path.join("lang"));
+            let source = root.map_err(|error| StartError::Broken(format!("cannot link the interpreter: {error}")))?;
+            mounts.push(MountSpec { source, target: "/var/lang".to_owned() });
+            mounts.push(MountSpec { source: self.runtime_files.path().to_owned(), target: "/var/runtime".to_owned() });
+        }
+        Ok(mounts)
+    }
+
+    /// The sandbox of a cell that the spawner is making: prepared, assigned, and connected to.
+    async fn connect(
+        &self,
+        spec: &StartSpec,
+        mut cell: Cell,
+        phases: &mut StartPhases,
+    ) -> Result<LinuxSandbox, StartError> {
+        let began = Instant::now();
+        let (prepared, fds) = next_report(&mut cell).await?;
+        phases.sandbox = began.elapsed();
+        let Report::Prepared { cgroup, egress: has_egress, .. } = prepared else {
+            return Err(StartError::Broken("the spawner skipped a step".to_owned()));
+        };
+        let connected = Connection::take(fds, has_egress).and_then(|connection| self.doors(spec, connection));
+        let (control, door, egress) = connected.map_err(no_room)?;
+        let config = &spec.version.config;
+        let meter = Meter::open(&self.standing.cgroups, &cgroup);
+        let launch = launch_of(spec);
+        let logs = Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max);
+        next_report(&mut cell).await?;
+        phases.mount = began.elapsed().saturating_sub(phases.sandbox);
+        Ok(LinuxSandbox {
+            control,
+            door,
+            _egress: egress,
+            logs,
+            meter,
+            memory: MemoryWatch::new(config.memory.bytes()),
+            memory_bytes: config.memory.bytes(),
+            response_bytes_max: self.options.limits.response_bytes_max,
+            tmp: None,
+            launch,
+            alive: false,
+            oom_kills: 0,
+            _cell: cell,
+        })
+    }
+
+    fn doors(&self, spec: &StartSpec, connection: Connection) -> io::Result<(Control, Door, Option<EgressHandle>)> {
+        let options =
+            DoorOptions { response_bytes_max: self.options.limits.response_bytes_max, ..DoorOptions::default() };
+        let door = Door::new(options, Arc::clone(&spec.api));
+        let listener = std::net::TcpListener::from(connection.door);
+        listener.set_nonblocking(true)?;
+        door.serve_tcp(tokio::net::TcpListener::from_std(listener)?);
+        let egress = connection.egress.map(|fds| EgressProxy::serve(fds, self.egress.clone())).transpose()?;
+        Ok((Control::new(connection.control)?, door, egress))
+    }
+}
+
+impl PendingDriver {
+    /// The driver, ready for use. Must be called inside tokio.
+    ///
+    /// # Errors
+    /// [`LinuxError::Talk`] when the spawner's socket cannot be watched.
+    pub fn attach(self) -> Result<Arc<LinuxDriver>, LinuxError> {
+        let client = Client::attach(self.socket)?;
+        let interpreters = Arc::new(self.interpreters);
+        self.runtime_files.compile_ahead(&interpreters);
+        Ok(Arc::new(LinuxDriver {
+            client,
+            options: self.options,
+            standing: self.standing,
+            interpreters,
+            runtime_files: self.runtime_files,
+            egress: EgressPolicy::new(EgressOptions::default()),
+            folder: self.folder,
+        }))
+    }
+}
+
+#[async_trait]
+impl SandboxDriver for LinuxDriver {
+    async fn start(&self, spec: StartSpec) -> Result<Started, StartError> {
+        let interpreter = self.interpreters.choose(&spec.version)?;
+        let mounts = self.mounts(&spec, interpreter)?;
+        let egress = spec.version.config.egress == Egress::Internet;
+        let cell = self.client.begin(egress, mounts, self.bounds(&spec.version)).map_err(no_room)?;
+        let mut phases = StartPhases::default();
+        let making = self.connect(&spec, cell, &mut phases);
+        let mut sandbox = tokio::time::timeout(MAKING_MAX, making)
+            .await
+            .map_err(|_| StartError::Broken(format!("no sandbox within {} s", MAKING_MAX.as_secs())))??;
+        if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
+            sandbox.logs.platform(stand_in);
+        }
+        let began = Instant::now();
+        let init =
+            sandbox.init(None, began + spec.init_max).await.map_err(|error| StartError::Broken(error.to_string()))?;
+        phases.boot = sandbox.boot_time(began).unwrap_or(init.duration);
+        phases.init = init.duration.saturating_sub(phases.boot);
+        sandbox.logs.drain();
+        Ok(Started { sandbox: Box::new(sandbox), init, rung: Rung::Full, phases })
+    }
+
+    fn isolation(&self) -> IsolationReport {
+        report::isolation(&self.standing, &self.options)
+    }
+
+    fn interpreters(&self) -> Vec<InterpreterInfo> {
+        self.interpreters.list()
+    }
+
+    fn can_run(&self, version: &Version) -> Result<(), StartError> {
+        self.interpreters.choose(version).map(drop)
+    }
+}
+
+/// What an interpreter says of itself where it is not the one asked for.
+fn stand_in(found: &Interpreter, version: &Version) -> Option<String> {
+    let runtime = &version.config.runtime;
+    let exact = match runtime.language() {
+        Language::Python(minor) => found.version.1 == minor,
+        Language::Node(major) => found.version.0 == major,
+        Language::Provided => true,
+    };
+    (!exact).then(|| format!("lacewing: {runtime} is not installed on this host; {} runs in its place", found.title()))
+}
+
+/// The descriptors that come with a prepared sandbox.
+struct Connection {
+    control: OwnedFd,
+    door: OwnedFd,
+    egress: Option<EgressFds>,
+}
+
+impl Connection {
+    fn take(fds: Vec<OwnedFd>, egress: bool) -> io::Result<Self> {
+        let mut fds = fds.into_iter();
+        let mut next = || fds.next().ok_or_else(|| io::Error::other("the spawner sent too few descriptors"));
+        let (control, door) = (next()?, next()?);
+        let egress = egress
+            .then(|| Ok::<_, io::Error>(EgressFds { tcp: next()?, dns: next()?, dns_tcp: next()? }))
+            .transpose()?;
+        Ok(Self { control, door, egress })
+    }
+}
+
+async fn next_report(cell: &mut Cell) -> Result<Reported, StartError> {
+    match cell.report().await {
+        None => Err(StartError::Broken("the spawner is gone; restart the server".to_owned())),
+        Some((Report::Failed { step, errno, .. }, _)) => {
+            let error = io::Error::from_raw_os_error(errno);
+            let text = format!("cannot {step}: {error}");
+            let full = matches!(
+                errno,
+                libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOSPC | libc::EUSERS
+            );
+            Err(if full { StartError::NoRoom(text) } else { StartError::Broken(text) })
+        }
+        Some(reported) => Ok(reported),
+    }
+}
+
+fn no_room(error: io::Error) -> StartError {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => {
+            StartError::NoRoom(format!("{error}; raise the limit of open files (ulimit -n)"))
+        }
+        _ => StartError::Broken(error.to_string()),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, StartError> {
+    std::path::absolute(path).map_err(|error| StartError::Broken(format!("{}: {error}", path.display())))
+}
+
+/// The command and environment of the runtime process.
+fn launch_of(spec: &StartSpec) -> Launch {
+    let language = spec.version.config.runtime.language();
+    let command = launch::command(language);
+    let mut argv: Vec<String> = command.argv.iter().map(|&part| part.to_owned()).collect();
+    let wrapper = spec.environment.iter().find(|(key, _)| key == "AWS_LAMBDA_EXEC_WRAPPER");
+    let mut possible = true;
+    match wrapper {
+        Some((_, wrapper)) if language != Language::Provided && !wrapper.is_empty() => argv.insert(0, wrapper.clone()),
+        _ if language == Language::Provided => possible = is_executable(&spec.code_dir.join("bootstrap")),
+        _ => {}
+    }
+    let mut env = spec.environment.clone();
+    let door = crate::net::DOOR_ADDRESS;
+    let mut set = |key: &str, value: String| {
+        env.retain(|(known, _)| known != key);
+        env.push((key.to_owned(), value));
+    };
+    set("AWS_LAMBDA_RUNTIME_API", door.to_string());
+    set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{door}"));
+    set("AWS_ENDPOINT_URL_LOGS", format!("http://{door}"));
+    if command.needs_own_door {
+        set("LACEWING_DOOR_FD", "3".to_owned());
+        set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());
+    }
+    Launch { argv, env, own_door: command.needs_own_door, possible }
+}
+
+/// Judged on the host, where the same file lies; following links as the sandbox would is left to exec.
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.symlink_metadata()
+        .is_ok_and(|about| about.is_symlink() || (about.is_file() && about.permissions().mode() & 0o111 != 0))
+}

@@ -1,0 +1,282 @@
+//! Pid 1 of a sandbox: a copy of the spawner that seals itself, then starts and reaps the runtime.
+//!
+//! ```text
+//! born ─ maps written ─► user ► mounts ► cgroup ns ► limits ► Landlock ► no capabilities ► seccomp ─► Sealed
+//! Sealed ─ Exec ─► a child runs the runtime ─ it ends ─► Ended ─ Exec ─► ...
+//!        └ Reset ─► kill all others, reap them ─► IsReset
+//! the control socket closes ─► exit: the kernel kills whatever is left in the pid namespace
+//! ```
+//!
+//! It executes no program, so nothing of the host but this code is in it, and it answers only to the server.
+//! It cannot be signalled from within (it is the namespace's init) nor looked into (not dumpable).
+#![allow(unsafe_code)]
+
+use crate::protocol::{Order, Word};
+use crate::root::{INSIDE_GID, INSIDE_UID};
+use crate::{landlock, packet, seal, seccomp, sys};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+/// Where the control socket lies in init.
+const CONTROL: RawFd = 3;
+/// Descriptors are parked here before they are put where the runtime expects them.
+const PARKED_FROM: RawFd = 20;
+/// Size of `/dev/shm`: for semaphores and small shared blocks; its pages count as the function's memory.
+const SHARED_MEMORY_OPTIONS: &std::ffi::CStr = c"size=64m,mode=1777,nr_inodes=4096";
+/// The kernel's preference when the machine itself is out of memory: functions go before the server.
+const OOM_SCORE: &str = "500";
+/// Processes and threads by rlimit; the group's limit is the one that counts.
+const PROCESSES_MAX: u64 = 1_025;
+
+/// Names of the steps of sealing, for reports: [`Word::SealFailed`] carries an index.
+pub(crate) const STEPS: [&str; 15] = [
+    "wait for the user map",
+    "become the sandbox's user",
+    "mount /proc",
+    "mount /tmp",
+    "mount /dev/shm",
+    "open /tmp",
+    "name the host",
+    "enter an own cgroup namespace",
+    "open /dev/null",
+    "set resource limits",
+    "forbid new privileges",
+    "restrict by Landlock",
+    "drop capabilities",
+    "bind to the spawner's life",
+    "filter system calls",
+];
+
+/// What init needs to know from birth.
+pub(crate) struct Birth {
+    pub(crate) tmp_bytes: u64,
+    /// False in a user's own namespace, where groups cannot be dropped.
+    pub(crate) privileged: bool,
+    /// False where the kernel has no Landlock.
+    pub(crate) landlock: bool,
+}
+
+/// Runs as pid 1 and never returns. `control` is our end of the private socket to the server.
+pub(crate) fn run(control: OwnedFd, birth: &Birth) -> ! {
+    // SAFETY: descriptor 3 belongs to the spawner's socket in this copy; it is replaced on purpose, and nothing of
+    // the copy is used after.
+    let moved = unsafe { libc::dup2(control.into_raw_fd(), CONTROL) };
+    if moved != CONTROL {
+        sys::exit_now(1);
+    }
+    sys::close_from(CONTROL + 1);
+    // SAFETY: CONTROL is open and ours for the rest of this process.
+    let control = unsafe { BorrowedFd::borrow_raw(CONTROL) };
+    let mut step = 0;
+    match seal(control, birth, &mut step) {
+        Ok((signals, tmp)) => {
+            if packet::send(control, &Word::Sealed.encode(), &[tmp.as_fd()]).is_ok() {
+                drop(tmp);
+                let _ = serve(control, signals.as_fd());
+            }
+        }
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(libc::EIO);
+            let _ = packet::send(control, &Word::SealFailed { step, errno }.encode(), &[]);
+        }
+    }
+    sys::exit_now(0)
+}
+
+fn seal(control: BorrowedFd<'_>, birth: &Birth, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut go = [0; 8];
+    if packet::receive(control, &mut go)?.is_none() {
+        sys::exit_now(1);
+    }
+    let mut next = || *step += 1;
+    next();
+    become_user(birth.privileged)?;
+    next();
+    let inert = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    sys::mount(c"proc", c"/proc", Some(c"proc"), inert, None)?;
+    next();
+    let inodes = (birth.tmp_bytes >> 12).max(16_384);
+    let options = CString::new(format!("size={},mode=1777,nr_inodes={inodes}", birth.tmp_bytes))?;
+    // Lambda lets functions execute what they put into /tmp.
+    sys::mount(c"tmp", c"/tmp", Some(c"tmpfs"), libc::MS_NOSUID | libc::MS_NODEV, Some(&options))?;
+    next();
+    sys::mount(c"shm", c"/dev/shm", Some(c"tmpfs"), inert, Some(SHARED_MEMORY_OPTIONS))?;
+    next();
+    let tmp = open(c"/tmp", libc::O_PATH | libc::O_DIRECTORY)?;
+    next();
+    rustix::system::sethostname(b"sandbox")?;
+    next();
+    sys::unshare(libc::CLONE_NEWCGROUP)?;
+    next();
+    let null = open(c"/dev/null", libc::O_RDWR)?;
+    for standard in 0..3 {
+        // SAFETY: both descriptors are open; the standard ones are nobody's in this process.
+        sys::checked(libc::c_long::from(unsafe { libc::dup2(null.as_raw_fd(), standard) }))?;
+    }
+    drop(null);
+    let signals = watch_children()?;
+    // Also for all that descends from us. Raising it needs no privilege.
+    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    next();
+    seal::limit_resources(PROCESSES_MAX)?;
+    next();
+    seal::forbid_new_privileges()?;
+    next();
+    if birth.landlock {
+        landlock::restrict()?;
+    }
+    next();
+    seal::drop_capabilities()?;
+    next();
+    seal::bind_life_to_parent()?;
+    next();
+    seccomp::install()?;
+    Ok((signals, tmp))
+}
+
+fn become_user(privileged: bool) -> io::Result<()> {
+    // SAFETY: these calls take integers and a null list. The raw calls concern this thread, the only one.
+    unsafe {
+        libc::setsid();
+        libc::umask(0o022);
+        if privileged {
+            sys::checked(libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()))?;
+        }
+        sys::checked(libc::syscall(libc::SYS_setresgid, INSIDE_GID, INSIDE_GID, INSIDE_GID))?;
+        sys::checked(libc::syscall(libc::SYS_setresuid, INSIDE_UID, INSIDE_UID, INSIDE_UID))?;
+    }
+    Ok(())
+}
+
+fn open(path: &std::ffi::CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: `path` is terminated; a descriptor that comes back is new and ours.
+    unsafe {
+        let raw = sys::checked(libc::c_long::from(libc::open(path.as_ptr(), flags | libc::O_CLOEXEC)))?;
+        Ok(OwnedFd::from_raw_fd(raw as RawFd))
+    }
+}
+
+/// Blocks SIGCHLD and gives a descriptor that tells of it; every handler of the spawner's is forgotten.
+fn watch_children() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised by sigemptyset before it is used; the calls outlive nothing.
+    unsafe {
+        for signal in [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS] {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+        let raw = sys::checked(libc::c_long::from(libc::signalfd(
+            -1,
+            &raw const set,
+            libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+        )))?;
+        Ok(OwnedFd::from_raw_fd(raw as RawFd))
+    }
+}
+
+/// Takes orders until the server is gone.
+fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
+    let mut runtime: Option<libc::pid_t> = None;
+    loop {
+        let mut ready = [sys::readable(control), sys::readable(signals)];
+        sys::poll(&mut ready, -1)?;
+        if ready[1].revents != 0 {
+            let mut ignored = [0; 256];
+            while rustix::io::read(signals, &mut ignored).is_ok_and(|length| length > 0) {}
+            while let Ok(Some((pid, status))) = sys::reap(-1, libc::WNOHANG) {
+                if Some(pid) == runtime {
+                    runtime = None;
+                    packet::send(control, &Word::Ended { status }.encode(), &[])?;
+                }
+            }
+        }
+        if ready[0].revents != 0 {
+            let Some((length, fds)) = packet::receive(control, &mut buffer)? else { return Ok(()) };
+            match Order::decode(&buffer[..length]) {
+                Some(Order::Exec { argv, env }) => {
+                    runtime = Some(start(control, argv, env, &fds)?);
+                    // What it was given is a secret of its own.
+                    buffer[..length].fill(0);
+                }
+                Some(Order::Reset) => {
+                    runtime = None;
+                    kill_all_others();
+                    packet::send(control, &Word::IsReset.encode(), &[])?;
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+fn kill_all_others() {
+    loop {
+        // SAFETY: integers only. From the init of a pid namespace -1 means everybody in it but init.
+        unsafe { libc::kill(-1, libc::SIGKILL) };
+        match sys::reap(-1, 0) {
+            Ok(Some(_)) => {}
+            // No children: all there was has been reaped, because orphans become ours.
+            _ => return,
+        }
+    }
+}
+
+/// Forks the runtime process.
+fn start(control: BorrowedFd<'_>, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>>, fds: &[OwnedFd]) -> io::Result<libc::pid_t> {
+    let argv: Vec<CString> = argv.into_iter().map(CString::new).collect::<Result<_, _>>()?;
+    let env: Vec<CString> = env.into_iter().map(CString::new).collect::<Result<_, _>>()?;
+    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
+        list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv_pointers, env_pointers) = (pointers(&argv), pointers(&env));
+    // SAFETY: this process has one thread, so the child may go on as any program does.
+    let pid = sys::checked(libc::c_long::from(unsafe { libc::fork() }))?;
+    if pid != 0 {
+        return Ok(pid as libc::pid_t);
+    }
+    let error = become_runtime(&argv_pointers, &env_pointers, fds);
+    let errno = error.raw_os_error().unwrap_or(libc::EIO);
+    // Standard output is the guest's by now, descriptor 3 perhaps too: the control socket was parked first.
+    // SAFETY: that descriptor was made by `become_runtime` before anything in it could fail, or is closed.
+    let parked = unsafe { BorrowedFd::borrow_raw(PARKED_FROM) };
+    let parked = if rustix::io::fcntl_getfd(parked).is_ok() { parked } else { control };
+    let _ = packet::send(parked, &Word::ExecFailed { errno }.encode(), &[]);
+    sys::exit_now(127)
+}
+
+/// Puts the descriptors in their places and executes. Returns only what went wrong.
+fn become_runtime(argv: &[*const libc::c_char], env: &[*const libc::c_char], fds: &[OwnedFd]) -> io::Error {
+    let park = |fd: RawFd| -> io::Result<RawFd> {
+        // SAFETY: integers only; the copy is closed by exec.
+        sys::checked(libc::c_long::from(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, PARKED_FROM) }))
+            .map(|raw| raw as RawFd)
+    };
+    let prepared = || -> io::Result<()> {
+        park(CONTROL)?;
+        let parked: Vec<RawFd> = fds.iter().map(|fd| park(fd.as_raw_fd())).collect::<io::Result<_>>()?;
+        for (at, from) in parked.into_iter().enumerate() {
+            // Descriptor 0 stays /dev/null; the rest follow in the order in which they were sent.
+            // SAFETY: `from` is above every target, so no target is a source still needed.
+            sys::checked(libc::c_long::from(unsafe { libc::dup2(from, at as RawFd + 1) }))?;
+        }
+        std::env::set_current_dir("/var/task")?;
+        // SAFETY: an initialised empty set; exec keeps the mask, so it must not keep ours.
+        unsafe {
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+            libc::setsid();
+        }
+        Ok(())
+    };
+    if let Err(error) = prepared() {
+        return error;
+    }
+    // SAFETY: both lists end in null and point to terminated strings that live in the caller.
+    unsafe { libc::execve(argv[0], argv.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
+}

@@ -1,0 +1,247 @@
+//! What server, spawner and init say to each other.
+//!
+//! ```text
+//! server ─ Request ─► spawner        JSON: small, and read by a process that never sees a guest's byte
+//! server ◄─ Report ── spawner        Prepared carries the control socket, the door's listener, the egress sockets
+//! server ─ Order ───► init           a private socket per sandbox: the function's secrets never pass the spawner
+//! server ◄─ Word ──── init           one byte and up to two numbers
+//! ```
+
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+
+/// The first message to a spawner: how things are done in this instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// An empty directory that only the spawner uses: mount points in its own mount namespace.
+    pub(crate) scratch: PathBuf,
+    /// Name of the instance's cgroup: `lacewing-` and a hash of the data dir.
+    pub(crate) cgroup: String,
+    /// First host uid and gid of the instance's sandboxes; ignored without privileges.
+    pub(crate) uid_base: u32,
+    /// Network namespaces to keep in stock.
+    pub(crate) netns_spare: usize,
+}
+
+/// Server to spawner.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Make a sealed sandbox that knows no function yet.
+    Prepare { id: u64, egress: bool, tmp_bytes: u64 },
+    /// Put code and limits on it.
+    Assign { id: u64, mounts: Vec<MountSpec>, bounds: Bounds },
+    /// Kill it and take everything back.
+    End { id: u64 },
+}
+
+/// A host directory that appears, read-only, inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MountSpec {
+    pub(crate) source: PathBuf,
+    /// One of the mount points that the root has, such as `/var/task`.
+    pub(crate) target: String,
+}
+
+/// What a sandbox may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bounds {
+    /// The function's memory.
+    pub(crate) memory_bytes: u64,
+    /// Size of `/tmp`. Its pages are memory to the kernel: the hard limit is the sum of both.
+    pub(crate) tmp_bytes: u64,
+    /// Processor weight, thousandths of a processor.
+    pub(crate) cpu_milli: u32,
+    /// True: the weight is also a hard quota.
+    pub(crate) cpu_hard: bool,
+    /// Processes and threads.
+    pub(crate) pids_max: u32,
+}
+
+/// Spawner to server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// The spawner is set up.
+    Ready(Standing),
+    /// The sandbox stands; descriptors: control socket, door listener, then egress (TCP, DNS, DNS over TCP) if any.
+    Prepared { id: u64, cgroup: String, egress: bool },
+    /// Code and limits are in place.
+    Assigned { id: u64 },
+    /// A step failed; the sandbox, if there was one, has been taken back.
+    Failed { id: u64, step: String, errno: i32 },
+    /// Nothing is left of it.
+    Ended { id: u64 },
+}
+
+/// What the spawner found it can do here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    /// True when it has root's powers over the machine, not only over its own user namespace.
+    pub(crate) privileged: bool,
+    /// Which cgroup files there are.
+    pub(crate) cgroups: crate::cgroup::Layout,
+    /// Landlock's ABI version; 0 without.
+    pub(crate) landlock: i32,
+    /// Why a network namespace with egress could not be made; empty when it could.
+    pub(crate) egress_fault: String,
+    /// True when entering a cgroup is quick also on an idle machine.
+    pub(crate) cgroups_quick: bool,
+}
+
+/// Server to init.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Start the runtime. Descriptors: stdout, stderr, and where there is an own door: door, log frames.
+    Exec { argv: Vec<Vec<u8>>, env: Vec<Vec<u8>> },
+    /// Kill everything else in the sandbox.
+    Reset,
+}
+
+/// Init to server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Sealed and waiting. Carries a descriptor of `/tmp`.
+    Sealed,
+    /// Sealing failed at this step (an index into `init::STEPS`).
+    SealFailed { step: u8, errno: i32 },
+    /// The runtime could not be executed.
+    ExecFailed { errno: i32 },
+    /// The runtime ended; the status is wait(2)'s.
+    Ended { status: i32 },
+    /// Nothing but init is left.
+    IsReset,
+}
+
+const EXEC: u8 = 1;
+const RESET: u8 = 2;
+
+impl Order {
+    /// Compact form: a kind, then texts with their lengths before them.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Reset => vec![RESET],
+            Self::Exec { argv, env } => {
+                let mut bytes = Vec::with_capacity(4_096);
+                bytes.push(EXEC);
+                for list in [argv, env] {
+                    bytes.extend_from_slice(&(list.len() as u32).to_le_bytes());
+                    for text in list {
+                        bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                        bytes.extend_from_slice(text);
+                    }
+                }
+                bytes
+            }
+        }
+    }
+
+    /// The reverse; `None` for what is malformed.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (kind, mut rest) = bytes.split_first()?;
+        match *kind {
+            RESET => Some(Self::Reset),
+            EXEC => Some(Self::Exec { argv: take_list(&mut rest)?, env: take_list(&mut rest)? }),
+            _ => None,
+        }
+    }
+}
+
+fn take_number(rest: &mut &[u8]) -> Option<usize> {
+    let (number, after) = rest.split_first_chunk::<4>()?;
+    *rest = after;
+    usize::try_from(u32::from_le_bytes(*number)).ok()
+}
+
+fn take_list(rest: &mut &[u8]) -> Option<Vec<Vec<u8>>> {
+    let count = take_number(rest)?;
+    let mut list = Vec::with_capacity(count.min(1_024));
+    for _ in 0..count {
+        let length = take_number(rest)?;
+        let (text, after) = rest.split_at_checked(length)?;
+        *rest = after;
+        list.push(text.to_vec());
+    }
+    Some(list)
+}
+
+impl Word {
+    /// Nine bytes at most: a kind and what belongs to it.
+    pub(crate) fn encode(self) -> [u8; 6] {
+        let (kind, step, number) = match self {
+            Self::Sealed => (1, 0, 0),
+            Self::SealFailed { step, errno } => (2, step, errno),
+            Self::ExecFailed { errno } => (3, 0, errno),
+            Self::Ended { status } => (4, 0, status),
+            Self::IsReset => (5, 0, 0),
+        };
+        let number = number.to_le_bytes();
+        [kind, step, number[0], number[1], number[2], number[3]]
+    }
+
+    /// The reverse; `None` for what is malformed.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let [kind, step, number @ ..] = <[u8; 6]>::try_from(bytes).ok()?;
+        let number = i32::from_le_bytes(number);
+        match kind {
+            1 => Some(Self::Sealed),
+            2 => Some(Self::SealFailed { step, errno: number }),
+            3 => Some(Self::ExecFailed { errno: number }),
+            4 => Some(Self::Ended { status: number }),
+            5 => Some(Self::IsReset),
+            _ => None,
+        }
+    }
+}
+
+/// A step of the spawner that failed, by name.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) step: String,
+    pub(crate) source: io::Error,
+}
+
+/// Names the step that a result belongs to.
+pub(crate) trait At<T> {
+    /// The same, with an error that says where.
+    fn at(self, step: &str) -> Result<T, Fault>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, step: &str) -> Result<T, Fault> {
+        self.map_err(|source| Fault { step: step.to_owned(), source })
+    }
+}
+
+impl Fault {
+    /// The kernel's number, or `EIO` where the fault is our own.
+    pub(crate) fn errno(&self) -> i32 {
+        self.source.raw_os_error().unwrap_or(libc::EIO)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_and_words_are_read_back_as_they_were_written() {
+        let argv = vec![b"/bin/sh".to_vec(), vec![], b"x y".to_vec()];
+        let bytes = Order::Exec { argv: argv.clone(), env: vec![b"A=1".to_vec()] }.encode();
+        let Some(Order::Exec { argv: read, env }) = Order::decode(&bytes) else { panic!("an exec") };
+        assert_eq!((read, env), (argv, vec![b"A=1".to_vec()]));
+        for cut in 0..bytes.len() {
+            assert!(Order::decode(&bytes[..cut]).is_none(), "cut at {cut}");
+        }
+        for word in [
+            Word::Sealed,
+            Word::SealFailed { step: 3, errno: 1 },
+            Word::ExecFailed { errno: 2 },
+            Word::Ended { status: 256 },
+            Word::IsReset,
+        ] {
+            assert_eq!(Word::decode(&word.encode()), Some(word));
+        }
+        assert!(Word::decode(&[9; 6]).is_none() && Word::decode(&[1]).is_none());
+    }
+}

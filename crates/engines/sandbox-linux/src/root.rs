@@ -1,0 +1,176 @@
+//! The template: a mount namespace that holds nothing but a function's root, read-only.
+//!
+//! ```text
+//! namespace A   the host's mounts, private: code is opened here
+//! namespace T   /usr (the host's, read-only), /etc (a handful of files), /dev (null and its like),
+//!               empty mount points for code, runtime, interpreter, /tmp and /proc
+//! sandbox       a copy of T: few mounts to copy (the kernel's cost is per mount)
+//! ```
+//!
+//! What is not named here is not there: no home, no data dir, no /sys, no sockets of the host.
+
+use crate::net::NAMESERVER;
+use crate::protocol::{At, Fault};
+use crate::sys;
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::Path;
+
+/// The function's user inside. Source: recorded from Lambda.
+pub(crate) const INSIDE_UID: u32 = 993;
+/// Its group. Source: recorded from Lambda.
+pub(crate) const INSIDE_GID: u32 = 990;
+
+const PASSWD: &str = "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/tmp:/sbin/nologin\n";
+const GROUP: &str = "root:x:0:\nsbx_user1051:x:990:\n";
+const HOSTS: &str = "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n";
+const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
+
+/// Empty directories: mount points and what programs expect to find.
+const DIRECTORIES: [&str; 14] = [
+    "usr",
+    "etc",
+    "dev",
+    "dev/shm",
+    "proc",
+    "tmp",
+    "opt",
+    "mnt",
+    "run",
+    "var",
+    "var/task",
+    "var/runtime",
+    "var/lang",
+    "var/tmp",
+];
+
+/// Small files of the host's `/etc` that libraries read; those that are missing are left out.
+const COPIED_FILES: [&str; 6] =
+    ["ld.so.cache", "ld.so.conf", "services", "protocols", "mime.types", "ca-certificates.conf"];
+
+/// Trees of the host's `/etc` that hold certificates, whichever the distribution has.
+const CERTIFICATES: [&str; 3] = ["etc/ssl", "etc/pki/tls", "etc/pki/ca-trust"];
+
+/// What a mount of the host's bears inside: nothing on it can be changed, gain privileges or be a device.
+pub(crate) const HOST_TREE: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// Builds the template at `scratch`, an empty directory, and returns its namespace. The caller is in another
+/// mount namespace afterwards: it goes back by `setns`.
+///
+/// # Errors
+/// The step that failed.
+pub(crate) fn build(scratch: &Path, privileged: bool) -> Result<OwnedFd, Fault> {
+    sys::unshare(libc::CLONE_NEWNS).at("unshare the template's mount namespace")?;
+    let point = c_path(scratch).at("name the root")?;
+    let options = c"size=16m,mode=755";
+    sys::mount(c"lacewing", &point, Some(c"tmpfs"), libc::MS_NOSUID, Some(options)).at("mount the root")?;
+    for directory in DIRECTORIES {
+        let mode = if matches!(directory, "tmp" | "dev/shm" | "var/tmp") { 0o1777 } else { 0o755 };
+        fs::DirBuilder::new().mode(mode).create(scratch.join(directory)).at(&format!("make /{directory}"))?;
+    }
+    bind(Path::new("/usr"), &scratch.join("usr"), HOST_TREE).at("bind /usr")?;
+    for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+        show_alias(name, scratch).at(&format!("show /{name}"))?;
+    }
+    write_etc(scratch).at("write /etc")?;
+    make_devices(scratch, privileged).at("make /dev")?;
+    // A user namespace may mount its own /proc only where one is in sight already. It comes to lie on top of this.
+    bind(Path::new("/proc"), &scratch.join("proc"), libc::MOUNT_ATTR_NOSUID).at("bind /proc")?;
+    std::env::set_current_dir(scratch).at("enter the root")?;
+    sys::pivot_here().at("pivot into the root")?;
+    let root = open_path(Path::new("/")).at("open the root")?;
+    sys::mount_setattr(root.as_fd(), libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID, false)
+        .at("make the root read-only")?;
+    let namespace = fs::File::open("/proc/self/ns/mnt").at("open the template's mount namespace")?;
+    Ok(namespace.into())
+}
+
+/// A detached read-only copy of a directory of the host, for [`sys::move_mount`] in a sandbox.
+pub(crate) fn detach(source: &Path, attributes: u64) -> io::Result<OwnedFd> {
+    let tree = sys::open_tree(&c_path(source)?)?;
+    sys::mount_setattr(tree.as_fd(), attributes, true)?;
+    Ok(tree)
+}
+
+fn bind(source: &Path, target: &Path, attributes: u64) -> io::Result<()> {
+    let tree = detach(source, attributes)?;
+    sys::move_mount(tree.as_fd(), &c_path(target)?)
+}
+
+/// `/bin` and its like: a link where the host has one, else the directory itself.
+fn show_alias(name: &str, root: &Path) -> io::Result<()> {
+    let host = Path::new("/").join(name);
+    let Ok(found) = fs::symlink_metadata(&host) else { return Ok(()) };
+    let here = root.join(name);
+    if found.is_symlink() {
+        return symlink(fs::read_link(&host)?, here);
+    }
+    fs::create_dir(&here)?;
+    bind(&host, &here, HOST_TREE)
+}
+
+fn write_etc(root: &Path) -> io::Result<()> {
+    let etc = root.join("etc");
+    let resolv = format!("nameserver {NAMESERVER}\noptions timeout:2 attempts:2\n");
+    for (name, text) in
+        [("passwd", PASSWD), ("group", GROUP), ("hosts", HOSTS), ("nsswitch.conf", NSSWITCH), ("resolv.conf", &resolv)]
+    {
+        fs::write(etc.join(name), text)?;
+    }
+    for name in COPIED_FILES {
+        if let Ok(bytes) = fs::read(Path::new("/etc").join(name)) {
+            fs::write(etc.join(name), bytes)?;
+        }
+    }
+    symlink("../usr/share/zoneinfo/UTC", etc.join("localtime"))?;
+    // Links from /usr into /etc/alternatives would dangle: the links there are copied, nothing else.
+    if let Ok(entries) = fs::read_dir("/etc/alternatives") {
+        fs::create_dir(etc.join("alternatives"))?;
+        for entry in entries.flatten() {
+            if let Ok(target) = fs::read_link(entry.path()) {
+                symlink(target, etc.join("alternatives").join(entry.file_name()))?;
+            }
+        }
+    }
+    for tree in CERTIFICATES {
+        let host = Path::new("/").join(tree);
+        if host.is_dir() {
+            fs::create_dir_all(root.join(tree))?;
+            bind(&host, &root.join(tree), HOST_TREE | libc::MOUNT_ATTR_NOEXEC)?;
+        }
+    }
+    Ok(())
+}
+
+fn make_devices(root: &Path, privileged: bool) -> io::Result<()> {
+    use rustix::fs::{FileType, Mode, makedev, mknodat};
+    let dev = root.join("dev");
+    for (name, minor) in [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)] {
+        let path = dev.join(name);
+        if privileged {
+            mknodat(rustix::fs::CWD, &path, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(1, minor))?;
+            rustix::fs::chmod(&path, Mode::from_raw_mode(0o666))?;
+        } else {
+            // Nodes made in a user namespace do not open; the host's own do.
+            fs::write(&path, "")?;
+            bind(&Path::new("/dev").join(name), &path, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC)?;
+        }
+    }
+    symlink("/proc/self/fd", dev.join("fd"))?;
+    for (number, name) in ["stdin", "stdout", "stderr"].into_iter().enumerate() {
+        symlink(format!("/proc/self/fd/{number}"), dev.join(name))?;
+    }
+    Ok(())
+}
+
+fn open_path(path: &Path) -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    Ok(rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_encoded_bytes())?)
+}

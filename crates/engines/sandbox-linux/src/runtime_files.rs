@@ -1,0 +1,77 @@
+//! What lies in `/var/runtime`: the bootstraps of the managed runtimes, written out at launch.
+
+use crate::interpreters::{Interpreters, Kind};
+use lacewing_runtime_api::launch;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+/// The directory that sandboxes see, read-only.
+pub(crate) struct RuntimeFiles(PathBuf);
+
+impl RuntimeFiles {
+    /// Writes the files below `folder`, under a name made from their contents: sandboxes of a server that is being
+    /// replaced never see another's files.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(crate) fn write(folder: &Path) -> io::Result<Self> {
+        let root = folder.join(format!("runtime-{:016x}", contents_number()));
+        if root.is_dir() {
+            return Ok(Self(root));
+        }
+        // Whole or not at all: a start that was cut short must not leave half a runtime under the final name.
+        let fresh = folder.join("runtime-fresh");
+        let _ = fs::remove_dir_all(&fresh);
+        for (name, bytes) in launch::FILES {
+            let path = fresh.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(&fresh))?;
+            fs::write(path, bytes)?;
+        }
+        fs::create_dir_all(&fresh)?;
+        fs::rename(&fresh, &root)?;
+        Ok(Self(root))
+    }
+
+    /// Where they are on the host.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Has each Python compile its bootstrap, once, in the background: the sandbox cannot keep what it compiles,
+    /// and would do so again at every start (some 10 ms).
+    pub(crate) fn compile_ahead(&self, interpreters: &Arc<Interpreters>) {
+        let (root, interpreters) = (self.0.clone(), Arc::clone(interpreters));
+        // Detached: it ends by itself, and nothing waits for it.
+        drop(std::thread::Builder::new().name("compile-bootstraps".to_owned()).spawn(move || {
+            for python in interpreters.iter().filter(|found| found.language == Kind::Python) {
+                let (_, minor, patch) = python.version;
+                let done = root.join(format!(".compiled-3.{minor}.{patch}"));
+                if done.exists() {
+                    continue;
+                }
+                let compiled = Command::new(&python.path)
+                    .args(["-S", "-E", "-m", "compileall", "-q", "-f"])
+                    // Valid whatever the file's time: nobody changes it under this name.
+                    .args(if minor >= 7 { &["--invalidation-mode", "unchecked-hash"][..] } else { &[] })
+                    .arg(&root)
+                    .env_clear()
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status();
+                if compiled.is_ok_and(|status| status.success()) {
+                    let _ = fs::write(done, "");
+                }
+            }
+        }));
+    }
+}
+
+/// A number made from names and bytes. FNV-1a: all that is asked of it is to differ between builds.
+fn contents_number() -> u64 {
+    let bytes = launch::FILES.iter().flat_map(|(name, bytes)| name.bytes().chain(bytes.iter().copied()));
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}

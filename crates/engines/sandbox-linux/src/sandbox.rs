@@ -1,0 +1,312 @@
+//! One sandbox, as the rooms hold it.
+//!
+//! ```text
+//! start ─ exec ─► runtime alive ─ asks for work ─► Ready ◄────────────────────────────┐
+//!                      │ error, exit, too late, out of memory                        │ answered
+//!                      ▼                                                              │
+//!                   reset: all processes killed, /tmp kept ─► Absent ─ run ─ INIT again, inside the run
+//! ```
+//!
+//! `run` looks at four things at once: the door's answer, init's words, the memory, the clock.
+
+use crate::client::Cell;
+use crate::control::Control;
+use crate::endings::{self, ExitStatus};
+use crate::logs::{Logs, Pipes};
+use crate::memory::{self, MemoryWatch};
+use crate::meter::Meter;
+use crate::net::EgressHandle;
+use crate::protocol::{Order, Word};
+use async_trait::async_trait;
+use lacewing_model::RequestId;
+use lacewing_runtime_api::{Door, GuestAnswer, GuestReady};
+use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, Sandbox, SandboxError, Work};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+use tokio::net::UnixStream;
+
+/// How long init may take to kill and reap all processes.
+const RESET_MAX: Duration = Duration::from_secs(5);
+/// After the runtime has ended: how long its last bytes may take through the door.
+const LAST_WORD_MAX: Duration = Duration::from_millis(20);
+
+/// How the runtime is started in it, each time.
+pub(crate) struct Launch {
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// True: it gets a stream to the door and a pipe for log frames.
+    pub(crate) own_door: bool,
+    /// False: there is no bootstrap to execute.
+    pub(crate) possible: bool,
+}
+
+/// A sandbox of the Linux driver. The fields are dropped in this order: the way out and the logs first.
+pub(crate) struct LinuxSandbox {
+    pub(crate) control: Control,
+    pub(crate) door: Door,
+    /// Held for their drop.
+    pub(crate) _egress: Option<EgressHandle>,
+    pub(crate) logs: Logs,
+    pub(crate) meter: Meter,
+    pub(crate) memory: MemoryWatch,
+    pub(crate) memory_bytes: u64,
+    pub(crate) response_bytes_max: u64,
+    pub(crate) tmp: Option<OwnedFd>,
+    pub(crate) launch: Launch,
+    /// True while a runtime process lives that has asked for work.
+    pub(crate) alive: bool,
+    pub(crate) oom_kills: u64,
+    /// Held for its drop, the end of the sandbox.
+    pub(crate) _cell: Cell,
+}
+
+/// What came first.
+enum Event<T> {
+    Guest(T),
+    /// The runtime ended, or could not be started.
+    Gone(FunctionError),
+    OutOfMemory,
+    Late,
+}
+
+impl LinuxSandbox {
+    /// Starts a runtime process and sees it through INIT until `deadline`. `id` is the invocation in which it
+    /// happens, if it does in one.
+    ///
+    /// # Errors
+    /// The sandbox broke.
+    pub(crate) async fn init(&mut self, id: Option<RequestId>, deadline: Instant) -> Result<InitReport, SandboxError> {
+        let began = Instant::now();
+        if !self.launch.possible {
+            return Ok(failed(began, endings::no_bootstrap(id)));
+        }
+        self.door.expect_runtime();
+        self.exec().await.map_err(broke("start the runtime"))?;
+        let Self { door, control, memory, meter, tmp, launch, .. } = self;
+        let guest = async { door.ready().await };
+        let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
+        let event = watched.until(guest, id, deadline).await?;
+        let duration = began.elapsed();
+        let ending = match event {
+            Event::Guest(GuestReady::Asked) => {
+                self.alive = true;
+                return Ok(InitReport { duration, ending: InitEnding::Ready });
+            }
+            Event::Guest(GuestReady::InitError(error)) => InitEnding::Failed(endings::reported(error)),
+            Event::Gone(error) => InitEnding::Failed(error),
+            Event::OutOfMemory => InitEnding::Failed(endings::out_of_memory(id)),
+            Event::Late => InitEnding::TimedOut,
+        };
+        self.reset().await?;
+        Ok(InitReport { duration, ending })
+    }
+
+    /// The first sign of life of our own bootstrap, since `began`.
+    pub(crate) fn boot_time(&self, began: Instant) -> Option<Duration> {
+        self.door.first_sign().map(|sign| sign.saturating_duration_since(began))
+    }
+
+    async fn exec(&mut self) -> io::Result<()> {
+        let (out, out_inside) = pipe()?;
+        let (err, err_inside) = pipe()?;
+        let mut inside = vec![out_inside, err_inside];
+        let mut frames = None;
+        if self.launch.own_door {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            self.door.serve_unix(UnixStream::from_std(ours)?);
+            let (read, write) = pipe()?;
+            frames = Some(read);
+            inside.push(theirs.into());
+            inside.push(write);
+        }
+        self.logs.follow(Pipes { out, err, frames })?;
+        let bytes = |texts: &mut dyn Iterator<Item = String>| texts.map(String::into_bytes).collect();
+        let order = Order::Exec {
+            argv: bytes(&mut self.launch.argv.iter().cloned()),
+            env: bytes(&mut self.launch.env.iter().map(|(key, value)| format!("{key}={value}"))),
+        };
+        let fds: Vec<BorrowedFd<'_>> = inside.iter().map(AsFd::as_fd).collect();
+        self.control.order(&order, &fds).await
+    }
+
+    /// Ends every process of the function; the sandbox and its `/tmp` stay.
+    async fn reset(&mut self) -> Result<(), SandboxError> {
+        self.alive = false;
+        self.control.order(&Order::Reset, &[]).await.map_err(broke("reset"))?;
+        let is_reset = async {
+            loop {
+                match self.control.word().await? {
+                    Some((Word::IsReset, _)) => return Ok(()),
+                    Some(_) => {}
+                    None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+                }
+            }
+        };
+        match tokio::time::timeout(RESET_MAX, is_reset).await {
+            Ok(result) => result.map_err(broke("reset"))?,
+            Err(_) => return Err(SandboxError("its processes do not die".to_owned())),
+        }
+        self.logs.drain();
+        self.logs.let_go();
+        self.oom_kills = self.meter.oom_kills();
+        Ok(())
+    }
+
+    /// True when the runtime that had asked for work has ended since.
+    fn has_ended_meanwhile(&mut self) -> Result<bool, SandboxError> {
+        let mut ended = false;
+        while let Some(word) = self.control.word_now().map_err(broke("hear init"))? {
+            ended |= matches!(word, Word::Ended { .. });
+        }
+        Ok(ended)
+    }
+
+    fn peak_bytes(&self) -> u64 {
+        let tmp = memory::tmp_bytes(self.tmp.as_ref());
+        self.meter.peak_bytes().saturating_sub(tmp).min(self.memory_bytes)
+    }
+}
+
+#[async_trait]
+impl Sandbox for LinuxSandbox {
+    async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError> {
+        let began = Instant::now();
+        let cpu = self.meter.cpu();
+        let id = Some(work.request_id);
+        self.logs.tag(id);
+        if self.alive && self.has_ended_meanwhile()? {
+            self.reset().await?;
+        }
+        let mut init = None;
+        let mut handed = began;
+        let mut event = None;
+        if !self.alive {
+            let report = self.init(id, deadline).await?;
+            handed = Instant::now();
+            event = match &report.ending {
+                InitEnding::Ready => None,
+                InitEnding::Failed(error) => Some(Ending::Failed(error.clone())),
+                InitEnding::TimedOut => Some(Ending::Failed(endings::timed_out(id, work.timeout))),
+            };
+            init = Some(report);
+        }
+        let mut usable = true;
+        let mut out_of_memory = false;
+        let mut duration = Duration::ZERO;
+        let ending = match event {
+            Some(ending) => ending,
+            None => {
+                let Self { door, control, memory, meter, tmp, launch, .. } = self;
+                let guest = async { door.invoke(&work).await };
+                let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
+                let event = watched.until(guest, id, deadline).await?;
+                duration = handed.elapsed();
+                out_of_memory = matches!(event, Event::OutOfMemory);
+                let (ending, goes_on) = match event {
+                    Event::Guest(GuestAnswer::Response(bytes)) => (Ending::Answer(bytes), true),
+                    Event::Guest(GuestAnswer::TooLarge) => {
+                        (Ending::Failed(endings::too_large(self.response_bytes_max)), true)
+                    }
+                    Event::Guest(GuestAnswer::Error(error)) => (Ending::Failed(endings::reported(error)), true),
+                    Event::Gone(error) => (Ending::Failed(error), false),
+                    Event::OutOfMemory => (Ending::Failed(endings::out_of_memory(id)), false),
+                    Event::Late => (Ending::Failed(endings::timed_out(id, work.timeout)), false),
+                };
+                if !goes_on {
+                    usable = self.reset().await.is_ok();
+                }
+                ending
+            }
+        };
+        self.logs.drain();
+        if matches!(&ending, Ending::Failed(error) if error.timed_out) {
+            // What is told and billed is the limit, not how long the stopping took.
+            let before = init.as_ref().map_or(Duration::ZERO, |init| init.duration);
+            duration = work.timeout.saturating_sub(before);
+        }
+        let memory_peak_bytes = if out_of_memory { self.memory_bytes } else { self.peak_bytes() };
+        let cpu = self.meter.cpu().saturating_sub(cpu);
+        self.logs.tag(None);
+        Ok(Outcome { ending, duration, init, memory_peak_bytes, cpu, usable })
+    }
+}
+
+/// What is watched besides the guest's own words.
+struct Watched<'a> {
+    control: &'a Control,
+    memory: &'a mut MemoryWatch,
+    meter: &'a Meter,
+    tmp: &'a mut Option<OwnedFd>,
+    launch: &'a Launch,
+    oom_kills: u64,
+}
+
+impl Watched<'_> {
+    /// The guest's word, or what came before it.
+    async fn until<T>(
+        self,
+        guest: impl Future<Output = T>,
+        id: Option<RequestId>,
+        deadline: Instant,
+    ) -> Result<Event<T>, SandboxError> {
+        let mut guest = std::pin::pin!(guest);
+        let mut late = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
+        loop {
+            let word = {
+                let exceeded = self.memory.exceeded(self.meter, self.tmp.as_ref());
+                tokio::select! {
+                    biased;
+                    said = &mut guest => return Ok(Event::Guest(said)),
+                    word = self.control.word() => word,
+                    () = &mut late => return Ok(Event::Late),
+                    () = exceeded => return Ok(Event::OutOfMemory),
+                }
+            };
+            let gone = match word.map_err(broke("hear init"))? {
+                Some((Word::Sealed, fds)) => {
+                    *self.tmp = fds.into_iter().next();
+                    continue;
+                }
+                Some((Word::ExecFailed { errno }, _)) => {
+                    let program = self.launch.argv.first().map_or("", String::as_str);
+                    return Ok(Event::Gone(endings::not_executable(id, program, errno)));
+                }
+                Some((Word::SealFailed { step, errno }, _)) => return Err(seal_failed(step, errno)),
+                Some((Word::Ended { status }, _)) => ExitStatus(status),
+                Some((Word::IsReset, _)) => continue,
+                // Init is gone, and everything with it: the kernel chose it, or the spawner ended.
+                None if self.meter.oom_kills() > self.oom_kills => return Ok(Event::OutOfMemory),
+                None => return Err(SandboxError("its init ended".to_owned())),
+            };
+            if gone.is_killed() && self.meter.oom_kills() > self.oom_kills {
+                return Ok(Event::OutOfMemory);
+            }
+            // It may have answered just before: what it wrote is on its way.
+            return match tokio::time::timeout(LAST_WORD_MAX, &mut guest).await {
+                Ok(said) => Ok(Event::Guest(said)),
+                Err(_) => Ok(Event::Gone(endings::exited(id, gone))),
+            };
+        }
+    }
+}
+
+fn failed(began: Instant, error: FunctionError) -> InitReport {
+    InitReport { duration: began.elapsed(), ending: InitEnding::Failed(error) }
+}
+
+fn broke(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
+    move |error| SandboxError(format!("cannot {step}: {error}"))
+}
+
+/// Sealing stopped at a step.
+pub(crate) fn seal_failed(step: u8, errno: i32) -> SandboxError {
+    let name = crate::init::STEPS.get(usize::from(step)).copied().unwrap_or("an unknown step");
+    SandboxError(format!("init cannot {name}: {}", io::Error::from_raw_os_error(errno)))
+}
+
+/// A pipe: what we read from, and what the function writes to.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}

@@ -1,0 +1,141 @@
+//! The spawner: the small, single-threaded, privileged process that makes sandboxes and takes them back.
+//!
+//! ```text
+//! server ─ Setup ─► spawner: namespaces A and T, cgroups ─ Ready ─►
+//! Prepare ─► born, mapped, in its cgroups ─ Prepared ─►   (meanwhile the child seals itself)
+//! Assign ──► code mounted, limits set ───── Assigned ─►
+//! End ─────► killed ┄ reaped, cgroups removed ┄ Ended ─►  (other requests are served in between)
+//! the server is gone ─► all sandboxes are ended, then this process
+//! ```
+//!
+//! It is a process of its own because forks are cheap in a small one, because a fork needs a single thread, and
+//! because the server can then do without privileges. It reads only what the server wrote, never a guest's byte.
+
+mod assign;
+mod end;
+mod netpool;
+mod prepare;
+mod setup;
+
+use crate::cgroup::Group;
+use crate::packet;
+use crate::protocol::{Fault, Report, Request};
+use crate::sys;
+use end::Ending;
+use netpool::NetPool;
+use setup::Ground;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::process::ExitCode;
+
+/// Where the server's socket is handed over.
+pub(crate) const SERVER_FD: i32 = 3;
+/// Quiet time before stock is made: what comes right after a request should not wait for it.
+const QUIET_MS: i32 = 2;
+/// Pause before a cgroup that was busy is tried again.
+const RETRY_MS: i32 = 1;
+
+/// A sandbox as the spawner knows it.
+pub(crate) struct Cell {
+    pid: i32,
+    pidfd: OwnedFd,
+    group: Group,
+    slot: u32,
+    tmp_bytes: u64,
+}
+
+struct Spawner {
+    server: OwnedFd,
+    ground: Ground,
+    nets: NetPool,
+    cells: HashMap<u64, Cell>,
+    ending: Vec<Ending>,
+    /// Bit `n` is set while slot `n` is taken: its uid is in use.
+    slots: prepare::Slots,
+}
+
+/// What the hidden subcommand runs: serves the server at descriptor 3 until it is gone.
+#[must_use]
+pub fn spawner_main() -> ExitCode {
+    // SAFETY: the server starts this process with its socket at this number; nobody else here knows of it.
+    #[allow(unsafe_code)]
+    let server = unsafe { OwnedFd::from_raw_fd(SERVER_FD) };
+    if rustix::io::fcntl_setfd(&server, rustix::io::FdFlags::CLOEXEC).is_err() {
+        tracing::error!("the spawner is started by the server, not by hand");
+        return ExitCode::from(2);
+    }
+    match serve(server) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the spawner ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(server: OwnedFd) -> io::Result<()> {
+    let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
+    let Some((length, _)) = packet::receive(server.as_fd(), &mut buffer)? else { return Ok(()) };
+    let setup = serde_json::from_slice(&buffer[..length])?;
+    let (ground, standing, nets) = match setup::stand(setup) {
+        Ok(stood) => stood,
+        Err(fault) => {
+            report(server.as_fd(), &failed(0, &fault), &[])?;
+            return Ok(());
+        }
+    };
+    report(server.as_fd(), &Report::Ready(standing), &[])?;
+    let slots = prepare::Slots::default();
+    let mut spawner = Spawner { server, ground, nets, cells: HashMap::new(), ending: Vec::new(), slots };
+    let result = spawner.run(&mut buffer);
+    spawner.end_all();
+    result
+}
+
+impl Spawner {
+    fn run(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        loop {
+            let timeout = if self.ending.iter().any(Ending::is_reaped) {
+                RETRY_MS
+            } else if self.nets.is_low() {
+                QUIET_MS
+            } else {
+                -1
+            };
+            let mut ready = Vec::with_capacity(1 + self.ending.len());
+            ready.push(sys::readable(self.server.as_fd()));
+            ready.extend(self.ending.iter().filter_map(Ending::pollfd));
+            let any = sys::poll(&mut ready, timeout)?;
+            if ready[0].revents != 0 {
+                let Some((length, _)) = packet::receive(self.server.as_fd(), buffer)? else { return Ok(()) };
+                self.answer(serde_json::from_slice(&buffer[..length])?)?;
+            } else if !any && !self.ending.iter().any(Ending::is_reaped) {
+                self.nets.make_one();
+            }
+            self.finish_endings()?;
+        }
+    }
+
+    fn answer(&mut self, request: Request) -> io::Result<()> {
+        let (id, result) = match request {
+            Request::Prepare { id, egress, tmp_bytes } => (id, self.prepare(id, egress, tmp_bytes)),
+            Request::Assign { id, mounts, bounds } => (id, self.assign(id, &mounts, &bounds)),
+            Request::End { id } => return self.begin_end(id),
+        };
+        if let Err(fault) = result {
+            self.begin_end_of_failed(id);
+            report(self.server.as_fd(), &failed(id, &fault), &[])?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(id: u64, fault: &Fault) -> Report {
+    Report::Failed { id, step: fault.step.clone(), errno: fault.errno() }
+}
+
+/// Sends one report. The socket is blocking: a server that does not read stops the spawner, not its memory.
+fn report(server: BorrowedFd<'_>, report: &Report, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    packet::send(server, &serde_json::to_vec(report)?, fds)
+}

@@ -1,0 +1,131 @@
+//! PREPARE: a sandbox is born and will seal itself; it knows no function yet.
+
+use super::{Cell, Spawner, report};
+use crate::init::{self, Birth};
+use crate::protocol::{At, Fault, Report};
+use crate::root::{INSIDE_GID, INSIDE_UID};
+use crate::{packet, sys};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Sandboxes of one instance at once: each has a uid of its own.
+const SLOTS_MAX: u32 = 60_000;
+
+/// Everything of its own but the cgroup namespace, which is entered once the cgroup is.
+const NAMESPACES: libc::c_int =
+    libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
+/// Numbers in use and numbers given back. A number given back is used again last, so that a uid rests.
+#[derive(Default)]
+pub(super) struct Slots {
+    free: std::collections::VecDeque<u32>,
+    taken: BTreeSet<u32>,
+    next: u32,
+}
+
+impl Slots {
+    fn take(&mut self) -> Option<u32> {
+        let slot = if self.next < SLOTS_MAX {
+            self.next += 1;
+            self.next - 1
+        } else {
+            self.free.pop_front()?
+        };
+        self.taken.insert(slot);
+        Some(slot)
+    }
+
+    /// Gives a number back.
+    pub(super) fn give_back(&mut self, slot: u32) {
+        if self.taken.remove(&slot) {
+            self.free.push_back(slot);
+        }
+    }
+}
+
+impl Spawner {
+    /// Makes the sandbox and reports it with its descriptors.
+    ///
+    /// # Errors
+    /// The step that failed. What was made is in `cells` or undone.
+    pub(super) fn prepare(&mut self, id: u64, egress: bool, tmp_bytes: u64) -> Result<(), Fault> {
+        let net = self.nets.take(egress)?;
+        let (server_end, init_end) = sys::packet_pair().at("make a control socket")?;
+        let group = self.ground.layout.make(&self.ground.instance, id)?;
+        let slot = match self.slots.take() {
+            Some(slot) => slot,
+            None => {
+                let _ = group.remove();
+                return Err(std::io::Error::from_raw_os_error(libc::EAGAIN)).at("find a free uid");
+            }
+        };
+        let birth = Birth { tmp_bytes, privileged: self.ground.privileged, landlock: self.ground.landlock };
+        let birthplace = group.birthplace();
+        let born = birthplace
+            .at("open the cgroup")
+            .and_then(|place| self.give_birth(net.ns.as_fd(), place.as_ref().map(AsFd::as_fd), init_end, &birth));
+        let (pid, pidfd) = match born {
+            Ok(born) => born,
+            Err(fault) => {
+                let _ = group.remove();
+                self.slots.give_back(slot);
+                return Err(fault);
+            }
+        };
+        let name = group.name().to_owned();
+        let cell = self.cells.entry(id).insert_entry(Cell { pid, pidfd, group, slot, tmp_bytes });
+        let cell = cell.get();
+        cell.group.enter(pid)?;
+        write_maps(pid, slot, self.ground.uid_base, self.ground.privileged)?;
+        packet::send(server_end.as_fd(), &[0], &[]).at("wake init")?;
+        let mut fds: Vec<BorrowedFd<'_>> = vec![server_end.as_fd(), net.door.as_fd()];
+        if let Some(egress) = &net.egress {
+            fds.extend([egress.tcp.as_fd(), egress.dns.as_fd(), egress.dns_tcp.as_fd()]);
+        }
+        let made = Report::Prepared { id, cgroup: name, egress: net.egress.is_some() };
+        report(self.server.as_fd(), &made, &fds).at("report")
+    }
+
+    /// Clones init into the template's mounts and its own network, and comes back.
+    fn give_birth(
+        &self,
+        net: BorrowedFd<'_>,
+        birthplace: Option<BorrowedFd<'_>>,
+        init_end: OwnedFd,
+        birth: &Birth,
+    ) -> Result<(i32, OwnedFd), Fault> {
+        let ground = &self.ground;
+        sys::setns(ground.template.as_fd(), libc::CLONE_NEWNS).at("enter the template")?;
+        // A child in a new user namespace may not enter a network namespace of ours: it must be born in it.
+        let entered = sys::setns(net, libc::CLONE_NEWNET).at("enter the network namespace");
+        let born = entered.and_then(|()| {
+            // SAFETY: the spawner has one thread.
+            #[allow(unsafe_code)]
+            unsafe { sys::clone_into(NAMESPACES, birthplace) }.at("clone")
+        });
+        if let Ok(None) = born {
+            init::run(init_end, birth);
+        }
+        // Away from home nothing works any more: better no spawner than one in a guest's namespace.
+        for (home, kind) in [(&ground.home_mounts, libc::CLONE_NEWNS), (&ground.home_net, libc::CLONE_NEWNET)] {
+            if sys::setns(home.as_fd(), kind).is_err() {
+                std::process::abort();
+            }
+        }
+        match born? {
+            Some(born) => Ok(born),
+            None => unreachable!("the child never returns from init"),
+        }
+    }
+}
+
+fn write_maps(pid: i32, slot: u32, base: u32, privileged: bool) -> Result<(), Fault> {
+    let host = if privileged { base + slot } else { 0 };
+    let write = |file: &str, text: String| fs::write(format!("/proc/{pid}/{file}"), text).at(&format!("write {file}"));
+    if !privileged {
+        write("setgroups", "deny".to_owned())?;
+    }
+    write("uid_map", format!("{INSIDE_UID} {host} 1"))?;
+    write("gid_map", format!("{INSIDE_GID} {host} 1"))
+}

@@ -1,0 +1,200 @@
+//! What the tests of real sandboxes share: a driver in a folder of its own, functions, and a sink that keeps lines.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use lacewing_model::{
+    Architecture, Egress, EphemeralMib, FunctionConfig, Limits, LogFormat, LoggingConfig, MemoryMib, RequestId,
+    RevisionId, SandboxId, Timeout, Timestamp, TracingMode, Version, VersionNumber,
+};
+use lacewing_sandbox::{
+    ApiPassage, ApiRequest, ApiResponse, Credentials, LogLine, LogSink, Outcome, SandboxDriver, StartSpec, Started,
+    Work, lambda_environment,
+};
+use lacewing_sandbox_linux::{InterpreterOptions, IsolationRequirement, LinuxDriver, LinuxOptions, PendingDriver};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+/// False, with a word about it, where sandboxes of full strength cannot be made.
+pub fn can_test() -> bool {
+    let root =
+        fs::metadata("/proc/self").map(|about| std::os::unix::fs::MetadataExt::uid(&about) == 0).unwrap_or(false);
+    if !root {
+        eprintln!("skipped: making sandboxes needs root here");
+    }
+    root
+}
+
+pub fn options(data_dir: &Path) -> LinuxOptions {
+    LinuxOptions {
+        data_dir: data_dir.to_path_buf(),
+        spawner: vec![env!("CARGO_BIN_EXE_lacewing-spawner").into()],
+        interpreters: InterpreterOptions::default(),
+        limits: Limits::default(),
+        require: IsolationRequirement::Any,
+        hard_cpu_quota: false,
+    }
+}
+
+/// A driver, its folder, and where functions lie.
+pub struct House {
+    pub folder: tempfile::TempDir,
+    pub driver: Arc<LinuxDriver>,
+}
+
+impl House {
+    /// Must be called inside tokio.
+    pub fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pending: PendingDriver = LinuxDriver::launch(options(folder.path())).unwrap();
+        Self { driver: pending.attach().unwrap(), folder }
+    }
+
+    /// A function whose `bootstrap` is `script`.
+    pub fn function(&self, name: &str, script: &str) -> Function {
+        let code = self.folder.path().join("code").join(name);
+        fs::create_dir_all(&code).unwrap();
+        write_executable(&code.join("bootstrap"), script.as_bytes());
+        Function { version: version(name, "provided.al2023"), code }
+    }
+
+    /// A function in Python or Node.
+    pub fn managed(&self, name: &str, runtime: &str, file: &str, text: &str) -> Function {
+        let code = self.folder.path().join("code").join(name);
+        fs::create_dir_all(&code).unwrap();
+        fs::write(code.join(file), text).unwrap();
+        Function { version: version(name, runtime), code }
+    }
+
+    pub async fn start(&self, function: &Function, lines: &Lines) -> Started {
+        self.driver.start(function.spec(lines)).await.unwrap()
+    }
+}
+
+pub fn write_executable(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[derive(Clone)]
+pub struct Function {
+    pub version: Version,
+    pub code: PathBuf,
+}
+
+impl Function {
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.version.config.memory = MemoryMib::new(mib).unwrap();
+        self
+    }
+
+    pub fn spec(&self, lines: &Lines) -> StartSpec {
+        let id = SandboxId::random();
+        let credentials =
+            Credentials { access_key_id: "A".into(), secret_access_key: "S".into(), session_token: "T".into() };
+        StartSpec {
+            id,
+            version: Arc::new(self.version.clone()),
+            code_dir: self.code.clone(),
+            environment: lambda_environment(&self.version, id, Timestamp(0), &credentials),
+            init_max: Duration::from_secs(10),
+            logs: Arc::new(lines.clone()),
+            api: Arc::new(NoApi),
+        }
+    }
+}
+
+fn version(name: &str, runtime: &str) -> Version {
+    Version {
+        account: "000000000000".parse().unwrap(),
+        region: "us-east-1".parse().unwrap(),
+        name: name.parse().unwrap(),
+        number: VersionNumber::Latest,
+        config: FunctionConfig {
+            runtime: runtime.parse().unwrap(),
+            handler: "app.handler".parse().unwrap(),
+            role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+            description: String::new(),
+            timeout: Timeout::default(),
+            memory: MemoryMib::default(),
+            ephemeral: EphemeralMib::default(),
+            environment: BTreeMap::new(),
+            architecture: Architecture::X86,
+            logging: LoggingConfig {
+                format: LogFormat::Text,
+                application_level: None,
+                system_level: None,
+                group: "/aws/lambda/f".into(),
+            },
+            tracing: TracingMode::PassThrough,
+            egress: Egress::Internet,
+        },
+        code_sha256: "A".repeat(44).parse().unwrap(),
+        code_bytes: 1,
+        revision: RevisionId::random(),
+        generation: RevisionId::random(),
+        last_modified: Timestamp(0),
+    }
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+pub struct Lines(pub Arc<Mutex<Vec<LogLine>>>);
+
+impl Lines {
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+}
+
+impl LogSink for Lines {
+    fn write(&self, line: LogLine) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+struct NoApi;
+
+impl ApiPassage for NoApi {
+    fn call(&self, _: ApiRequest) -> Pin<Box<dyn Future<Output = ApiResponse> + Send>> {
+        Box::pin(async { ApiResponse { status: 501, headers: vec![], body: "{}".into() } })
+    }
+}
+
+/// Runs one invocation with a timeout.
+pub async fn run(started: &mut Started, function: &Function, payload: &str, timeout: Duration) -> Outcome {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let work = Work {
+        request_id: RequestId::random(),
+        invoked_arn: function.version.arn(),
+        deadline: Timestamp((now + timeout).as_millis() as u64),
+        timeout,
+        payload: payload.to_owned().into(),
+        trace_id: "Root=1-00000000-000000000000000000000000".into(),
+        client_context: None,
+    };
+    started.sandbox.run(work, Instant::now() + timeout).await.unwrap()
+}
+
+/// A Runtime API client as small as can be, with `handle(event)` to be defined before it.
+pub fn python_bootstrap(handle: &str) -> String {
+    format!(
+        r#"#!/usr/bin/python3 -SE
+import os, sys
+{handle}
+from http.client import HTTPConnection
+api = HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+root = "/2018-06-01/runtime/"
+while True:
+    api.request("GET", root + "invocation/next")
+    answer = api.getresponse()
+    event = answer.read()
+    id = answer.getheader("Lambda-Runtime-Aws-Request-Id")
+    api.request("POST", root + "invocation/" + id + "/response", handle(event))
+    api.getresponse().read()
+"#
+    )
+}
