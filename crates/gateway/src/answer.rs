@@ -10,7 +10,6 @@ use http::HeaderMap;
 use http::request::Parts;
 use lacewing_access::{BodyHash, RequestHead};
 use lacewing_lambda_api::{ApiError, ErrorCode, Operation, Protocol, Route};
-use lacewing_model::RequestId;
 
 /// Bodies above this are hashed, and code in them decoded, off the threads that serve.
 pub(crate) const HEAVY_BYTES: usize = 128 << 10;
@@ -18,11 +17,10 @@ pub(crate) const HEAVY_BYTES: usize = 128 << 10;
 impl Gateway {
     /// Answers one request; never fails.
     pub(crate) async fn answer(&self, parts: Parts, mut body: Payload) -> Reply {
-        let id = RequestId::random();
         let aim = Aim::of(&parts);
         if aim == Aim::House("health") {
             body.linger();
-            return reply::mark(crate::house::health(), id);
+            return reply::mark(crate::house::health());
         }
         let result = self.verified(&parts, &aim, &mut body).await;
         let reply = result.unwrap_or_else(|error| {
@@ -32,7 +30,7 @@ impl Gateway {
             }
             reply::error(&error, aim.protocol())
         });
-        reply::mark(reply, id)
+        reply::mark(reply)
     }
 
     async fn verified(&self, parts: &Parts, aim: &Aim<'_>, body: &mut Payload) -> Result<Reply, ApiError> {
@@ -86,7 +84,8 @@ impl Gateway {
             Operation::GetAccountSettings => self.get_account_settings(asked),
             other => Err(ApiError::not_implemented(
                 &format!("lambda:{}", other.name()),
-                "See the README for the operations that are there.",
+                "There are CreateFunction, GetFunction, GetFunctionConfiguration, ListFunctions, UpdateFunctionCode, \
+                 UpdateFunctionConfiguration, DeleteFunction, Invoke and GetAccountSettings.",
             )),
         }
         .inspect(|reply| debug_assert!(route.operation == Operation::Invoke || reply.status() == status))

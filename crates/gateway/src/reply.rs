@@ -63,10 +63,10 @@ pub(crate) fn set(reply: &mut Reply, name: HeaderName, value: impl TryInto<Heade
     }
 }
 
-/// Marks the reply with its request's id, unless it already bears the invocation's.
-pub(crate) fn mark(mut reply: Reply, id: RequestId) -> Reply {
+/// Marks the reply with an id of its request, unless it already bears the invocation's.
+pub(crate) fn mark(mut reply: Reply) -> Reply {
     if !reply.headers().contains_key(REQUEST_ID) {
-        set(&mut reply, REQUEST_ID, id.to_string());
+        set(&mut reply, REQUEST_ID, RequestId::random().to_string());
     }
     reply
 }

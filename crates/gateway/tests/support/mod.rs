@@ -60,17 +60,20 @@ impl Got {
 
 impl House {
     pub async fn new() -> Self {
+        Self::with(FakeDriver::open()).await
+    }
+
+    pub async fn with(driver: Arc<FakeDriver>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut house = Self::at(dir.path()).await;
+        let mut house = Self::at(dir.path(), driver).await;
         house._dir = Some(dir);
         house
     }
 
-    pub async fn at(dir: &Path) -> Self {
+    async fn at(dir: &Path, driver: Arc<FakeDriver>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let limits = Limits::default();
         let account: AccountId = ACCOUNT.parse().unwrap();
-        let driver = FakeDriver::open();
         let judge = Arc::clone(&driver);
         let catalog = Catalog::open(CatalogOptions {
             store: Store::open(&dir.join("lacewing.db")).unwrap(),
