@@ -59,10 +59,16 @@ pub struct Scaling {
     pub keep_alive_seconds: u64,
     /// Invocations in flight of the whole account; default 1,000.
     pub account_concurrency: u32,
-    /// Memory for all sandboxes together, in MiB; default three quarters of the machine's.
+    /// Memory for all sandboxes together, counted as their functions were given it, in MiB; default three
+    /// quarters of the machine's times `memory_overcommit`.
     pub memory_mib: Option<u64>,
+    /// How many times the machine's memory may be promised, because functions hold a part of what they are
+    /// given; default 4.
+    pub memory_overcommit: u32,
     /// Starts under way at once; default four for each processor.
     pub starts_at_once: Option<usize>,
+    /// Seconds that a stopping node waits for running calls; default 900, the longest a function runs.
+    pub drain_seconds: u64,
     /// `share`: a function may use idle processors; `quota`: never more than its memory grants.
     pub cpu: Cpu,
 }
@@ -84,7 +90,9 @@ impl Default for Scaling {
             keep_alive_seconds: 600,
             account_concurrency: 1_000,
             memory_mib: None,
+            memory_overcommit: 4,
             starts_at_once: None,
+            drain_seconds: 900,
             cpu: Cpu::Share,
         }
     }

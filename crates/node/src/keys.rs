@@ -1,0 +1,77 @@
+//! The data dir's own root key: made at the first start, read by `lacewing env`.
+
+use crate::NodeError;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const FILE: &str = "root-key";
+/// A key file holds one line; anything longer is not ours.
+const FILE_BYTES_MAX: u64 = 512;
+
+/// The key of `data_dir` as `(id, secret)`, made where there is none. The file is readable by its owner only.
+pub(crate) fn root_key(data_dir: &Path) -> Result<(String, String), NodeError> {
+    let path = data_dir.join(FILE);
+    if path.exists() {
+        return read_root_key(data_dir);
+    }
+    let (id, secret) = (random_id(), random_secret());
+    let failed = |error| NodeError(format!("{}: {error}; is the data dir writable?", path.display()));
+    // Written aside and renamed, so that a kill in between leaves no half of a key.
+    let aside = data_dir.join("root-key.new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).map_err(failed)?;
+    file.write_all(format!("{id}:{secret}\n").as_bytes()).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    fs::rename(&aside, &path).map_err(failed)?;
+    Ok((id, secret))
+}
+
+/// The key of `data_dir` as `(id, secret)`.
+///
+/// # Errors
+/// [`NodeError`] where no server has ever started on this data dir, or the file is not ours.
+pub fn read_root_key(data_dir: &Path) -> Result<(String, String), NodeError> {
+    let path = data_dir.join(FILE);
+    let hint = "start `lacewing serve` on this data dir once, or name another with --data-dir";
+    let failed = |why: String| NodeError(format!("{}: {why}; {hint}", path.display()));
+    let length = fs::metadata(&path).map_err(|error| failed(error.to_string()))?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(failed(format!("{length} bytes are no key")));
+    }
+    let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+    let pair = text.trim_end().split_once(':').ok_or_else(|| failed("it holds no ID:SECRET".into()))?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// `AKIA` and 16 of `[A-P]`, as AWS's ids look.
+fn random_id() -> String {
+    let bits = lacewing_model::RequestId::random().as_u128().to_le_bytes();
+    let letters = bits[..8].iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| char::from(b'A' + nibble));
+    std::iter::once("AKIA".to_owned()).chain(letters.map(String::from)).collect()
+}
+
+/// 64 hex digits: 244 random bits.
+fn random_secret() -> String {
+    let half = || lacewing_model::RequestId::random().as_u128();
+    format!("{:032x}{:032x}", half(), half())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_data_dir_keeps_its_key_and_only_its_owner_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(read_root_key(dir.path()).is_err());
+        let key = root_key(dir.path()).unwrap();
+        assert_eq!(root_key(dir.path()).unwrap(), key);
+        assert_eq!((key.0.len(), key.1.len()), (20, 64));
+        let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

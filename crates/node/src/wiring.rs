@@ -1,0 +1,133 @@
+//! Engines into rooms, rooms into the gateway.
+
+use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, machine};
+use lacewing_access::{Access, AccessOptions, RootKey};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Store};
+use lacewing_gateway::{Gateway, GatewayParts};
+use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
+use lacewing_ledger::{Ledger, LedgerOptions};
+use lacewing_model::{Clock, Limits, SystemClock, Version};
+use lacewing_sandbox::{ApiPassage, ApiRequest, ApiResponse, SandboxDriver};
+use lacewing_sandbox_linux::{InterpreterOptions, IsolationRequirement, LinuxOptions};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+/// A node put together, not yet listening.
+pub(crate) struct Parts {
+    pub(crate) gateway: Gateway,
+    pub(crate) invoke: Invoke,
+    pub(crate) ledger: Ledger,
+}
+
+/// What the sandbox engine is started with.
+pub(crate) fn linux_options(options: &NodeOptions) -> LinuxOptions {
+    LinuxOptions {
+        data_dir: options.data_dir.clone(),
+        spawner: options.spawner.clone(),
+        interpreters: InterpreterOptions {
+            nearest: options.config.runtimes.nearest,
+            extra: options.config.runtimes.paths.clone(),
+        },
+        limits: limits(options),
+        require: match options.require_isolation {
+            RequireIsolation::Any => IsolationRequirement::Any,
+            RequireIsolation::Full => IsolationRequirement::Full,
+        },
+        hard_cpu_quota: options.config.scaling.cpu == Cpu::Quota,
+    }
+}
+
+fn limits(options: &NodeOptions) -> Limits {
+    Limits { account_concurrency_max: options.config.scaling.account_concurrency, ..Limits::default() }
+}
+
+/// Opens the state in the data dir and puts every room in its place.
+pub(crate) async fn wire(
+    options: &NodeOptions,
+    own_key: (String, String),
+    driver: Arc<dyn SandboxDriver>,
+) -> Result<Parts, NodeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let limits = limits(options);
+    let opening = |what: &str, error: String| {
+        NodeError(format!("{what} in {}: {error}; see `lacewing doctor`", options.data_dir.display()))
+    };
+    let store = Store::open(&options.data_dir.join("lacewing.db")).map_err(|e| opening("the store", e.to_string()))?;
+    let artifacts = Artifacts::open(&options.data_dir, &limits).map_err(|e| opening("the packages", e.to_string()))?;
+    let ledger = Ledger::open(LedgerOptions {
+        limits: limits.clone(),
+        ..LedgerOptions::new(options.data_dir.clone(), Arc::clone(&clock))
+    })
+    .map_err(|e| opening("the ledger", e.to_string()))?;
+    let judge = Arc::clone(&driver);
+    let catalog = Catalog::open(CatalogOptions {
+        store,
+        artifacts,
+        clock: Arc::clone(&clock),
+        can_run: Arc::new(move |version: &Version| judge.can_run(version).map_err(|error| error.to_string())),
+    })
+    .await
+    .map_err(|e| opening("the functions", e.to_string()))?;
+    let access = access(options, own_key);
+    let door = Arc::new(LatePassage::default());
+    let invoke = Invoke::new(InvokeParts {
+        catalog: catalog.clone(),
+        ledger: ledger.clone(),
+        driver: Arc::clone(&driver),
+        clock: Arc::clone(&clock),
+        limits: limits.clone(),
+        pool: machine::pool_limits(&options.config.scaling),
+        open_session: open_session(access.clone()),
+        api: Arc::clone(&door) as _,
+        start_phases: options.config.logs.start_phases,
+    });
+    let gateway = Gateway::new(GatewayParts {
+        access,
+        catalog,
+        invoke: invoke.clone(),
+        ledger: ledger.clone(),
+        account: options.account.clone(),
+        limits,
+        clock,
+    });
+    gateway.tell_machine(driver.isolation(), driver.interpreters());
+    door.open(gateway.clone());
+    Ok(Parts { gateway, invoke, ledger })
+}
+
+fn access(options: &NodeOptions, own_key: (String, String)) -> Access {
+    let pairs = std::iter::once(&own_key).chain(&options.root_keys);
+    Access::new(AccessOptions {
+        account: options.account.clone(),
+        strict_region: options.strict_region.then(|| options.region.clone()),
+        root_keys: pairs.map(|(id, secret)| RootKey { id: id.clone(), secret: secret.clone() }).collect(),
+    })
+}
+
+fn open_session(access: Access) -> OpenSession {
+    Arc::new(move |version| {
+        let session = access.open_session(&version.account, &version.config.role, &version.name);
+        (session.credentials.clone(), Box::new(session))
+    })
+}
+
+/// The way from sandboxes to the gateway, which is made after them.
+#[derive(Default)]
+struct LatePassage(OnceLock<Gateway>);
+
+impl LatePassage {
+    fn open(&self, gateway: Gateway) {
+        let _ = self.0.set(gateway);
+    }
+}
+
+impl ApiPassage for LatePassage {
+    fn call(&self, request: ApiRequest) -> Pin<Box<dyn Future<Output = ApiResponse> + Send>> {
+        match self.0.get() {
+            Some(gateway) => gateway.call(request),
+            // No sandbox lives before the gateway does.
+            None => Box::pin(async { ApiResponse { status: 503, headers: Vec::new(), body: bytes::Bytes::new() } }),
+        }
+    }
+}
