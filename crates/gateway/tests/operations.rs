@@ -8,6 +8,9 @@ use support::{House, ROLE, create_body, function, root, signed};
 
 const FUNCTIONS: &str = "/2015-03-31/functions";
 
+/// Method, target, headers and body.
+type Ask<'a> = (&'a str, String, &'a [(&'a str, &'a str)], &'a str);
+
 /// What changes from run to run, made still.
 fn still(mut value: Value) -> Value {
     if let Some(fields) = value.as_object_mut() {
@@ -125,7 +128,7 @@ async fn refusals_have_aws_shapes() {
     let tenant = [("x-amz-tenant-id", "t")];
     let foreign = "arn%3Aaws%3Alambda%3Aus-east-1%3A999999999999%3Afunction%3Af";
     let abroad = "arn%3Aaws%3Alambda%3Aeu-west-1%3A000000000000%3Afunction%3Af";
-    let asks: Vec<(&str, String, &[(&str, &str)], &str)> = vec![
+    let asks: Vec<Ask<'_>> = vec![
         ("POST", FUNCTIONS.into(), &[], &create),
         ("POST", FUNCTIONS.into(), &[], &publish),
         ("POST", FUNCTIONS.into(), &[], &role),
