@@ -218,7 +218,6 @@ def set_paths():
     if sys.prefix == "/usr":
         installed = ["/usr/local/lib/%s/dist-packages" % version, "/usr/lib/python3/dist-packages"]
     sys.path[:] = front + library + [entry for entry in installed if entry not in library and os.path.isdir(entry)]
-    sys.argv = [os.path.join(here, "bootstrap.py")]
 
 
 def add_builtins():

@@ -26,7 +26,10 @@ class _Rules:
     parse_constant = {"-Infinity": float("-inf"), "Infinity": float("inf"), "NaN": float("nan")}.__getitem__
 
 
-_scan = make_scanner(_Rules) if make_scanner else None
+try:
+    _scan = make_scanner(_Rules) if make_scanner else None
+except (AttributeError, TypeError):  # A newer Python that asks for other rules.
+    _scan = None
 
 
 def loads(data):

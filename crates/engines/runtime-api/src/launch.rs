@@ -1,6 +1,6 @@
 //! Our own bootstraps: what lies in `/var/runtime`, and how a runtime is started.
 
-use lacewing_model::Language;
+use lacewing_model::{Language, MemoryMib};
 
 /// How the runtime process of a language is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,16 +25,25 @@ pub const fn command(language: Language) -> LaunchCommand {
     }
 }
 
-const PYTHON: [&str; 6] = [
-    "/var/lang/bin/python3",
-    "-S",
-    "-s",
-    "-E",
-    "-c",
-    "import sys; sys.path.insert(0, '/var/runtime'); import lacewing_bootstrap; lacewing_bootstrap.main()",
-];
+/// The whole command line for a function of `memory`: V8 is told how much there is, so that it collects its
+/// garbage in time and does not grow until it is killed.
+#[must_use]
+pub fn argv(language: Language, memory: MemoryMib) -> Vec<String> {
+    let mut argv: Vec<String> = command(language).argv.iter().map(|&part| part.to_owned()).collect();
+    if let Language::Node(_) = language {
+        let mib = u64::from(memory.get());
+        // Nine tenths and one twentieth, as AWS starts it.
+        let heap =
+            [format!("--max-old-space-size={}", mib * 9 / 10), format!("--max-semi-space-size={}", (mib / 20).max(1))];
+        argv.splice(1..1, heap);
+    }
+    argv
+}
 
-const NODE: [&str; 2] = ["/var/lang/bin/node", "/var/runtime/lacewing_bootstrap.cjs"];
+// The script is the last argument: wrappers (`AWS_LAMBDA_EXEC_WRAPPER`) put options right before it.
+const PYTHON: [&str; 7] = ["/var/lang/bin/python3", "-S", "-s", "-E", "-X", "utf8", "/var/runtime/bootstrap.py"];
+
+const NODE: [&str; 3] = ["/var/lang/bin/node", "--max-http-header-size=81920", "/var/runtime/lacewing_bootstrap.cjs"];
 
 macro_rules! files {
     ($($folder:literal / $($name:literal),* ;)*) => {
@@ -44,6 +53,26 @@ macro_rules! files {
 
 /// Every file of `/var/runtime`: its path there, and its bytes.
 pub static FILES: &[(&str, &[u8])] = files! {
-    "python" / "lacewing_bootstrap.py", "lacewing_context.py", "lacewing_errors.py", "lacewing_json.py", "lacewing_logging.py";
+    "python" / "bootstrap.py", "lacewing_bootstrap.py", "lacewing_context.py", "lacewing_errors.py", "lacewing_json.py", "lacewing_logging.py";
     "node" / "lacewing_bootstrap.cjs", "lacewing_console.cjs", "lacewing_errors.cjs", "lacewing_handler.cjs", "lacewing_stream.cjs", "lacewing_tcp.cjs";
 };
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_comes_first_and_its_script_last() {
+        for (language, script) in
+            [(Language::Python(12), "bootstrap.py"), (Language::Node(22), "lacewing_bootstrap.cjs")]
+        {
+            let argv = argv(language, MemoryMib::new(128).unwrap());
+            assert!(argv[0].starts_with("/var/lang/bin/"));
+            assert_eq!(argv.last().unwrap(), &format!("/var/runtime/{script}"));
+            assert!(FILES.iter().any(|(name, _)| *name == script));
+        }
+        assert_eq!(argv(Language::Node(22), MemoryMib::new(128).unwrap())[1], "--max-old-space-size=115");
+        assert_eq!(argv(Language::Provided, MemoryMib::new(128).unwrap()), ["/var/task/bootstrap"]);
+    }
+}

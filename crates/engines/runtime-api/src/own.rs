@@ -228,3 +228,66 @@ fn error(head: &Head, body: Bytes) -> GuestError {
 fn slices(output: &VecDeque<Bytes>) -> [IoSlice<'_>; 4] {
     std::array::from_fn(|at| IoSlice::new(output.get(at).map_or(&[], |piece| piece)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::event::tests::work;
+    use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
+
+    /// What a guest that has lost its way may say.
+    fn saying() -> impl Strategy<Value = Vec<u8>> {
+        let call = prop_oneof![
+            Just("GET /2018-06-01/runtime/invocation/next"),
+            Just("POST /2018-06-01/runtime/invocation/ID/response"),
+            Just("POST /2018-06-01/runtime/invocation/ID/error"),
+            Just("POST /2018-06-01/runtime/init/error"),
+            Just("GET /2018-06-01/runtime/restore/next"),
+            Just("GET /2018-06-01/ping"),
+            Just("DELETE /"),
+        ];
+        prop_oneof![
+            4 => (call, 0..40_usize, 0..40_usize).prop_map(|(call, told, body)| {
+                let body = "b".repeat(body);
+                format!("{call} HTTP/1.1\r\nContent-Length: {told}\r\n\r\n{body}").into_bytes()
+            }),
+            1 => proptest::collection::vec(any::<u8>(), 0..60),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn whatever_a_guest_says_the_stream_ends_or_goes_on_within_its_bounds(
+            said in proptest::collection::vec(saying(), 1..12),
+            cut in 1..200_usize,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (ours, mut theirs) = UnixStream::pair().unwrap();
+                let (desk, mut own) = (Desk::default(), Own::new(ours));
+                let options = DoorOptions { response_bytes_max: 30, request_header_bytes_max: 256, ..DoorOptions::default() };
+                let work = work(b"1");
+                desk.hand_over(&work);
+                let id = work.request_id.to_string();
+                let said: Vec<u8> = said.concat();
+                let said = String::from_utf8_lossy(&said).replace("ID", &id).into_bytes();
+                for piece in said.chunks(cut) {
+                    theirs.write_all(piece).await.unwrap();
+                    if own.turn(&desk, &options).await.is_err() {
+                        break;
+                    }
+                    own.flush_now();
+                    assert!(own.output.len() <= WAITING_REPLIES_MAX + 2);
+                    assert!(own.input.capacity() <= 4 * INPUT_BYTES, "{}", own.input.capacity());
+                }
+                if let Some(GuestAnswer::Response(bytes)) = desk.take_answer() {
+                    assert!(bytes.len() <= 30);
+                }
+            });
+        }
+    }
+}
