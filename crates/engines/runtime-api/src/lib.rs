@@ -16,6 +16,7 @@ mod body;
 mod desk;
 mod door;
 mod event;
+mod heads;
 pub mod launch;
 mod own;
 mod parse;

@@ -7,6 +7,7 @@ use crate::answer::{GuestAnswer, GuestError, error_in_body, normalise_kind, stre
 use crate::body::{Collected, collect, drain};
 use crate::desk::Desk;
 use crate::door::DoorOptions;
+use crate::heads::{Counted, Heads};
 use crate::refusal::Refusal;
 use crate::route::{Route, route};
 use bytes::Bytes;
@@ -38,12 +39,13 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<Desk>,
     pub(crate) options: DoorOptions,
     pub(crate) api: Arc<dyn ApiPassage>,
+    heads: Heads,
     api_kib: Semaphore,
 }
 
 impl Shared {
     pub(crate) fn new(desk: Arc<Desk>, options: DoorOptions, api: Arc<dyn ApiPassage>) -> Self {
-        Self { desk, options, api, api_kib: Semaphore::new(API_KIB_IN_FLIGHT_MAX as usize) }
+        Self { desk, options, api, heads: Heads::default(), api_kib: Semaphore::new(API_KIB_IN_FLIGHT_MAX as usize) }
     }
 }
 
@@ -83,9 +85,14 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut process: watch::Recei
     // Small messages back and forth: waiting to fill a segment would cost 40 ms.
     let _ = stream.set_nodelay(true);
     let options = shared.options;
+    let share = shared.heads.connection();
+    let stream = Counted { stream, share: Arc::clone(&share) };
     let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(request, &shared).await) }
+        let (shared, share) = (Arc::clone(&shared), Arc::clone(&share));
+        async move {
+            let _serving = share.serve();
+            Ok::<_, Infallible>(answer(request, &shared).await)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .max_buf_size(options.request_header_bytes_max.max(8192))
