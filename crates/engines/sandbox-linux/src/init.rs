@@ -13,7 +13,8 @@
 
 use crate::protocol::{Order, Word};
 use crate::root::{INSIDE_GID, INSIDE_UID};
-use crate::{landlock, packet, seal, seccomp, sys};
+use crate::seccomp::Filter;
+use crate::{landlock, packet, seal, sys};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -49,16 +50,17 @@ pub(crate) const STEPS: [&str; 15] = [
 ];
 
 /// What init needs to know from birth.
-pub(crate) struct Birth {
+pub(crate) struct Birth<'a> {
     pub(crate) tmp_bytes: u64,
     /// False in a user's own namespace, where groups cannot be dropped.
     pub(crate) privileged: bool,
     /// False where the kernel has no Landlock.
     pub(crate) landlock: bool,
+    pub(crate) filter: &'a Filter,
 }
 
 /// Runs as pid 1 and never returns. `control` is our end of the private socket to the server.
-pub(crate) fn run(control: OwnedFd, birth: &Birth) -> ! {
+pub(crate) fn run(control: OwnedFd, birth: &Birth<'_>) -> ! {
     // SAFETY: descriptor 3 belongs to the spawner's socket in this copy; it is replaced on purpose, and nothing of
     // the copy is used after.
     let moved = unsafe { libc::dup2(control.into_raw_fd(), CONTROL) };
@@ -84,7 +86,7 @@ pub(crate) fn run(control: OwnedFd, birth: &Birth) -> ! {
     sys::exit_now(0)
 }
 
-fn seal(control: BorrowedFd<'_>, birth: &Birth, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {
+fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut go = [0; 8];
     if packet::receive(control, &mut go)?.is_none() {
         sys::exit_now(1);
@@ -131,7 +133,7 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth, step: &mut u8) -> io::Result<(Ow
     next();
     seal::bind_life_to_parent()?;
     next();
-    seccomp::install()?;
+    birth.filter.install()?;
     Ok((signals, tmp))
 }
 

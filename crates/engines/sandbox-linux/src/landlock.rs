@@ -42,13 +42,9 @@ pub(crate) fn restrict() -> io::Result<()> {
     let write = AccessFs::WriteFile | AccessFs::Truncate;
     // Devices are none but null, zero and the like; a function may not make others.
     let scratch = everything & !(AccessFs::MakeChar | AccessFs::MakeBlock);
-    for (path, rights) in [
-        ("/", read),
-        ("/tmp", scratch),
-        ("/dev/shm", scratch),
-        ("/dev", write | AccessFs::IoctlDev),
-        ("/proc", write.into()),
-    ] {
+    for (path, rights) in
+        [("/", read), ("/tmp", scratch), ("/dev/shm", scratch), ("/dev", write | AccessFs::IoctlDev), ("/proc", write)]
+    {
         let opened = PathFd::new(path).map_err(|error| io::Error::other(error.to_string()))?;
         ruleset = ruleset.add_rule(PathBeneath::new(opened, rights)).map_err(failed)?;
     }

@@ -60,7 +60,12 @@ impl Spawner {
                 return Err(std::io::Error::from_raw_os_error(libc::EAGAIN)).at("find a free uid");
             }
         };
-        let birth = Birth { tmp_bytes, privileged: self.ground.privileged, landlock: self.ground.landlock };
+        let birth = Birth {
+            tmp_bytes,
+            privileged: self.ground.privileged,
+            landlock: self.ground.landlock,
+            filter: &self.ground.filter,
+        };
         let birthplace = group.birthplace();
         let born = birthplace
             .at("open the cgroup")
@@ -93,7 +98,7 @@ impl Spawner {
         net: BorrowedFd<'_>,
         birthplace: Option<BorrowedFd<'_>>,
         init_end: OwnedFd,
-        birth: &Birth,
+        birth: &Birth<'_>,
     ) -> Result<(i32, OwnedFd), Fault> {
         let ground = &self.ground;
         sys::setns(ground.template.as_fd(), libc::CLONE_NEWNS).at("enter the template")?;

@@ -3,6 +3,7 @@
 use super::netpool::NetPool;
 use crate::cgroup::{self, Layout};
 use crate::protocol::{At, Fault, Setup, Standing};
+use crate::seccomp::Filter;
 use crate::{landlock, net, root, sys};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,6 +21,7 @@ pub(super) struct Ground {
     pub(super) uid_base: u32,
     pub(super) privileged: bool,
     pub(super) landlock: bool,
+    pub(super) filter: Filter,
 }
 
 /// Takes its stand.
@@ -60,6 +62,7 @@ pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, NetPool), Fault> 
         uid_base: setup.uid_base,
         privileged,
         landlock: landlock > 0,
+        filter: Filter::of_sandboxes(),
     };
     Ok((ground, standing, NetPool::new(setup.netns_spare)))
 }
