@@ -35,7 +35,7 @@ pub fn argv(language: Language, memory: MemoryMib) -> Vec<String> {
         // Nine tenths and one twentieth, as AWS starts it.
         let heap =
             [format!("--max-old-space-size={}", mib * 9 / 10), format!("--max-semi-space-size={}", (mib / 20).max(1))];
-        argv.splice(1..1, heap);
+        argv.splice(HEAP_AT..=HEAP_AT, heap);
     }
     argv
 }
@@ -43,7 +43,16 @@ pub fn argv(language: Language, memory: MemoryMib) -> Vec<String> {
 // The script is the last argument: wrappers (`AWS_LAMBDA_EXEC_WRAPPER`) put options right before it.
 const PYTHON: [&str; 7] = ["/var/lang/bin/python3", "-S", "-s", "-E", "-X", "utf8", "/var/runtime/bootstrap.py"];
 
-const NODE: [&str; 3] = ["/var/lang/bin/node", "--max-http-header-size=81920", "/var/runtime/lacewing_bootstrap.cjs"];
+/// Where V8's heap stands in the command. In a sandbox it finds no limit of its own and takes 48 MiB, whatever the
+/// function has; so it is told the most that a function can have, or by [`argv`] what this one has.
+const HEAP_AT: usize = 1;
+
+const NODE: [&str; 4] = [
+    "/var/lang/bin/node",
+    "--max-old-space-size=10240",
+    "--max-http-header-size=81920",
+    "/var/runtime/lacewing_bootstrap.cjs",
+];
 
 macro_rules! files {
     ($($folder:literal / $($name:literal),* ;)*) => {
@@ -72,7 +81,9 @@ mod tests {
             assert_eq!(argv.last().unwrap(), &format!("/var/runtime/{script}"));
             assert!(FILES.iter().any(|(name, _)| *name == script));
         }
-        assert_eq!(argv(Language::Node(22), MemoryMib::new(128).unwrap())[1], "--max-old-space-size=115");
+        let node = argv(Language::Node(22), MemoryMib::new(128).unwrap());
+        assert_eq!(node[1..3], ["--max-old-space-size=115", "--max-semi-space-size=6"]);
+        assert_eq!(node.iter().filter(|arg| arg.starts_with("--max-old")).count(), 1);
         assert_eq!(argv(Language::Provided, MemoryMib::new(128).unwrap()), ["/var/task/bootstrap"]);
     }
 }
