@@ -3,6 +3,9 @@
 //! Commands other than `serve`, `demo` and `doctor` are clients of the public API: what they can do, so can an
 //! SDK. stdout is data, stderr is talk, every error ends in a hint.
 
+// Doc comments of arguments are the text of `--help`: brackets there are no links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod arguments;
 mod client;
 mod commands;

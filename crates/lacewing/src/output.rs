@@ -30,6 +30,12 @@ impl Output {
         }
     }
 
+    /// Writes a line of data for whoever still reads: what is under way has to end in order, also behind `| head`.
+    #[allow(clippy::unused_self)]
+    pub fn line_if_read(self, text: &str) {
+        let _ = writeln!(anstream::stdout().lock(), "{text}");
+    }
+
     /// Writes bytes that are not ours (a payload) exactly: no colour codes are taken out of them.
     #[allow(clippy::unused_self)]
     pub fn raw(self, bytes: &[u8]) {

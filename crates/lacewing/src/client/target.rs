@@ -4,8 +4,6 @@ use crate::arguments::{Connection, DataDir};
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
-/// File of the data dir that holds the root key as `ID:SECRET`.
-pub const ROOT_KEY_FILE: &str = "root-key";
 /// File of the data dir that holds the address of its server.
 pub const ENDPOINT_FILE: &str = "endpoint";
 /// File of the data dir that holds the region of its server, where it is not the usual one.
@@ -68,7 +66,7 @@ impl Target {
             Failure::usage(
                 "no access key is known",
                 format!(
-                    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name the server's --data-dir ({} has no readable {ROOT_KEY_FILE})",
+                    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name the server's --data-dir ({} has no key that this user can read)",
                     data_dir.display()
                 ),
             )
@@ -90,9 +88,8 @@ pub fn is_root() -> bool {
 
 /// The key that a server made in its data dir, if it is there and can be read.
 pub fn stored_keys(data_dir: &Path) -> Option<Keys> {
-    let text = std::fs::read_to_string(data_dir.join(ROOT_KEY_FILE)).ok()?;
-    let (id, secret) = text.trim().split_once(':')?;
-    Some(Keys { id: id.to_owned(), secret: secret.to_owned(), session_token: None })
+    let (id, secret) = lacewing_node::read_root_key(data_dir).ok()?;
+    Some(Keys { id, secret, session_token: None })
 }
 
 /// The address of the server that last used this data dir.
@@ -158,7 +155,7 @@ mod tests {
 
     fn dir_of_a_server() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(ROOT_KEY_FILE), "STORED:secret\n").unwrap();
+        std::fs::write(dir.path().join("root-key"), "STORED:secret\n").unwrap();
         std::fs::write(dir.path().join(ENDPOINT_FILE), "http://127.0.0.1:9000\n").unwrap();
         dir
     }

@@ -22,8 +22,12 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
+/// How often removing the data dir is tried, and how long after another.
+const REMOVALS_MAX: u32 = 100;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(20);
 /// Steps of each function: deploy, cold, warm.
 const STEPS_EACH: u64 = 3;
 
@@ -61,7 +65,24 @@ impl Demo {
             }
         });
         drop(node);
+        remove(dir, output);
         result.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// Removes the data dir. What the node began in the background may still be ending there, so more than one try.
+fn remove(dir: TempDir, output: Output) {
+    let path = dir.keep();
+    let gone = (0..REMOVALS_MAX).any(|_| {
+        let _ = std::fs::remove_dir_all(&path);
+        let gone = !path.exists();
+        if !gone {
+            std::thread::sleep(REMOVAL_PAUSE);
+        }
+        gone
+    });
+    if !gone {
+        output.say(&format!("could not remove {}; please do", path.display()));
     }
 }
 
@@ -76,7 +97,7 @@ async fn tour(
     let bar = steps(STEPS_EACH * samples.iter().filter(|sample| sample.is_ok()).count() as u64 + 1);
     let say = |lines: Vec<String>| {
         if !output.json {
-            bar.suspend(|| lines.iter().for_each(|line| output.line(line)));
+            bar.suspend(|| lines.iter().for_each(|line| output.line_if_read(line)));
         }
     };
     say(show::opening(node.addr, ready_ms, isolation));

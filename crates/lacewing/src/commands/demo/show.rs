@@ -43,10 +43,17 @@ pub fn function(sample: &Sample, measured: &Measured) -> Vec<String> {
     out
 }
 
+/// Where the time of a start went. `queue` is all the waiting: what of it no other phase accounts for is shown.
 fn phases(start: &Start) -> String {
+    let of = |name: &str| start.phases.iter().find(|(found, _)| found == name).map(|(_, ms)| *ms);
+    let begun: f64 = ["sandbox", "mount", "boot", "init"].into_iter().filter_map(of).sum();
+    let shown = |(name, ms): &(String, f64)| match name.as_str() {
+        "queue" => format!("wait {:.2}", (ms - begun).max(0.0)),
+        "mount" => format!("code {ms:.2}"),
+        name => format!("{name} {ms:.2}"),
+    };
     let rung = if start.rung.is_empty() { String::new() } else { format!("{} start, ms: ", start.rung) };
-    let phases: Vec<String> = start.phases.iter().map(|(name, ms)| format!("{name} {ms:.2}")).collect();
-    format!("{rung}{}", phases.join(" | "))
+    format!("{rung}{}", start.phases.iter().map(shown).collect::<Vec<_>>().join(" + "))
 }
 
 /// A language that is not there.
@@ -59,7 +66,7 @@ pub fn skipped(skipped: &Skipped) -> Vec<String> {
 /// The bill, and how to go on.
 pub fn closing(bill: &CostReply) -> Vec<String> {
     let mut out = vec![String::new(), "The bill, from one usage record for each call:".to_owned(), String::new()];
-    out.extend(table(bill).into_iter().flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()));
+    out.extend(table(bill));
     out.extend(
         [
             "",
