@@ -34,12 +34,16 @@ impl RunFolder {
         fs::create_dir_all(&path).map_err(bad(&path))?;
         let path = path.canonicalize().map_err(bad(&path))?;
         let lock_path = path.join("lock");
-        let lock = File::create(&lock_path).map_err(bad(&lock_path))?;
+        let lock = File::options().create(true).append(true).open(&lock_path).map_err(bad(&lock_path))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(LinuxError::InUse(data_dir.to_path_buf())),
             other => other.map_err(|error| bad(&lock_path)(error.into()))?,
         }
-        Ok(Self { path, _lock: lock })
+        let folder = Self { path, _lock: lock };
+        // For people and tests that look for what belongs to it.
+        let name = folder.path.join("cgroup");
+        fs::write(&name, folder.instance()).map_err(bad(&name))?;
+        Ok(folder)
     }
 
     /// An empty directory for the spawner.

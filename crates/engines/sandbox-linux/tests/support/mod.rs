@@ -61,6 +61,18 @@ impl House {
         Function { version: version(name, "provided.al2023"), code }
     }
 
+    /// A function in C, so small that only the platform is seen; `None` without a compiler.
+    pub fn native(&self) -> Option<Function> {
+        let function = self.function("native", "");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/native/bootstrap.c");
+        let built = std::process::Command::new("cc")
+            .args(["-O2", "-static", "-o"])
+            .arg(function.code.join("bootstrap"))
+            .arg(source)
+            .status();
+        built.is_ok_and(|status| status.success()).then_some(function)
+    }
+
     /// A function in Python or Node.
     pub fn managed(&self, name: &str, runtime: &str, file: &str, text: &str) -> Function {
         let code = self.folder.path().join("code").join(name);
@@ -107,7 +119,7 @@ impl Function {
     }
 }
 
-fn version(name: &str, runtime: &str) -> Version {
+pub fn version(name: &str, runtime: &str) -> Version {
     Version {
         account: "000000000000".parse().unwrap(),
         region: "us-east-1".parse().unwrap(),
@@ -138,6 +150,93 @@ fn version(name: &str, runtime: &str) -> Version {
         generation: RevisionId::random(),
         last_modified: Timestamp(0),
     }
+}
+
+/// Everything on this machine that a sandbox of `driver` could leave behind, by kind.
+pub fn traces(data_dir: &Path) -> BTreeMap<&'static str, Vec<String>> {
+    let instance = fs::read_to_string(data_dir.join("run/cgroup")).unwrap();
+    let mut found = BTreeMap::new();
+    let lines =
+        |path: &str| fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+    found.insert("mounts of the server", lines("/proc/self/mounts"));
+    found.insert("descriptors of the server", vec![names("/proc/self/fd").len().to_string()]);
+    let mut groups = Vec::new();
+    for controller in names("/sys/fs/cgroup") {
+        let root = Path::new("/sys/fs/cgroup").join(controller).join(&instance);
+        groups.extend(
+            fs::read_dir(root)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|entry| entry.path().is_dir())
+                .map(|entry| format!("{:?}", entry.path())),
+        );
+    }
+    found.insert("cgroups", groups);
+    let spawners = spawners(std::process::id());
+    found.insert(
+        "children of the spawner",
+        spawners.iter().flat_map(|pid| children(*pid)).map(|pid| pid.to_string()).collect(),
+    );
+    found.insert(
+        "descriptors of the spawner",
+        spawners.iter().map(|pid| names(&format!("/proc/{pid}/fd")).len().to_string()).collect(),
+    );
+    found.insert(
+        "mounts of the spawner",
+        spawners.iter().map(|pid| lines(&format!("/proc/{pid}/mounts")).len().to_string()).collect(),
+    );
+    found
+}
+
+/// The same once it no longer changes: stock is made in the background, files are closed a moment later.
+pub async fn settled_traces(data_dir: &Path) -> BTreeMap<&'static str, Vec<String>> {
+    let (mut last, mut same) = (traces(data_dir), 0);
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let now = traces(data_dir);
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+        if same == 20 {
+            break;
+        }
+    }
+    last
+}
+
+pub fn names(directory: &str) -> Vec<String> {
+    fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// The processes whose parent is `pid`, dead ones that are not reaped included.
+pub fn children(pid: u32) -> Vec<u32> {
+    let parent = |stat: String| stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok();
+    let all = names("/proc").into_iter().filter_map(|name| name.parse::<u32>().ok());
+    all.filter(|child| fs::read_to_string(format!("/proc/{child}/stat")).ok().and_then(parent) == Some(pid)).collect()
+}
+
+/// The spawners of server `pid`; its other children, interpreters that compile, are none.
+pub fn spawners(pid: u32) -> Vec<u32> {
+    let is_spawner = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("lacewing-spawn"))
+    };
+    children(pid).into_iter().filter(is_spawner).collect()
+}
+
+/// Waits until `done`, for as long as a loaded machine may need.
+pub fn eventually(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what} did not come true");
 }
 
 /// Keeps what is logged.
