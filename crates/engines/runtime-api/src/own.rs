@@ -146,7 +146,11 @@ impl Own {
                 self.input.advance(body_bytes);
                 body
             } else {
-                self.input.split_to(body_bytes).freeze()
+                let body = self.input.split_to(body_bytes).freeze();
+                // The large memory goes with the answer: an idle sandbox shall not hold it.
+                let rest = std::mem::replace(&mut self.input, BytesMut::with_capacity(INPUT_BYTES));
+                self.input.extend_from_slice(&rest);
+                body
             };
             if let Err(refusal) = self.answer(head, body, desk) {
                 self.refuse(&refusal);
@@ -255,6 +259,35 @@ mod tests {
             }),
             1 => proptest::collection::vec(any::<u8>(), 0..60),
         ]
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_leaves_no_large_memory_behind() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (desk, mut own, options) = (Desk::default(), Own::new(ours), DoorOptions::default());
+        let work = work(b"1");
+        desk.hand_over(&work);
+        desk.ask_own().unwrap();
+        let body = "x".repeat(1_000_000);
+        let path = format!("POST /2018-06-01/runtime/invocation/{}/response", work.request_id);
+        let said = format!("{path} HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n{body}GET /2018");
+        let writing = tokio::spawn(async move {
+            theirs.write_all(said.as_bytes()).await.unwrap();
+            theirs
+        });
+        let answer = loop {
+            own.turn(&desk, &options).await.unwrap();
+            if let Some(answer) = desk.take_answer() {
+                break answer;
+            }
+        };
+        assert_eq!(answer, GuestAnswer::Response(body.into()));
+        while own.input.len() < 9 {
+            own.turn(&desk, &options).await.unwrap();
+        }
+        assert_eq!(&own.input[..], b"GET /2018");
+        assert!(own.input.capacity() <= 2 * INPUT_BYTES, "{}", own.input.capacity());
+        drop(writing.await.unwrap());
     }
 
     proptest! {
