@@ -50,7 +50,7 @@ impl Gateway {
         let worded = |fault| refusals::body(fault, limit);
         let declared = body.declared(limit.max).map_err(worded)?;
         let _room = self.inner.budget.room(declared).await.map_err(worded)?;
-        let bytes = body.read(limit.max).await.map_err(worded)?;
+        let bytes = body.read(declared, limit.max).await.map_err(worded)?;
         let hash = hash(&bytes).await;
         let caller = claim.verify(&self.inner.access, &hash).map_err(refusals::access)?;
         let asked = Asked::new(parts, &caller, now);

@@ -7,8 +7,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// The longest pause within a body.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long any body may take, and how many bytes buy it a second more: a body that trickles holds room that
+/// others wait for.
+const READ_MAX: Duration = Duration::from_secs(30);
+const BYTES_PER_SECOND: u64 = 64 << 10;
+/// How long a large body waits for room.
+const ROOM_MAX: Duration = Duration::from_secs(30);
 /// Bodies up to this size are not counted: the cap on connections bounds them.
 const FREE_BYTES: u64 = 256 << 10;
 /// What large bodies may hold together.
@@ -32,7 +36,7 @@ pub(crate) enum Payload {
 pub(crate) enum BodyFault {
     /// It is larger than it may be: so many bytes, as far as known.
     TooLarge(u64),
-    /// It paused too long or broke off.
+    /// It took too long or broke off.
     Lost,
     /// Too many large bodies are under way.
     Crowded,
@@ -54,7 +58,7 @@ impl BodyBudget {
             return Ok(None);
         }
         let units = u32::try_from(bytes.min(BUDGET_BYTES).div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
-        match timeout(PAUSE_MAX, self.0.acquire_many(units)).await {
+        match timeout(ROOM_MAX, self.0.acquire_many(units)).await {
             Ok(Ok(permit)) => Ok(Some(permit)),
             Ok(Err(_)) | Err(_) => Err(BodyFault::Crowded),
         }
@@ -75,8 +79,17 @@ impl Payload {
         }
     }
 
-    /// Reads it all. A body that comes in one piece is not copied.
-    pub(crate) async fn read(&mut self, max: u64) -> Result<Bytes, BodyFault> {
+    /// Reads it all: at most `max` bytes, `declared` of them at the pace that is asked for. A body that comes in
+    /// one piece is not copied.
+    pub(crate) async fn read(&mut self, declared: u64, max: u64) -> Result<Bytes, BodyFault> {
+        let patience = READ_MAX + Duration::from_secs(declared / BYTES_PER_SECOND);
+        match timeout(patience, self.collect(max)).await {
+            Ok(result) => result,
+            Err(_) => Err(BodyFault::Lost),
+        }
+    }
+
+    async fn collect(&mut self, max: u64) -> Result<Bytes, BodyFault> {
         let body = match self {
             Self::Whole(bytes) => return Ok(bytes.clone()),
             Self::Stream(body) => body,
@@ -122,14 +135,14 @@ impl Payload {
 /// The next piece of data; trailers are passed over.
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, BodyFault> {
     loop {
-        match timeout(PAUSE_MAX, body.frame()).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(Ok(frame))) => {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
                 }
             }
-            Ok(Some(Err(_))) | Err(_) => return Err(BodyFault::Lost),
+            Some(Err(_)) => return Err(BodyFault::Lost),
         }
     }
 }

@@ -7,6 +7,7 @@ use lacewing_catalog::{ArtifactError, CatalogError};
 use lacewing_invoke::InvokeError;
 use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceError};
 use lacewing_ledger::{CardError, LogsError, UsageError};
+use lacewing_model::RequestId;
 use lacewing_sandbox::StartError;
 
 /// What the caller is told of a fault of ours; the log has the rest under the request's id.
@@ -97,7 +98,7 @@ pub(crate) fn body(fault: BodyFault, limit: BodyLimit) -> ApiError {
         BodyFault::TooLarge(bytes) => ApiError::new(ErrorCode::RequestTooLarge, limit.text(bytes)),
         BodyFault::Lost => ApiError::new(
             ErrorCode::InvalidRequestContent,
-            "The request's body broke off or paused for more than 30 seconds. Send it again.",
+            "The request's body broke off or took too long. Send it again.",
         ),
         BodyFault::Crowded => ApiError::throttled("CallerRateLimitExceeded", 1),
     }
@@ -119,6 +120,7 @@ pub(crate) fn reference(error: ReferenceError, here: &str, denied: impl FnOnce(S
 }
 
 pub(crate) fn internal(detail: &str) -> ApiError {
-    tracing::error!(detail, "a request failed inside");
-    ApiError::new(ErrorCode::Service, INTERNAL)
+    let id = RequestId::random().to_string();
+    tracing::error!(request_id = id, detail, "a request failed inside");
+    ApiError { request_id: Some(id), ..ApiError::new(ErrorCode::Service, INTERNAL) }
 }

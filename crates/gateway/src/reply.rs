@@ -53,6 +53,9 @@ pub(crate) fn error(error: &ApiError, protocol: Protocol) -> Reply {
     if let Some(seconds) = error.retry_after_seconds {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(id) = &error.request_id {
+        set(&mut reply, REQUEST_ID, id.as_str());
+    }
     reply
 }
 

@@ -18,8 +18,9 @@ use tokio::sync::{Semaphore, watch};
 const CONNECTIONS_MAX: u32 = 4_096;
 /// How long a head may take; also how long an idle connection is kept.
 const HEAD_MAX: Duration = Duration::from_secs(60);
-/// Request line and headers together. Source: Lambda quotas.
-const HEAD_BYTES_MAX: usize = 1 << 20;
+/// Request line and headers together, and what is read of a body at a time. Nobody needs a larger head: the
+/// longest header has 3,583 bytes. What strangers can make us hold is this times the connections.
+const BUFFER_BYTES_MAX: usize = 128 << 10;
 /// Headers of one request.
 const HEADERS_MAX: usize = 128;
 /// How long to wait when the system has no descriptor left.
@@ -73,7 +74,7 @@ impl Gateway {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_MAX)
             .max_headers(HEADERS_MAX)
-            .max_buf_size(HEAD_BYTES_MAX)
+            .max_buf_size(BUFFER_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         // A connection that breaks is the client's affair: its calls go on by themselves.

@@ -125,13 +125,15 @@ pub struct ApiError {
     pub reason: Option<&'static str>,
     /// `Retry-After` in seconds.
     pub retry_after_seconds: Option<u64>,
+    /// The request's id, where something was logged under it.
+    pub request_id: Option<String>,
 }
 
 impl ApiError {
     /// An error with a message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason: None, retry_after_seconds: None }
+        Self { code, message: message.into(), reason: None, retry_after_seconds: None, request_id: None }
     }
 
     /// A throttle. Its words and its `Reason` are AWS's.

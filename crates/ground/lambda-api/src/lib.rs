@@ -34,5 +34,5 @@ pub use operations::{Operation, Route};
 pub use query::Query;
 pub use reference::{FUNCTION_NAME_PATTERN, FunctionReference, QUALIFIER_PATTERN, ReferenceError, ReferenceForm};
 pub use runtimes::{runtime_refusal, runtime_version_arn};
-pub use time::{function_time, trace_id};
+pub use time::function_time;
 pub use violations::Violations;

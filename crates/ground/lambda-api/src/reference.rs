@@ -192,6 +192,21 @@ mod tests {
         assert_eq!(violations, Violations::default());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn exactly_what_the_models_pattern_takes_is_taken(
+            text in "(arn:|aws|aws-cn|:|lambda:|us-east-1:|us-gov-west-1:|eusc-de-east-1:|a-b-1:|123456789012:|12:|function:|f|F-_|\\.|\\$LATEST|\\$LATEST.PUBLISHED|1| |é){0,9}"
+        ) {
+            for (form, pattern) in [(Short, FUNCTION_NAME_PATTERN), (Namespaced, NAMESPACED_PATTERN)] {
+                let model = regex::Regex::new(&format!("^(?:{pattern})$")).unwrap();
+                let mut violations = Violations::default();
+                let _ = FunctionReference::parse(&text, form, &mut violations);
+                let refused = violations.text().is_some_and(|text| text.contains("regular expression"));
+                proptest::prop_assert_eq!(refused, !model.is_match(&text), "{:?} {}", form, text);
+            }
+        }
+    }
+
     #[test]
     fn references_are_checked_against_where_they_are_asked() {
         let check = |text: &'static str, qualifier| {

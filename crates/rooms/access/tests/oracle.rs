@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 const NOW: Timestamp = Timestamp(1_795_489_200_000); // 2026-11-24T03:00:00Z
+/// Stands for a body that the signer leaves out.
+const UNSIGNED: &[u8] = b"UNSIGNED-PAYLOAD";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 fn room() -> Access {
@@ -61,8 +63,12 @@ impl Signer {
         let headers: Vec<_> =
             request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         let uri = request.uri().to_string();
-        let signable =
-            SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), SignableBody::Bytes(self.body));
+        let signable = SignableRequest::new(
+            request.method().as_str(),
+            uri,
+            headers.into_iter(),
+            if self.body == UNSIGNED { SignableBody::UnsignedPayload } else { SignableBody::Bytes(self.body) },
+        );
         let (instructions, _) = sign(signable.unwrap(), &params).unwrap().into_parts();
         instructions.apply_to_request_http1x(&mut request);
         request
@@ -262,11 +268,30 @@ fn our_own_links_hold_for_their_time_and_their_path() {
 }
 
 #[test]
-fn bodies_without_a_signature_are_refused() {
-    // No SDK signer makes these for us, so the room's own words are looked at before any signature.
+fn an_unsigned_body_is_taken_only_where_there_is_none() {
     let access = room();
-    let signer = Signer::new(SignatureLocation::Headers, true);
-    let mut signed = signer.sign(request("POST", "/2015-03-31/functions/f/invocations", &[]));
-    signed.headers_mut().insert("x-amz-content-sha256", "UNSIGNED-PAYLOAD".parse().unwrap());
-    assert!(verify(&access, &signed, signer.body, NOW).is_err());
+    let signer = Signer { body: UNSIGNED, ..Signer::new(SignatureLocation::Headers, true) };
+    let read = signer.sign(request("GET", "/2015-03-31/functions/", &[]));
+    verify(&access, &read, b"", NOW).unwrap();
+    assert!(refusal(&access, &read, b"{}", NOW).contains("does not match what was computed"));
+    let write = signer.sign(request("POST", "/2015-03-31/functions/f/invocations", &[]));
+    let text = refusal(&access, &write, b"", NOW);
+    assert!(text.starts_with("x-amz-content-sha256 'UNSIGNED-PAYLOAD' is not supported"), "{text}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_sent_makes_the_room_panic(
+        authorization in "(AWS4-HMAC-SHA256 |Credential=|AKID/|20261124/|us-east-1/|lambda/|aws4_request|, |SignedHeaders=|host;|;|Signature=|[0-9a-f]{64}|\\PC){0,14}",
+        query in "(X-Amz-Algorithm=AWS4-HMAC-SHA256|&|X-Amz-Credential=|AKID%2F|20261124%2F|X-Amz-Date=|20261124T030000Z|X-Amz-Expires=|9|X-Amz-SignedHeaders=host|X-Amz-Signature=|%|%zz|\\+|\\PC){0,14}",
+        path in "(/|\\.|%2F|a|\\PC){0,9}",
+        date in "(20261124T030000Z|\\PC{0,20})",
+    ) {
+        let access = room();
+        let named = [("host", "h".as_bytes()), ("x-amz-date", date.as_bytes()), ("authorization", authorization.as_bytes())];
+        for headers in [&named[..], &named[..1]] {
+            let head = RequestHead { method: "GET", path: &path, query: &query, headers };
+            proptest::prop_assert!(access.verify(head, &BodyHash::EMPTY, NOW).is_err());
+        }
+    }
 }
