@@ -50,7 +50,7 @@ fn tour() -> String {
         assert!(script.contains(printed), "the README no longer says '{printed}'");
         script = script.replace(printed, run);
     }
-    format!("trap 'kill $(jobs -p) 2>/dev/null' EXIT\n{script}\nwait\n")
+    format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}\nwait\n")
 }
 
 fn path() -> String {
