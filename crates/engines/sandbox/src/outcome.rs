@@ -8,9 +8,9 @@ use std::time::Duration;
 pub struct Outcome {
     /// Answer or error.
     pub ending: Ending,
-    /// From handing the event over until the runtime was done (or was stopped).
+    /// From handing the event over until the runtime was done (or was stopped); without `init`.
     pub duration: Duration,
-    /// An INIT that ran inside this invocation, because the one at the start had failed.
+    /// An INIT that ran inside this invocation, because the one at the start had failed or its process had ended.
     pub init: Option<InitReport>,
     /// Most memory the sandbox has held so far, bytes; at most what it was given.
     pub memory_peak_bytes: u64,

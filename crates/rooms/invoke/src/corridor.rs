@@ -230,7 +230,7 @@ impl Inner {
             request_id: visit.request_id,
             version: &visit.runnable.version,
             outcome,
-            init: visit.story.as_ref().map(|story| story.init.duration),
+            init: init_paid(visit.story.as_ref(), outcome),
             story: visit.story.as_ref(),
             queued: lease.queued(),
             start_phases: self.start_phases,
@@ -256,6 +256,17 @@ impl Inner {
             companion.logs.platform(&format!("RequestId: {} Error: the sandbox broke", visit.request_id));
             companion.logs.end();
         }
+    }
+}
+
+/// The INIT that a call pays for: the one at the start of its sandbox, where it is the first to run there, and
+/// the one that was repeated inside it. Source: Lambda pricing; both are billed.
+fn init_paid(story: Option<&Story>, outcome: &Outcome) -> Option<Duration> {
+    let at_start = story.map(|story| story.init.duration);
+    let inside = outcome.init.as_ref().map(|init| init.duration);
+    match (at_start, inside) {
+        (None, None) => None,
+        (at_start, inside) => Some(at_start.unwrap_or_default() + inside.unwrap_or_default()),
     }
 }
 

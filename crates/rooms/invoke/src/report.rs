@@ -13,7 +13,7 @@ pub(crate) struct Account<'a> {
     pub(crate) request_id: RequestId,
     pub(crate) version: &'a Version,
     pub(crate) outcome: &'a Outcome,
-    /// The INIT that this call pays for: the one at the start, where this call was the sandbox's first.
+    /// The INIT that this call pays for.
     pub(crate) init: Option<Duration>,
     pub(crate) story: Option<&'a Story>,
     pub(crate) queued: Duration,
