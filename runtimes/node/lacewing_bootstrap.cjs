@@ -188,15 +188,7 @@ function invokePlain(handler, headers, body, again) {
       console.error('Invocation has already been reported as done. Cannot call complete more than once per invocation.');
       return;
     }
-    let text;
-    try {
-      text = JSON.stringify(result === undefined ? null : result);
-    } catch (_) {
-      throw new Error('Unable to stringify response body');
-    }
-    answered = true;
-    const bytes = Buffer.from(text === undefined ? '' : text);
-    door.answer(`invocation/${id}/response`, { 'Content-Type': 'application/json' }, bytes, true);
+    postResult(id, result, () => (answered = true));
     again();
   };
   const failNow = (error) => {
@@ -250,6 +242,18 @@ function invokePlain(handler, headers, body, again) {
   }
 }
 
+function postResult(id, result, beforeSending = () => {}) {
+  let text;
+  try {
+    text = JSON.stringify(result === undefined ? null : result);
+  } catch (_) {
+    throw new Error('Unable to stringify response body');
+  }
+  beforeSending();
+  const bytes = Buffer.from(text === undefined ? '' : text);
+  door.answer(`invocation/${id}/response`, { 'Content-Type': 'application/json' }, bytes, true);
+}
+
 function postError(id, error, thenNext) {
   const { response, cause, kindOf } = require('./lacewing_errors.cjs');
   const body = response(error);
@@ -279,11 +283,17 @@ function run(handler, invoke) {
   again();
 }
 
-loadHandler(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER || '').then(
-  ({ handler, isStreaming }) => {
-    if (!isStreaming) return run(handler, invokePlain);
-    const { streamInvoker } = require('./lacewing_stream.cjs');
-    run(handler, streamInvoker({ door, log, fillContext, postError, setWhenEmpty: (act) => (whenEmpty = act) }));
-  },
-  (error) => leave('Uncaught Exception', error, 129)
-);
+// The runtime that was asked for decides, not the interpreter that stands in for it.
+const version = Number((/nodejs(\d+)/.exec(process.env.AWS_EXECUTION_ENV) || [])[1]) || 0;
+const isAsyncOnly = version >= 24;
+
+loadHandler(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER || '', isAsyncOnly)
+  .then(({ handler, isStreaming }) => {
+    const parts = { door, log, fillContext, postError, postResult, setWhenEmpty: (act) => (whenEmpty = act) };
+    if (isStreaming) return run(handler, require('./lacewing_stream.cjs').streamInvoker(parts));
+    if (!isAsyncOnly) return run(handler, invokePlain);
+    const { asyncInvoker, refuseCallbacks } = require('./lacewing_async.cjs');
+    refuseCallbacks(handler);
+    run(handler, asyncInvoker(parts));
+  })
+  .catch((error) => leave(isAsyncOnly ? 'Init Error' : 'Uncaught Exception', error, 129));

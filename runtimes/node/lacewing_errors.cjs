@@ -74,6 +74,7 @@ for (const kind of [
   class UserCodeSyntaxError extends Error {},
   class MalformedStreamingHandler extends Error {},
   class InvalidStreamingOperation extends Error {},
+  class CallbackHandlerDeprecated extends Error {},
   class UnhandledPromiseRejection extends Error {
     constructor(reason, promise) {
       super(reason);

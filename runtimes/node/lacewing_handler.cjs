@@ -10,7 +10,8 @@ const RESPONSE = 'response';
 
 const errors = () => require('./lacewing_errors.cjs');
 
-exports.loadHandler = async (root, given) => {
+// `looksInDefault`: a handler that is missing may be in the default export.
+exports.loadHandler = async (root, given, looksInDefault) => {
   if (given.includes('..')) {
     const hint = 'Use absolute paths when specifying root directories in handler names.';
     throw new (errors().MalformedHandlerName)(`'${given}' is not a valid handler name. ${hint}`);
@@ -21,10 +22,9 @@ exports.loadHandler = async (root, given) => {
   if (dot < 0) throw new (errors().MalformedHandlerName)('Bad handler');
   defineGlobal();
   const exported = await loadApp(root, folder, last.slice(0, dot));
-  const handler = last
-    .slice(dot + 1)
-    .split('.')
-    .reduce((nested, key) => nested && nested[key], exported);
+  const names = last.slice(dot + 1).split('.');
+  const within = (object) => names.reduce((nested, key) => nested && nested[key], object);
+  const handler = within(exported) || (looksInDefault && exported && within(exported.default));
   if (!handler) throw new (errors().HandlerNotFound)(`${given} is undefined or not exported`);
   if (typeof handler !== 'function') throw new (errors().HandlerNotFound)(`${given} is not a function`);
   return { handler, isStreaming: isStreaming(handler) };

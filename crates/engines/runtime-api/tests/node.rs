@@ -411,3 +411,50 @@ async fn it_works_over_tcp() {
     assert_eq!(guest.init_error().await.1["errorType"], json!("Runtime.HandlerNotFound"));
     assert_eq!(guest.exit_code().await, Some(129));
 }
+
+/// As `node`, for the runtime of AWS's that is asked for.
+async fn node24(files: &[(&str, &str)]) -> Option<Guest> {
+    let node = interpreter(&["node"])?;
+    let env = [("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs24.x".to_owned())].into();
+    Some(start(&node, Language::Node(24), Start { handler: "index.handler", files, env, ..Start::default() }).await)
+}
+
+#[tokio::test]
+async fn from_24_on_what_a_handler_returns_is_its_answer() {
+    for (why, file, source, want) in [
+        ("async", "index.js", "exports.handler = async (e) => e + 1", "2"),
+        ("not async", "index.js", "exports.handler = (e) => e + 2", "3"),
+        ("does not wait", "index.js", "exports.handler = async () => { setInterval(() => {}, 1000); return 4 }", "4"),
+        ("in the default export", "index.mjs", "export default { handler: async () => 5 }", "5"),
+        (
+            "no way to answer in the context",
+            "index.js",
+            "exports.handler = async (e, c) => [c.done, c.succeed, 'callbackWaitsForEmptyEventLoop' in c, !!c.xRayTraceId]",
+            "[null,null,false,true]",
+        ),
+    ] {
+        let Some(mut guest) = node24(&[(file, source)]).await else { return };
+        guest.ready().await;
+        for _ in 0..2 {
+            assert_eq!(guest.answer("1").await, want, "{why}");
+        }
+    }
+    let Some(mut guest) = node24(&[("index.js", "exports.handler = async () => { throw new RangeError('r') }")]).await
+    else {
+        return;
+    };
+    guest.ready().await;
+    assert_eq!(guest.error("1").await.1["errorType"], json!("RangeError"));
+    let Some(mut guest) = node24(&[("index.js", "exports.handler = (e, c, cb) => cb(null, 1)")]).await else { return };
+    assert_eq!(guest.init_error().await.0, "Runtime.CallbackHandlerDeprecated");
+    let Some(mut guest) = node24(&[("index.js", "exports.handler = () => new Promise(() => {})")]).await else {
+        return;
+    };
+    guest.ready().await;
+    let work = support::work("1");
+    let Guest { door, child, .. } = &mut guest;
+    tokio::select! {
+        answer = door.invoke(&work) => panic!("{answer:?}"),
+        code = async { loop { if let Some(status) = child.try_wait().unwrap() { break status.code() } tokio::task::yield_now().await } } => assert_eq!(code, Some(13)),
+    }
+}
