@@ -15,6 +15,9 @@ const TRIES: u32 = 4;
 /// Python packages are built for the interpreter that sandboxes also see, where the host has one.
 const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
+/// The second version of the `aws` command, which alone has `logs tail`; PyPI has the first.
+const AWS_COMMAND: &str = "/usr/bin/aws";
+
 /// The oldest Node that the AWS SDK for JavaScript runs on.
 const NODE_MAJOR_MIN: u32 = 20;
 
@@ -45,6 +48,9 @@ fn debian_packages() -> Result<(), String> {
         }
     }
     let can_make_venv = |python: &str| quiet(Command::new(python).args(["-c", "import ensurepip, venv"]));
+    if !Path::new(AWS_COMMAND).exists() {
+        missing.push("awscli");
+    }
     if !Path::new(SYSTEM_PYTHON).exists() {
         missing.push("python3");
     }

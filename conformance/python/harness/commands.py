@@ -7,6 +7,8 @@ from pathlib import Path
 from .server import BINARY, KEY, REGION, SECRET
 
 AWS = [sys.executable, str(Path(sys.executable).parent / "aws")]
+# The second version of the command, from the system: PyPI has the first, which cannot tail logs.
+AWS_2 = "/usr/bin/aws"
 
 
 def environment(server, **more) -> dict:

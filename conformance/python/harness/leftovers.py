@@ -12,8 +12,7 @@ def assert_gone(server):
     """After its end: no process, cgroup, mount or file of this server is left."""
     mine = lambda: processes_of_binary() - {pid for other in RUNNING for pid in tree(other.pid)}
     until(lambda: not mine(), 10, lambda: f"processes are left: {described(mine())}")
-    own = lambda: [] if RUNNING else sorted(cgroups())
-    until(lambda: not own(), 10, lambda: f"cgroups are left: {own()}")
+    until(lambda: not cgroups(server), 10, lambda: f"cgroups are left: {cgroups(server)}")
     assert not mounts(str(server.data)), "mounts are left"
 
 
@@ -53,26 +52,22 @@ def state(folder: Path) -> str:
     return (folder / "stat").read_text().rsplit(") ", 1)[1][0]
 
 
-def processes_in(cgroup_name: str) -> set:
-    """Processes whose cgroup path names `cgroup_name`."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if cgroup_name in (folder / "cgroup").read_text() and state(folder) != "Z":
-                found.add(int(folder.name))
-        except OSError:
-            continue
-    return found
+def cgroups(server) -> list:
+    """Cgroup folders of this server's, in every hierarchy (v1 controllers and v2), and all below them."""
+    found = []
+    for folder, below, _ in os.walk(CGROUPS):  # which passes over what vanishes meanwhile
+        if instance(server) in below:
+            top = os.path.join(folder, instance(server))
+            found += [inner for inner, _, _ in os.walk(top)]
+    return sorted(found)
 
 
-def cgroups() -> set:
-    """Cgroup folders that name us, in every hierarchy (v1 controllers and v2), two storeys deep."""
-    roots = [CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir())]
-    found = set()
-    for root in roots:
-        for pattern in ("lacewing*", "*/lacewing*", "*/*/lacewing*"):
-            found.update(str(path) for path in root.glob(pattern) if path.is_dir())
-    return found
+def instance(server) -> str:
+    """The name of a server's cgroups: `lacewing-` and the FNV-1a hash of its folder of running things."""
+    number = 0x811C9DC5
+    for byte in os.fsencode(os.path.realpath(server.data / "run")):
+        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return f"lacewing-{number:08x}"
 
 
 def mounts(word: str) -> list:
@@ -126,7 +121,7 @@ def assert_swept(server):
     """A fresh start holds nothing of the former one: only its own empty cgroups and files."""
     def stale():
         own = tree(server.pid)
-        return [path for path in cgroups() if (pids := _pids(path)) and not pids <= own]
+        return [path for path in cgroups(server) if (pids := _pids(path)) and not pids <= own]
     until(lambda: not stale(), 10, lambda: f"cgroups of the former server hold processes: {stale()}")
 
 

@@ -54,9 +54,12 @@ class Server:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, errors="replace",
                                         env={**os.environ, **self.environment})
-        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+        listener = threading.Thread(target=self._listen, args=(self.process,), daemon=True)
+        listener.start()
         until(lambda: self.address or self.process.poll() is not None, READY_SECONDS_MAX,
               lambda: f"not ready; it said:\n{self.talk}")
+        if not self.address:
+            listener.join(5)  # so that its last words are heard
         assert self.address, f"the server ended with {self.process.returncode} and said:\n{self.talk}"
         RUNNING.append(self)
         return self

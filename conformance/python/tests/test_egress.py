@@ -127,21 +127,14 @@ def test_datagrams_do_not_leave(other_host, lam, probe):
     assert isinstance(value, dict) and "error" in value
 
 
-def test_names_are_resolved_or_fail_quickly(lam, deploy):
+def test_its_own_name_needs_no_network(lam, deploy):
     source = """
-        import socket, time
+        import socket
         def handler(event, context):
-            begin = time.monotonic()
-            try:
-                socket.getaddrinfo("nothing.invalid", 80)
-                found = True
-            except socket.gaierror:
-                found = False
-            local = socket.getaddrinfo("localhost", 80)[0][4][0]
-            return [found, time.monotonic() - begin < 12, local]
+            return sorted({found[4][0] for found in socket.getaddrinfo("localhost", 80)})
         """
-    name = deploy(package({"app.py": source}), Timeout=20)
-    assert call(lam, name).value in ([False, True, "127.0.0.1"], [False, True, "::1"])
+    value = call(lam, deploy(package({"app.py": source}))).value
+    assert "127.0.0.1" in value and set(value) <= {"127.0.0.1", "::1"}
 
 
 def test_the_host_keeps_no_trace(other_host, server, lam, probe):

@@ -148,10 +148,11 @@ def test_it_was_given_no_descriptor_of_the_servers(attack):
         assert not target.startswith(("/work", "/root", "/home", "/var/lib", "/sys", "/proc/1")), (fd, target)
 
 
-def test_a_fork_bomb_meets_the_limit(attack):
-    value = attack("fork_bomb").value
-    assert value["error"] == "EAGAIN" and value["forked"] <= 1024
-    assert attack("threads").value <= 1024
+def test_a_fork_bomb_meets_the_limit(attack, lam, deploy):
+    name = deploy(package({"hostile.py": SOURCE}), handler="hostile.handler", Timeout=30, MemorySize=3008)
+    value = call(lam, name, {"do": "fork_bomb"}).value
+    assert value.get("error") == "EAGAIN" and 100 < value["forked"] <= 1024, value
+    assert 100 < call(lam, name, {"do": "threads"}).value <= 1024
 
 
 @pytest.mark.parametrize("bomb", ["memory_bomb", "memory_bomb_of_children"])
@@ -230,12 +231,11 @@ def test_what_it_leaves_running_neither_outlives_it_nor_harms(lam, deploy, serve
     assert call(lam, neighbour).error is None
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "169.254.170.2", "0.0.0.0", "::1", "10.255.255.254"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "169.254.170.2", "0.0.0.0", "::1"])
 def test_neither_host_nor_metadata_can_be_reached(attack, server, host):
     value = attack("connect", host=host, port=server.port, receive=False, timeout=3).value
     assert not value["connected"], value
-    if host != "10.255.255.254":
-        assert value["seconds"] < 1, "it should fail at once, not time out"
+    assert value["seconds"] < 1, "it should fail at once, not time out"
 
 
 def test_the_hosts_other_services_cannot_be_reached(attack):

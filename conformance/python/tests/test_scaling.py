@@ -129,7 +129,7 @@ def test_a_stop_drains(start_server):
 
 def sandboxes_busy(logs):
     try:
-        return len(logs.filter_log_events(logGroupName="/aws/lambda/slow", filterPattern='"START"')["events"]) >= 2
+        return len(logs.filter_log_events(logGroupName="/aws/lambda/slow", filterPattern='"START RequestId"')["events"]) >= 2
     except logs.exceptions.ClientError:
         return False
 
