@@ -6,7 +6,7 @@ mod functions;
 mod measure;
 mod show;
 
-use super::serve::spawner;
+use super::serve::{log_to_stderr, spawner};
 use crate::client::Client;
 use crate::client::target::{Keys, Target};
 use crate::failure::Failure;
@@ -39,15 +39,19 @@ const STEPS_EACH: u64 = 3;
 #[command(
     after_help = "Examples:\n  lacewing demo\n  lacewing demo --json | jq '.functions[] | {name, cold_ms, warm_ms}'"
 )]
-pub struct Demo {}
+pub struct Demo {
+    /// How much the demo's server says: error, warn, info, debug, trace, or a filter.
+    #[arg(long, value_name = "LEVEL", default_value = "error", env = "LACEWING_LOG")]
+    pub log_level: String,
+}
 
 impl Demo {
     /// Runs the demo.
     ///
     /// # Errors
     /// [`Failure`] when the server does not start or a function does not answer.
-    #[allow(clippy::unused_self)]
     pub fn run(self, output: Output) -> Result<ExitCode, Failure> {
+        log_to_stderr(&self.log_level)?;
         let dir = tempfile::Builder::new().prefix("lacewing-demo-").tempdir();
         let dir = dir.map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
         let options = options(dir.path())?;

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use lacewing_model::{AccountId, Region};
 use lacewing_node::{Config, NodeOptions, RequireIsolation};
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,10 +70,7 @@ impl Serve {
     /// # Errors
     /// [`Failure`] when something is in the way of starting.
     pub fn run(self, output: Output) -> Result<ExitCode, Failure> {
-        let filter = EnvFilter::try_new(&self.log_level).map_err(|error| {
-            Failure::usage(format!("--log-level {}: {error}", self.log_level), "use error, warn, info, debug or trace")
-        })?;
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        log_to_stderr(&self.log_level)?;
         let data_dir = data_dir(&self.data);
         let region = self.region.clone();
         let options = self.options()?;
@@ -110,6 +108,19 @@ impl Serve {
             spawner: spawner(),
         })
     }
+}
+
+/// Sends the server's own log to stderr.
+///
+/// # Errors
+/// [`Failure`] when `level` is no filter.
+pub fn log_to_stderr(level: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        Failure::usage(format!("log level {level}: {error}"), "use error, warn, info, debug or trace")
+    })?;
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    Ok(())
 }
 
 /// How the server starts its spawner: this very executable, also when the file was replaced meanwhile.
