@@ -26,6 +26,7 @@ mod packages;
 mod passage;
 mod refusals;
 mod reply;
+mod requests;
 mod server;
 mod settings;
 

@@ -1,0 +1,267 @@
+//! Requests that carry code, from JSON to what the catalog takes. Pure, so that large ones can be read on a
+//! thread where computing is allowed.
+
+use crate::functions::{BASE64, invalid};
+use crate::settings::{architecture, change, check_model, revision, says_something};
+use base64::Engine as _;
+use bytes::Bytes;
+use lacewing_catalog::{CodeChange, ConfigChange};
+use lacewing_lambda_api::{
+    ApiError, CreateFunctionRequest, ErrorCode, FunctionCode, FunctionReference, FunctionSettings, ReferenceForm,
+    UpdateFunctionCodeRequest, Violations, parse,
+};
+use lacewing_model::{Architecture, Egress, FunctionConfig, FunctionName, Limits, LogFormat, LoggingConfig};
+use std::collections::BTreeMap;
+
+/// The tag that sets what a function may reach over the network.
+const EGRESS_TAG: &str = "lacewing:egress";
+
+/// A `CreateFunction` that the model and the service accept, but for its name.
+#[derive(Debug)]
+pub(crate) struct NewFunctionParts {
+    pub(crate) reference: String,
+    pub(crate) change: ConfigChange,
+    pub(crate) architecture: Option<Architecture>,
+    pub(crate) zip: Bytes,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) publish: bool,
+    pub(crate) egress: Egress,
+}
+
+pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionParts, ApiError> {
+    let request: CreateFunctionRequest<'_> = parse(body)?;
+    let settings: FunctionSettings = parse(body)?;
+    let mut violations = Violations::default();
+    let name = request.function_name.unwrap_or_default();
+    let reference = if name.is_empty() {
+        violations.null("functionName");
+        FunctionReference::default()
+    } else {
+        FunctionReference::parse(&name, ReferenceForm::Short, &mut violations)
+    };
+    if settings.role.is_none() {
+        violations.null("role");
+    }
+    if request.code.is_none() {
+        violations.null("code");
+    }
+    check_model(&settings, &mut violations);
+    let architecture = architecture(request.architectures.as_deref(), &mut violations);
+    if let Some(package_type) = request.package_type.as_deref() {
+        violations.one_of(package_type, "packageType", &["Zip", "Image"]);
+    }
+    let tags = request.tags.unwrap_or_default();
+    check_tags(&tags, &mut violations);
+    violations.finish()?;
+    // Recorded as InvalidParameterValue, unlike every other violation of the model.
+    let mut too_long = Violations::default();
+    too_long.length(reference.name, "functionName", 1, 64);
+    if let Some(text) = too_long.text() {
+        return Err(invalid(text));
+    }
+    if reference.qualifier.is_some() {
+        return Err(invalid("A function is created without a version or alias: leave it out of FunctionName."));
+    }
+    refuse_publishing(request.publish_to.as_deref())?;
+    if request.package_type.as_deref() == Some("Image") {
+        return Err(ApiError::not_implemented("functions from images", "Send a zip in Code.ZipFile."));
+    }
+    if request.code_signing_config_arn.is_some_and(|arn| !arn.is_empty()) {
+        return Err(ApiError::not_implemented("CodeSigningConfigArn", "Leave it out."));
+    }
+    if request.tenancy_config.as_ref().is_some_and(says_something) {
+        return Err(ApiError::not_implemented("TenancyConfig", "Leave it out."));
+    }
+    if settings.runtime.is_none() || settings.handler.is_none() {
+        let text = "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
+        return Err(invalid(text));
+    }
+    if tags.len() > 50 {
+        return Err(invalid("Number of tags exceeds resource tag limit."));
+    }
+    let egress = egress_of(&tags)?;
+    let change = change(settings, limits)?;
+    let zip = zip_of(request.code.unwrap_or_default(), "creating", limits)?;
+    Ok(NewFunctionParts {
+        reference: name,
+        change,
+        architecture,
+        zip,
+        tags,
+        publish: request.publish.unwrap_or_default(),
+        egress,
+    })
+}
+
+pub(crate) fn read_code_change(body: &[u8], limits: &Limits) -> Result<CodeChange, ApiError> {
+    let request: UpdateFunctionCodeRequest = parse(body)?;
+    let mut violations = Violations::default();
+    let architecture = architecture(request.architectures.as_deref(), &mut violations);
+    violations.finish()?;
+    refuse_publishing(request.publish_to.as_deref())?;
+    Ok(CodeChange {
+        zip: zip_of(parse(body)?, "updating", limits)?,
+        architecture,
+        dry_run: request.dry_run.unwrap_or_default(),
+        revision: request.revision_id.as_deref().map(revision).transpose()?,
+        publish: request.publish.unwrap_or_default(),
+    })
+}
+
+fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
+    match publish_to {
+        None | Some("") => Ok(()),
+        Some(_) => Err(ApiError::not_implemented("PublishTo", "Leave it out.")),
+    }
+}
+
+/// The package, out of where the request says it is.
+fn zip_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) -> Result<Bytes, ApiError> {
+    if code.image_uri.is_some_and(|uri| !uri.is_empty()) {
+        return Err(invalid(format!("Please don't provide ImageUri when {doing} a function with packageType Zip.")));
+    }
+    if code.s3_bucket.is_some() || code.s3_key.is_some() {
+        return Err(ApiError::not_implemented("code from S3", "Send the zip itself, as ZipFile."));
+    }
+    if code.source_kms_key_arn.is_some_and(|key| !key.is_empty()) {
+        return Err(ApiError::not_implemented("SourceKMSKeyArn", "Leave it out."));
+    }
+    let Some(text) = code.zip_file else { return Err(invalid("Please provide a source for function code.")) };
+    let too_large = || {
+        let text = format!("Zipped size must be smaller than {} bytes", limits.zip_bytes_max);
+        Err(ApiError::new(ErrorCode::RequestTooLarge, text))
+    };
+    // Four characters stand for three bytes; the last group may be short.
+    if (text.0.len() as u64).saturating_mul(3) / 4 > limits.zip_bytes_max + 3 {
+        return too_large();
+    }
+    match BASE64.decode(text.0.as_bytes()) {
+        Ok(zip) if zip.len() as u64 > limits.zip_bytes_max => too_large(),
+        Ok(zip) => Ok(zip.into()),
+        Err(error) => Err(ApiError::new(ErrorCode::Serialization, format!("ZipFile is not base64: {error}"))),
+    }
+}
+
+fn check_tags(tags: &BTreeMap<String, String>, violations: &mut Violations) {
+    let words = |max: usize| {
+        format!(
+            "[Member must have length less than or equal to {max}, Member must have length greater than or equal to \
+             {}]",
+            usize::from(max == 128)
+        )
+    };
+    if tags.keys().any(|key| key.is_empty() || key.chars().count() > 128) {
+        violations.add_members(None, "tags", format!("Map keys must satisfy constraint: {}", words(128)));
+    }
+    if tags.values().any(|value| value.chars().count() > 256) {
+        violations.add_members(None, "tags", format!("Map value must satisfy constraint: {}", words(256)));
+    }
+}
+
+fn egress_of(tags: &BTreeMap<String, String>) -> Result<Egress, ApiError> {
+    match tags.get(EGRESS_TAG).map(String::as_str) {
+        None | Some("internet") => Ok(Egress::Internet),
+        Some("none") => Ok(Egress::None),
+        Some(other) => Err(invalid(format!("The tag {EGRESS_TAG} must be 'internet' or 'none', not '{other}'."))),
+    }
+}
+
+/// The configuration of a new function: what was given, and AWS's defaults for the rest.
+pub(crate) fn config_of(
+    name: &FunctionName,
+    change: ConfigChange,
+    architecture: Option<Architecture>,
+    egress: Egress,
+) -> Result<FunctionConfig, ApiError> {
+    let (Some(runtime), Some(handler), Some(role)) =
+        (change.runtime.clone(), change.handler.clone(), change.role.clone())
+    else {
+        return Err(invalid("Runtime, Handler and Role must be given."));
+    };
+    let no_levels = change.logging.as_ref().is_none_or(|logging| {
+        logging.format == Some(LogFormat::Json)
+            || (logging.application_level.is_none() && logging.system_level.is_none())
+    });
+    if !no_levels {
+        return Err(invalid("Log levels are for the log format JSON only: set LogFormat to JSON."));
+    }
+    let logging = LoggingConfig {
+        format: LogFormat::Text,
+        application_level: None,
+        system_level: None,
+        group: format!("/aws/lambda/{name}"),
+    };
+    let defaults = FunctionConfig {
+        runtime,
+        handler,
+        role,
+        description: String::new(),
+        timeout: Default::default(),
+        memory: Default::default(),
+        ephemeral: Default::default(),
+        environment: BTreeMap::new(),
+        architecture: architecture.unwrap_or_default(),
+        logging,
+        tracing: Default::default(),
+        egress,
+    };
+    Ok(change.apply(defaults))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::000000000000:role/r";
+
+    fn create(fields: &str) -> Result<FunctionConfig, String> {
+        let read = read_create(fields.as_bytes(), &Limits { zip_bytes_max: 8, ..Limits::default() });
+        let config = read.and_then(|new| {
+            let name = new.reference.parse().unwrap();
+            config_of(&name, new.change, new.architecture, new.egress)
+        });
+        config.map_err(|error| format!("{} {} {}", error.code.status(), error.code.name(), error.message))
+    }
+
+    #[test]
+    fn a_new_function_has_aws_defaults() {
+        let config = create(&format!(
+            r#"{{"FunctionName":"f","Role":"{ROLE}","Runtime":"python3.13","Handler":"a.b","Code":{{"ZipFile":"UEs="}},
+                "Tags":{{"lacewing:egress":"none"}}}}"#
+        ))
+        .unwrap();
+        assert_eq!((config.timeout.get(), config.memory.get(), config.ephemeral.get()), (3, 128, 512));
+        assert_eq!(config.logging.group, "/aws/lambda/f");
+        assert_eq!((config.architecture, config.egress), (Architecture::X86, Egress::None));
+    }
+
+    #[test]
+    fn what_cannot_be_created_is_refused_in_aws_words() {
+        let long = "x".repeat(65);
+        let with = |more: &str| {
+            format!(r#"{{"FunctionName":"f","Role":"{ROLE}","Runtime":"python3.13","Handler":"a.b",{more}}}"#)
+        };
+        let mut shown = String::new();
+        for body in [
+            "{}".to_owned(),
+            format!(r#"{{"FunctionName":"a b","Role":"{ROLE}","Code":{{}}}}"#),
+            format!(r#"{{"FunctionName":"{long}","Role":"{ROLE}","Code":{{}}}}"#),
+            format!(r#"{{"FunctionName":"f:1","Role":"{ROLE}","Code":{{}}}}"#),
+            format!(r#"{{"FunctionName":"f","Role":"{ROLE}","Code":{{}}}}"#),
+            with(r#""Code":{}"#),
+            with(r#""Code":{"S3Bucket":"b","S3Key":"k"}"#),
+            with(r#""Code":{"ImageUri":"i"},"PackageType":"Image""#),
+            with(r#""Code":{"ImageUri":"i"}"#),
+            with(r#""Code":{"ZipFile":"!!"}"#),
+            with(r#""Code":{"ZipFile":"AAAAAAAAAAAAAAAAAAAA"}"#),
+            with(r#""Code":{"ZipFile":"UEs="},"Tags":{"lacewing:egress":"some"}"#),
+            with(r#""Code":{"ZipFile":"UEs="},"PackageType":"Tar","Architectures":["a","b"]"#),
+            with(r#""Code":{"ZipFile":"UEs="},"LoggingConfig":{"SystemLogLevel":"WARN"}"#),
+            with(r#""Code":{"ZipFile":"UEs="},"TenancyConfig":{"TenantIsolationMode":"PER_TENANT"}"#),
+        ] {
+            shown += &format!("{}\n", create(&body).unwrap_err().replace(&long, "x{65}"));
+        }
+        insta::assert_snapshot!(shown);
+    }
+}
