@@ -285,9 +285,12 @@ fn launch_of(spec: &StartSpec) -> Launch {
     let command = launch::command(language);
     let mut argv: Vec<String> = command.argv.iter().map(|&part| part.to_owned()).collect();
     let wrapper = spec.environment.iter().find(|(key, _)| key == "AWS_LAMBDA_EXEC_WRAPPER");
-    let mut possible = true;
+    let (mut possible, mut wrapped) = (true, false);
     match wrapper {
-        Some((_, wrapper)) if language != Language::Provided && !wrapper.is_empty() => argv.insert(0, wrapper.clone()),
+        Some((_, wrapper)) if language != Language::Provided && !wrapper.is_empty() => {
+            argv.insert(0, wrapper.clone());
+            wrapped = true;
+        }
         _ if language == Language::Provided => possible = is_executable(&spec.code_dir.join("bootstrap")),
         _ => {}
     }
@@ -304,7 +307,7 @@ fn launch_of(spec: &StartSpec) -> Launch {
         set("LACEWING_DOOR_FD", "3".to_owned());
         set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());
     }
-    Launch { argv, env, own_door: command.needs_own_door, possible }
+    Launch { argv, env, own_door: command.needs_own_door, possible, wrapped }
 }
 
 /// Judged on the host, where the same file lies; following links as the sandbox would is left to exec.

@@ -11,6 +11,11 @@ use std::time::Duration;
 pub(crate) struct ExitStatus(pub(crate) i32);
 
 impl ExitStatus {
+    /// The status of a process that exited with `code`.
+    pub(crate) fn of_code(code: u8) -> Self {
+        Self(i32::from(code) << 8)
+    }
+
     /// True when SIGKILL ended it.
     pub(crate) fn is_killed(self) -> bool {
         libc::WIFSIGNALED(self.0) && libc::WTERMSIG(self.0) == libc::SIGKILL

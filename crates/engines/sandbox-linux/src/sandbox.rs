@@ -39,6 +39,8 @@ pub(crate) struct Launch {
     pub(crate) own_door: bool,
     /// False: there is no bootstrap to execute.
     pub(crate) possible: bool,
+    /// True: the program is the user's wrapper around a managed runtime.
+    pub(crate) wrapped: bool,
 }
 
 /// A sandbox of the Linux driver. The fields are dropped in this order: the way out and the logs first.
@@ -268,6 +270,10 @@ impl Watched<'_> {
                 Some((Word::Sealed, fds)) => {
                     *self.tmp = fds.into_iter().next();
                     continue;
+                }
+                // As a shell says it: on Lambda one stands between the agent and the wrapper.
+                Some((Word::ExecFailed { errno: _ }, _)) if self.launch.wrapped => {
+                    return Ok(Event::Gone(endings::exited(id, ExitStatus::of_code(127))));
                 }
                 Some((Word::ExecFailed { errno }, _)) => {
                     let program = self.launch.argv.first().map_or("", String::as_str);
