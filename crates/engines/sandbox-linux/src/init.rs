@@ -61,9 +61,10 @@ pub(crate) struct Birth<'a> {
 
 /// Runs as pid 1 and never returns. `control` is our end of the private socket to the server.
 pub(crate) fn run(control: OwnedFd, birth: &Birth<'_>) -> ! {
+    // Closed by exec: the function must not get it, it speaks for init.
     // SAFETY: descriptor 3 belongs to the spawner's socket in this copy; it is replaced on purpose, and nothing of
     // the copy is used after.
-    let moved = unsafe { libc::dup2(control.into_raw_fd(), CONTROL) };
+    let moved = unsafe { libc::dup3(control.into_raw_fd(), CONTROL, libc::O_CLOEXEC) };
     if moved != CONTROL {
         sys::exit_now(1);
     }
@@ -108,6 +109,7 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result
     let tmp = open(c"/tmp", libc::O_PATH | libc::O_DIRECTORY)?;
     next();
     rustix::system::sethostname(b"sandbox")?;
+    rustix::thread::set_name(c"init")?;
     next();
     sys::unshare(libc::CLONE_NEWCGROUP)?;
     next();

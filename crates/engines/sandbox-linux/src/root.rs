@@ -148,10 +148,18 @@ fn write_etc(root: &Path) -> io::Result<()> {
 fn make_devices(root: &Path, privileged: bool) -> io::Result<()> {
     use rustix::fs::{FileType, Mode, makedev, mknodat};
     let dev = root.join("dev");
-    for (name, minor) in [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)] {
+    for (name, major, minor) in
+        [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
+    {
         let path = dev.join(name);
         if privileged {
-            mknodat(rustix::fs::CWD, &path, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(1, minor))?;
+            mknodat(
+                rustix::fs::CWD,
+                &path,
+                FileType::CharacterDevice,
+                Mode::from_raw_mode(0o666),
+                makedev(major, minor),
+            )?;
             rustix::fs::chmod(&path, Mode::from_raw_mode(0o666))?;
         } else {
             // Nodes made in a user namespace do not open; the host's own do.

@@ -132,6 +132,26 @@ async fn a_function_finds_walls_on_every_side() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_is_born_with_its_own_descriptors_and_no_other() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    // The fourth is the directory that `ls` reads.
+    let function = house.function("fds", "#!/bin/sh\nexec ls /proc/self/fd\n");
+    drop(house.start(&function, &lines).await);
+    assert_eq!(lines.text(), "0\n1\n2\n3\n");
+    let lines = Lines::default();
+    let text = "import os\nheld = sorted(os.listdir('/proc/self/fd'), key=int)\nprint(held[:-1])\ndef handler(event, context): return 1\n";
+    let function = house.managed("managed-fds", "python3.11", "app.py", text);
+    if house.driver.can_run(&function.version).is_ok() {
+        drop(house.start(&function, &lines).await);
+        assert!(lines.text().contains("['0', '1', '2', '3', '4']"), "{}", lines.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_output_is_bounded_and_counted() {
     if !can_test() {
         return;
