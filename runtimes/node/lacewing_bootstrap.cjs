@@ -107,13 +107,26 @@ class Door {
   }
 }
 
+// A wrapper may have closed our descriptors; then their numbers are Node's own by now, and the log's is taken for
+// closed too.
+function isSocket(fd) {
+  try {
+    return fs.fstatSync(fd).isSocket();
+  } catch (_) {
+    return false;
+  }
+}
+
 function openDoor() {
   const fd = process.env.LACEWING_DOOR_FD;
-  if (fd === undefined) return require('./lacewing_tcp.cjs').openDoor(process.env.AWS_LAMBDA_RUNTIME_API);
   delete process.env.LACEWING_DOOR_FD;
-  // A line break before a request means nothing in HTTP; here it says that the interpreter is up.
-  fs.writeSync(Number(fd), '\r\n');
-  return new Door(Number(fd));
+  if (isSocket(Number(fd))) {
+    // A line break before a request means nothing in HTTP; here it says that the interpreter is up.
+    fs.writeSync(Number(fd), '\r\n');
+    return new Door(Number(fd));
+  }
+  if (fd !== undefined) delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+  return require('./lacewing_tcp.cjs').openDoor(process.env.AWS_LAMBDA_RUNTIME_API);
 }
 
 const door = openDoor();

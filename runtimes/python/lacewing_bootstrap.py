@@ -121,11 +121,22 @@ def _error_head(path, body, kind, cause):
     return (head + "Content-Length: %d\r\n\r\n" % len(body)).encode()
 
 
-def open_door():
-    fd = os.environ.pop("LACEWING_DOOR_FD", None)
-    if fd is not None:
+def take_fd(name, kinds):
+    """The descriptor that a variable names, closed to children; none where a wrapper has closed it."""
+    fd = os.environ.pop(name, None)
+    try:
         fd = int(fd)
+        if os.fstat(fd).st_mode & 0o170000 not in kinds:
+            return None
         os.set_inheritable(fd, False)
+        return fd
+    except (TypeError, ValueError, OSError):
+        return None
+
+
+def open_door():
+    fd = take_fd("LACEWING_DOOR_FD", (0o140000,))  # a socket
+    if fd is not None:
         # A line break before a request means nothing in HTTP; here it says that the interpreter is up.
         os.write(fd, b"\r\n")
         return Door(fd)
@@ -168,11 +179,8 @@ class OutputSink:
 
 
 def open_sink():
-    fd = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
-    if fd is None:
-        return OutputSink()
-    os.set_inheritable(int(fd), False)
-    return FrameSink(int(fd))
+    fd = take_fd("_LAMBDA_TELEMETRY_LOG_FD", (0o010000, 0o100000))  # a pipe, or a file
+    return OutputSink() if fd is None else FrameSink(fd)
 
 
 sink = None

@@ -458,3 +458,14 @@ async fn from_24_on_what_a_handler_returns_is_its_answer() {
         code = async { loop { if let Some(status) = child.try_wait().unwrap() { break status.code() } tokio::task::yield_now().await } } => assert_eq!(code, Some(13)),
     }
 }
+
+#[tokio::test]
+async fn a_wrapper_that_closes_descriptors_does_no_harm() {
+    let Some(node) = interpreter(&["node"]) else { return };
+    let files = [("index.js", "exports.handler = async () => { console.log('logged'); return 1 }")];
+    let how = Start { handler: "index.handler", files: &files, closing: true, ..Start::default() };
+    let mut guest = start(&node, Language::Node(20), how).await;
+    guest.ready().await;
+    assert_eq!(guest.answer("0").await, "1");
+    assert!(guest.stdout().contains("\tINFO\tlogged\n"), "{}", guest.stdout());
+}

@@ -184,3 +184,17 @@ async fn half_a_line_is_out_when_the_answer_is() {
     guest.answer("0").await;
     assert_eq!((guest.stdout(), guest.stderr()), ("half".into(), "err".into()));
 }
+
+#[tokio::test]
+async fn a_wrapper_that_closes_descriptors_does_no_harm() {
+    let Some(python) = interpreter(&["python3"]) else { return };
+    let files = [(
+        "app.py",
+        "import logging\ndef handler(e, c):\n    logging.error('logged')\n    return open('/dev/null').fileno()\n",
+    )];
+    let how = Start { handler: "app.handler", files: &files, closing: true, ..Start::default() };
+    let mut guest = start(&python, Language::Python(11), how).await;
+    guest.ready().await;
+    guest.answer("0").await;
+    assert!(guest.stdout().contains("\tlogged\n"), "{}", guest.stdout());
+}

@@ -77,6 +77,8 @@ pub struct Start<'a> {
     pub tcp: bool,
     /// Without the log pipe: entries are lines on stdout.
     pub lines: bool,
+    /// Through a wrapper that leaves no descriptor open but the first three.
+    pub closing: bool,
     /// Instead of our bootstrap.
     pub argv: Option<Vec<String>>,
 }
@@ -105,9 +107,10 @@ pub async fn start(interpreter: &Path, language: Language, start: Start<'_>) -> 
         argv.map(|arg| arg.replace("/var/lang/bin/node", interpreter.to_str().unwrap())).collect()
     });
     let mut command = Command::new("sh");
-    let frames = "exec 4>\"$FRAMES\"; unset FRAMES; exec \"$@\"";
+    let closing = if start.closing { "exec 3<&- 4>&-; " } else { "" };
+    let frames = format!("exec 4>\"$FRAMES\"; unset FRAMES; {closing}exec \"$@\"");
     if start.tcp {
-        command.args(["-c", frames, "sh"]).stdin(Stdio::null());
+        command.args(["-c", &frames, "sh"]).stdin(Stdio::null());
     } else {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
