@@ -45,6 +45,21 @@ def server(request, start_server):
     return start_server(getattr(request.module, "CONFIG", ""), getattr(request.module, "ARGUMENTS", ()))
 
 
+@pytest.fixture
+def own_server(tmp_path):
+    """A server of the test's own, not started yet, for tests that kill it; it never outlives the test."""
+    made = []
+
+    def make(config=""):
+        made.append(Server(tmp_path / f"data-{len(made)}", config))
+        return made[-1]
+
+    yield make
+    for server in made:
+        if server.process and server.is_up:
+            server.kill()
+
+
 @pytest.fixture(scope="module")
 def lam(server):
     return client(server)

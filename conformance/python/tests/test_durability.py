@@ -19,13 +19,8 @@ GONE = (botocore.exceptions.EndpointConnectionError, botocore.exceptions.Connect
 HELLO = python("def handler(event, context): return 'hello'")
 
 
-@pytest.fixture
-def data(tmp_path):
-    return tmp_path / "data"
-
-
-def test_functions_are_there_after_a_restart(data):
-    server = Server(data).start()
+def test_functions_are_there_after_a_restart(own_server):
+    server = own_server().start()
     lam = client(server)
     create(lam, "kept", HELLO, Description="d", Environment={"Variables": {"A_KEY": "v"}}, Tags={"t": "1"}, MemorySize=192)
     before = lam.get_function(FunctionName="kept")
@@ -41,10 +36,10 @@ def test_functions_are_there_after_a_restart(data):
     leftovers.assert_gone(server)
 
 
-def test_killed_at_random_moments_nothing_that_was_acknowledged_is_lost(data):
+def test_killed_at_random_moments_nothing_that_was_acknowledged_is_lost(own_server):
     """One thread deploys, another calls; the server dies in the middle; each round starts it again."""
     randomly = random.Random(2026)
-    server = Server(data)
+    server = own_server()
     acknowledged, deleted, answered, unanswered = {}, set(), 0, 0
     for round_number in range(ROUNDS):
         server.start()
@@ -114,8 +109,8 @@ def keep_deploying(lam, round_number, acknowledged, deleted, stop):
             return
 
 
-def test_a_start_after_a_kill_finds_the_place_swept(data):
-    server = Server(data).start()
+def test_a_start_after_a_kill_finds_the_place_swept(own_server):
+    server = own_server().start()
     lam = client(server)
     create(lam, "busy", python("import time\ndef handler(event, context): time.sleep(20)"), Timeout=30)
     threads = [threading.Thread(target=swallow, args=(lam,), daemon=True) for _ in range(3)]
@@ -138,9 +133,9 @@ def swallow(lam):
         pass
 
 
-def test_two_servers_cannot_share_a_data_dir(data, tmp_path):
-    first = Server(data).start()
-    second = Server(data)
+def test_two_servers_cannot_share_a_data_dir(own_server):
+    first = own_server().start()
+    second = Server(first.data)
     with pytest.raises(AssertionError, match="in use|another|locked|already"):
         second.start()
     assert client(first).list_functions()["Functions"] == []
