@@ -151,6 +151,13 @@ impl Layout {
             let directory = hierarchy.join(instance);
             make_directory(&directory).at(&format!("make cgroup {}", directory.display()))?;
         }
+        // All functions together weigh as much as the machine has processors: the server beside them is not starved
+        // by busy functions, nor they by it.
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+        if let (Self::V1 { .. }, Some(hierarchy)) = (self, self.controller("cpu")) {
+            let shares = (SHARES_PER_CPU * processors).to_string();
+            write(&hierarchy.join(instance).join("cpu.shares"), &shares).at("set the instance's cpu.shares")?;
+        }
         if let Self::V2 { root } = self {
             // A group of a user's own session holds the server itself: it moves to a leaf first, because a group
             // with processes cannot hand controllers down. In the root group that rule does not apply.
@@ -165,6 +172,8 @@ impl Layout {
             }
             let control = root.join(instance).join("cgroup.subtree_control");
             fs::write(control, "+memory +cpu +pids").at("hand down cgroup controllers")?;
+            let weight = (100 * processors).min(10_000).to_string();
+            write(&root.join(instance).join("cpu.weight"), &weight).at("set the instance's cpu.weight")?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod support;
 
 use lacewing_sandbox::{Ending, SandboxDriver, Strength};
+use lacewing_sandbox_linux::{IsolationRequirement, LinuxDriver, LinuxOptions};
 use std::time::Duration;
 use support::{House, Lines, can_test, python_bootstrap, run};
 
@@ -198,4 +199,62 @@ async fn bombs_hurt_only_whoever_lights_them() {
         assert_eq!(outcome.ending, Ending::Answer("calm".into()), "{name}");
         drop(started);
     }
+}
+
+/// Not a test of its own: what the next one runs as an ordinary user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a part of another test"]
+async fn sandboxes_of_an_ordinary_user() {
+    let house = House::open();
+    let isolation = house.driver.isolation();
+    let strength = |name: &str| isolation.walls.iter().find(|wall| wall.name == name).map(|wall| wall.strength);
+    assert!(!isolation.is_full());
+    assert_eq!(strength("own uid"), Some(Strength::Weaker));
+    for name in ["user namespace", "mount namespace", "system call filter", "capabilities", "read-only root"] {
+        assert_eq!(strength(name), Some(Strength::Full), "{name}");
+    }
+    let lines = Lines::default();
+    let function = house.function("probes", &python_bootstrap(PROBES));
+    let mut started = house.start(&function, &lines).await;
+    let outcome = run(&mut started, &function, "1", Duration::from_secs(10)).await;
+    let Ending::Answer(bytes) = &outcome.ending else { panic!("{outcome:?} {}", lines.text()) };
+    let seen: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    for (key, want) in
+        [("uid", "993"), ("pids", "[1,2]"), ("home", "false"), ("usr", "\"OSError\""), ("mount", "\"EPERM\"")]
+    {
+        assert_eq!(seen[key].to_string(), want, "{key}");
+    }
+    let full =
+        LinuxOptions { require: IsolationRequirement::Full, ..support::options(&house.folder.path().join("other")) };
+    let refused = LinuxDriver::launch(full).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("own uid"), "{refused}");
+    println!("as it should be");
+}
+
+#[test]
+fn an_ordinary_user_gets_what_the_kernel_grants() {
+    if !can_test() {
+        return;
+    }
+    // Copies, where that user can reach them.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let copy = |from: &std::path::Path, name: &str| {
+        let to = folder.path().join(name);
+        std::fs::copy(from, &to).unwrap();
+        to
+    };
+    let test = copy(&std::env::current_exe().unwrap(), "test");
+    let spawner = copy(env!("CARGO_BIN_EXE_lacewing-spawner").as_ref(), "spawner");
+    let ran = std::process::Command::new("setpriv")
+        .args(["--reuid=4000", "--regid=4000", "--clear-groups"])
+        .arg(test)
+        .args(["--ignored", "--exact", "sandboxes_of_an_ordinary_user", "--nocapture"])
+        .env("LACEWING_TEST_SPAWNER", spawner)
+        .env("TMPDIR", folder.path())
+        .current_dir(folder.path())
+        .output();
+    let Ok(ran) = ran else { return eprintln!("skipped: no setpriv") };
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    assert!(said.contains("as it should be"), "{said}");
 }

@@ -36,6 +36,8 @@ pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, NetPool), Fault> 
     let cgroup_fault = layout.make_instance(&setup.cgroup);
     if !privileged {
         enter_user_namespace()?;
+        // The host's network namespace is not ours to come back to; an empty one of our own is.
+        sys::unshare(libc::CLONE_NEWNET).at("unshare the network namespace")?;
     }
     sys::unshare(libc::CLONE_NEWNS).at("unshare the mount namespace")?;
     sys::mount(c"none", c"/", None, libc::MS_REC | libc::MS_PRIVATE, None).at("make all mounts private")?;

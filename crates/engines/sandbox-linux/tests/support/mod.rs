@@ -31,7 +31,9 @@ pub fn can_test() -> bool {
 pub fn options(data_dir: &Path) -> LinuxOptions {
     LinuxOptions {
         data_dir: data_dir.to_path_buf(),
-        spawner: vec![env!("CARGO_BIN_EXE_lacewing-spawner").into()],
+        spawner: vec![
+            std::env::var_os("LACEWING_TEST_SPAWNER").unwrap_or_else(|| env!("CARGO_BIN_EXE_lacewing-spawner").into()),
+        ],
         interpreters: InterpreterOptions::default(),
         limits: Limits::default(),
         require: IsolationRequirement::Any,
