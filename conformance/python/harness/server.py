@@ -21,8 +21,9 @@ RUNNING = []
 class Server:
     """One `lacewing serve` on a free loopback port; its data outlives it, so that it can be started again."""
 
-    def __init__(self, data: Path, config: str = "", arguments=(), environment=None):
+    def __init__(self, data: Path, config: str = "", arguments=(), environment=None, binary=None, **how):
         self.data, self.arguments, self.environment = Path(data), list(arguments), environment or {}
+        self.binary, self.how = binary or BINARY, how
         self.data.mkdir(parents=True, exist_ok=True)
         self.process, self.address, self.lines = None, None, []
         if config:
@@ -48,12 +49,12 @@ class Server:
         return "\n".join(self.lines)
 
     def start(self) -> "Server":
-        command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data),
+        command = [str(self.binary), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data),
                    "--root-key", f"{KEY}:{SECRET}", *self.arguments]
         self.address, self.lines = None, []
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, errors="replace",
-                                        env={**os.environ, **self.environment})
+                                        env={**os.environ, **self.environment}, **self.how)
         listener = threading.Thread(target=self._listen, args=(self.process,), daemon=True)
         listener.start()
         until(lambda: self.address or self.process.poll() is not None, READY_SECONDS_MAX,

@@ -162,6 +162,30 @@ def test_a_memory_bomb_ends_its_own_sandbox(attack, bomb):
     assert answer.report["status"] in ("error", "timeout")
 
 
+def test_shared_memory_that_outlives_its_process_spoils_no_later_call(attack):
+    answer = attack("shared_memory", bytes=220 * 1024 * 1024)
+    assert answer.error == "Unhandled" or answer.value == "refused"
+    for _ in range(3):
+        assert attack("nothing").value == "fine"
+
+
+def test_what_was_once_in_tmp_is_no_memory_that_was_used(lam, deploy):
+    source = """
+        import os
+        def handler(event, context):
+            if event.get("fill"):
+                with open("/tmp/fill", "wb") as file:
+                    for _ in range(200):
+                        file.write(bytes(1_048_576))
+            elif os.path.exists("/tmp/fill"):
+                os.unlink("/tmp/fill")
+            return 1
+        """
+    name = deploy(python(source), Timeout=20, MemorySize=512)
+    used = [int(call(lam, name, event).report["used"]) for event in ({}, {"fill": True}, {}, {})]
+    assert used[0] < 100 and used[-1] < 150, used
+
+
 def test_tmp_ends_at_its_size(lam, deploy, server, neighbour):
     name = deploy(package({"hostile.py": SOURCE}), handler="hostile.handler", Timeout=60, MemorySize=1024)
     value = call(lam, name, {"do": "fill", "bytes_max": 600 * 1024 * 1024}).value

@@ -1,4 +1,6 @@
 """From nothing to many sandboxes and back to nothing."""
+import os
+import signal
 import threading
 import time
 
@@ -8,7 +10,7 @@ import requests
 from harness import leftovers
 from harness.calls import call, client, create, refused
 from harness.packages import python
-from harness.server import RUNNING
+from harness.server import RUNNING, Server
 from harness.signing import send, signed
 from harness.wait import until
 
@@ -125,6 +127,27 @@ def test_a_stop_drains(start_server):
     assert server.wait() == 0
     running.join(10)
     assert got == {"running": None}
+
+
+def test_control_c_in_a_terminal_drains_too(tmp_path):
+    """A terminal signals the whole foreground group, spawner and sandboxes included."""
+    server = Server(tmp_path / "data", start_new_session=True).start()
+    try:
+        lam = client(server)
+        create(lam, "slow", python(SLOW), Timeout=20)
+        call(lam, "slow", {"s": 0})
+        got = {}
+        running = threading.Thread(target=lambda: got.setdefault("running", call(lam, "slow", {"s": 1}).error))
+        running.start()
+        until(lambda: sandboxes_busy(client(server, "logs")), 10)
+        os.killpg(server.pid, signal.SIGINT)
+        assert server.wait() == 0
+        running.join(10)
+        assert got == {"running": None}
+    finally:
+        if server.is_up:
+            server.kill()
+    leftovers.assert_gone(server)
 
 
 def sandboxes_busy(logs):
