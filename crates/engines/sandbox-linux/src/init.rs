@@ -26,7 +26,7 @@ const PARKED_FROM: RawFd = 20;
 /// Size of `/dev/shm`: for semaphores and small shared blocks; its pages count as the function's memory.
 const SHARED_MEMORY_OPTIONS: &std::ffi::CStr = c"size=64m,mode=1777,nr_inodes=4096";
 /// The kernel's preference when the machine itself is out of memory: functions go before the server.
-const OOM_SCORE: &str = "500";
+pub(crate) const OOM_SCORE: &str = "500";
 /// Processes and threads by rlimit; the group's limit is the one that counts.
 const PROCESSES_MAX: u64 = 1_025;
 
@@ -120,8 +120,10 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result
     }
     drop(null);
     let signals = watch_children()?;
-    // Also for all that descends from us. Raising it needs no privilege.
-    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    if !birth.privileged {
+        // Else the spawner has done it. Raising it needs no privilege, and all that descends from us has it too.
+        let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    }
     next();
     seal::limit_resources(PROCESSES_MAX)?;
     next();
@@ -165,7 +167,7 @@ fn open(path: &std::ffi::CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
 fn watch_children() -> io::Result<OwnedFd> {
     // SAFETY: the set is initialised by sigemptyset before it is used; the calls outlive nothing.
     unsafe {
-        for signal in [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS] {
+        for signal in [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS, libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
             libc::signal(signal, libc::SIG_DFL);
         }
         let mut set: libc::sigset_t = std::mem::zeroed();

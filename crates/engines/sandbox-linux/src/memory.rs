@@ -1,37 +1,58 @@
 //! The function's own memory, told apart from its `/tmp`.
 //!
 //! The kernel counts pages of `/tmp` and cached pages of files as memory of the group, Lambda does not. The group's
-//! hard limit therefore holds memory and `/tmp` together, and this watch enforces the memory alone: it wakes when
-//! the group's use crosses the least figure at which the function *could* have too much, looks closely, and sets
-//! itself a new figure if it has not.
+//! hard limit therefore holds memory and `/tmp` together, and this watch enforces the memory alone: it looks at the
+//! group's use, the more often the less room there is; where half the memory is taken it also has the kernel call
+//! it (v1) at the least figure at which the function *could* have too much. Functions that allocate faster than
+//! that meet the hard limit instead: both ends are out of memory.
 //!
-//! Functions that allocate faster than we look are stopped by the hard limit instead: both ends are out of memory.
+//! The kernel's call is asked for on another thread: the asking waits for a grace period, 10 ms on an idle machine.
 
 use crate::meter::Meter;
 use crate::watched::watch;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
 
-/// Least distance to the next look: a function at its limit must not cost us all our time.
+/// How fast a function may take memory, bytes per millisecond: page faults allow no more than some GiB/s.
+const PACE_BYTES_PER_MS: u64 = 1 << 20;
+/// Bounds of the time between looks.
+const LOOK_MIN: Duration = Duration::from_millis(5);
+const LOOK_MAX: Duration = Duration::from_millis(250);
+/// Least distance to the next call: a function at its limit must not cost us all our time.
 const STEP_BYTES_MIN: u64 = 1 << 20;
-/// How often to look where the kernel does not call (v2 has no thresholds), and beside thresholds, which are
-/// checked by the kernel only now and then.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Watches one sandbox's memory.
 pub(crate) struct MemoryWatch {
     limit_bytes: u64,
-    threshold: Option<(AsyncFd<OwnedFd>, u64)>,
+    call: Call,
+}
+
+/// The kernel's call.
+enum Call {
+    None,
+    /// Being asked for.
+    Asked(JoinHandle<io::Result<OwnedFd>>),
+    /// Agreed.
+    Armed(AsyncFd<OwnedFd>),
+    /// Not to be had here.
+    Refused,
 }
 
 impl MemoryWatch {
     /// A watch over `limit_bytes`.
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, threshold: None }
+        Self { limit_bytes, call: Call::None }
+    }
+
+    /// True when the function holds more than its memory at this moment.
+    pub(crate) fn is_exceeded(&self, meter: &Meter, tmp: Option<&OwnedFd>) -> bool {
+        self.room(meter, tmp) == Some(0)
     }
 
     /// Resolves when the function holds more than its memory; never where nothing can be measured.
@@ -40,48 +61,67 @@ impl MemoryWatch {
     /// Complete.
     pub(crate) async fn exceeded(&mut self, meter: &Meter, tmp: Option<&OwnedFd>) {
         loop {
-            let Some(all) = meter.usage_bytes() else { return std::future::pending().await };
-            // The cheap figure first: it is only an upper bound of what the function holds.
-            let mut next = self.limit_bytes;
-            if all > self.limit_bytes {
-                let Some(held) = meter.memory() else { return std::future::pending().await };
-                let own = held.all.saturating_sub(held.files).saturating_sub(tmp_bytes(tmp));
-                if own > self.limit_bytes {
-                    return;
-                }
-                next = held.all + (self.limit_bytes - own).max(STEP_BYTES_MIN);
+            let Some(room) = self.room(meter, tmp) else { return std::future::pending().await };
+            if room == 0 {
+                return;
             }
-            self.arm(meter, next);
-            let called = async {
-                match &self.threshold {
-                    Some((event, _)) => {
-                        let _ =
-                            event.async_io(Interest::READABLE, |event| Ok(rustix::io::read(event, &mut [0; 8])?)).await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            let _ = tokio::time::timeout(LOOK_EVERY, called).await;
+            if room < self.limit_bytes / 2 && matches!(self.call, Call::None) {
+                let at = meter.usage_bytes().unwrap_or(0) + room.max(STEP_BYTES_MIN);
+                self.call = ask(meter, at);
+            }
+            let pause = Duration::from_millis(room / PACE_BYTES_PER_MS).clamp(LOOK_MIN, LOOK_MAX);
+            let _ = tokio::time::timeout(pause, self.called()).await;
         }
     }
 
-    /// Has the kernel call when the group's use crosses `bytes`. Failing, we look from time to time.
-    fn arm(&mut self, meter: &Meter, bytes: u64) {
-        if self.threshold.as_ref().is_some_and(|(_, armed)| *armed == bytes) {
-            return;
+    /// What the function may still take; `None` where nothing can be measured.
+    fn room(&self, meter: &Meter, tmp: Option<&OwnedFd>) -> Option<u64> {
+        // The cheap figure first: it is an upper bound of what the function holds.
+        let all = meter.usage_bytes()?;
+        if all <= self.limit_bytes {
+            return Some((self.limit_bytes - all).max(1));
         }
-        self.threshold = register(meter, bytes).ok().map(|event| (event, bytes));
+        let held = meter.memory()?;
+        let own = held.all.saturating_sub(held.files).saturating_sub(tmp_bytes(tmp));
+        Some(self.limit_bytes.saturating_sub(own))
+    }
+
+    /// Resolves when the kernel calls. It calls once for each asking.
+    async fn called(&mut self) {
+        loop {
+            match &mut self.call {
+                Call::None | Call::Refused => return std::future::pending().await,
+                Call::Asked(asked) => {
+                    let made = asked.await.map_err(io::Error::other).and_then(|made| made);
+                    self.call = match made.and_then(|event| watch(event, Interest::READABLE)) {
+                        Ok(event) => Call::Armed(event),
+                        Err(_) => Call::Refused,
+                    };
+                }
+                Call::Armed(event) => {
+                    let _ = event.async_io(Interest::READABLE, |event| Ok(rustix::io::read(event, &mut [0; 8])?)).await;
+                    self.call = Call::None;
+                    return;
+                }
+            }
+        }
     }
 }
 
+/// Asks the kernel to call when the group's use crosses `bytes`. Only v1 can.
+fn ask(meter: &Meter, bytes: u64) -> Call {
+    let Some((directory, usage)) = meter.threshold_parts() else { return Call::Refused };
+    let (directory, Ok(usage)) = (directory.clone(), usage.try_clone()) else { return Call::Refused };
+    Call::Asked(tokio::task::spawn_blocking(move || register(&directory, &usage, bytes)))
+}
+
 /// v1's thresholds. Source: the kernel's `cgroup-v1/memory.rst`, section 9.
-fn register(meter: &Meter, bytes: u64) -> io::Result<AsyncFd<OwnedFd>> {
+fn register(directory: &Path, usage: &File, bytes: u64) -> io::Result<OwnedFd> {
     use rustix::event::{EventfdFlags, eventfd};
-    let (directory, usage) = meter.threshold_parts().ok_or(io::ErrorKind::Unsupported)?;
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let line = format!("{} {} {bytes}", event.as_raw_fd(), usage.as_raw_fd());
     OpenOptions::new().write(true).open(directory.join("cgroup.event_control"))?.write_all(line.as_bytes())?;
-    watch(event, Interest::READABLE)
+    Ok(event)
 }
 
 /// What `/tmp` holds.

@@ -203,8 +203,15 @@ impl Sandbox for LinuxSandbox {
                 let Self { door, control, memory, meter, tmp, launch, .. } = self;
                 let guest = async { door.invoke(&work).await };
                 let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
-                let event = watched.until(guest, id, deadline).await?;
+                let mut event = watched.until(guest, id, deadline).await?;
                 duration = handed.elapsed();
+                // One that took too much and answered before anybody looked. The peak is the cheaper figure.
+                if matches!(event, Event::Guest(_))
+                    && self.meter.peak_bytes() > self.memory_bytes
+                    && self.memory.is_exceeded(&self.meter, self.tmp.as_ref())
+                {
+                    event = Event::OutOfMemory;
+                }
                 out_of_memory = matches!(event, Event::OutOfMemory);
                 let (ending, goes_on) = match event {
                     Event::Guest(GuestAnswer::Response(bytes)) => (Ending::Answer(bytes), true),

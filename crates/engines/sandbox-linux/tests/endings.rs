@@ -81,6 +81,7 @@ async fn every_ending_leaves_a_sandbox_that_can_be_used_again() {
         ("exit0", SHORT, "Runtime.ExitError", "Runtime exited without providing a reason"),
         ("exit7", SHORT, "Runtime.ExitError", "Runtime exited with error: exit status 7"),
         ("segfault", SHORT, "Runtime.ExitError", "Runtime exited with error: signal: segmentation fault"),
+        ("hold130", SHORT, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"),
         ("hold200", SHORT, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"),
         ("hold2000", SHORT, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"),
         ("large", SHORT, "Function.ResponseSizeTooLarge", "maximum allowed payload size (6291556 bytes)."),

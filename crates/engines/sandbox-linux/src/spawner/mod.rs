@@ -33,6 +33,8 @@ use std::process::ExitCode;
 pub(crate) const SERVER_FD: i32 = 3;
 /// Quiet time before stock is made: what comes right after a request should not wait for it.
 const QUIET_MS: i32 = 2;
+/// The kernel's preference when the machine is out of memory: functions first, then the server, then we.
+const OWN_OOM_SCORE: &str = "-500";
 /// Pause before a cgroup that was busy is tried again.
 const RETRY_MS: i32 = 1;
 
@@ -65,6 +67,7 @@ pub fn spawner_main() -> ExitCode {
         tracing::error!("the spawner is started by the server, not by hand");
         return ExitCode::from(2);
     }
+    let_server_decide();
     match serve(server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,6 +75,18 @@ pub fn spawner_main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Signals that are meant for the server, which drains first, must not end its sandboxes before; nor should the
+/// kernel choose us when memory is short: all of them would go at once.
+#[allow(unsafe_code)]
+fn let_server_decide() {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: ignoring a signal installs no handler. Init undoes it for the functions.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    // Refused without privileges; then the kernel decides as it does for everybody.
+    let _ = std::fs::write("/proc/self/oom_score_adj", OWN_OOM_SCORE);
 }
 
 fn serve(server: OwnedFd) -> io::Result<()> {

@@ -83,6 +83,10 @@ impl Spawner {
         let cell = cell.get();
         cell.group.enter(pid)?;
         write_maps(pid, slot, self.ground.uid_base, self.ground.privileged)?;
+        if self.ground.privileged {
+            // Written by root it is also the least that the function can set for itself.
+            let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), init::OOM_SCORE);
+        }
         packet::send(server_end.as_fd(), &[0], &[]).at("wake init")?;
         let mut fds: Vec<BorrowedFd<'_>> = vec![server_end.as_fd(), net.door.as_fd()];
         if let Some(egress) = &net.egress {
