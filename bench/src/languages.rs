@@ -67,7 +67,7 @@ pub fn here(guest: &Path) -> Result<Vec<Language>, String> {
         digits.map(str::to_owned).nth(at)
     };
     let python = "/usr/bin/python3";
-    if let Some(minor) = version(python).and_then(|text| number(text, 2)) {
+    if let Some(minor) = version(python).and_then(|text| number(text, 1)) {
         let script = ["-S", "-s", "-E", "-c", PYTHON_LINES, PYTHON].map(str::to_owned).to_vec();
         all.push(Language {
             name: "Python",

@@ -58,11 +58,11 @@ fn main() -> ExitCode {
     } else {
         Amounts { cold: 100, warm: 5_000, deployed: 1_000, load: 60_000 }
     };
-    match run(&arguments, amounts) {
-        Ok(table) => {
-            println!("{table}");
-            ExitCode::SUCCESS
-        }
+    let mut table = Table::default();
+    let outcome = run(&arguments, amounts, &mut table);
+    println!("{table}"); // what was measured before something failed too
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
@@ -70,17 +70,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, amounts: Amounts) -> Result<Table, String> {
+fn run(arguments: &Arguments, amounts: Amounts, table: &mut Table) -> Result<(), String> {
     for line in machine::facts() {
         println!("{line}");
     }
-    let mut table = Table::default();
-    size::measure(&arguments.server, amounts.deployed, &mut table)?;
+    size::measure(&arguments.server, amounts.deployed, table)?;
     for language in languages::here(&arguments.guest)? {
         println!("measuring {} ...", language.name);
-        measure(&arguments.server, &language, amounts, &mut table)?;
+        measure(&arguments.server, &language, amounts, table)?;
     }
-    Ok(table)
+    Ok(())
 }
 
 /// Cold and warm of one language; of the native one also under load.
