@@ -201,7 +201,9 @@ impl Inner {
         if payload.is_empty() {
             return Ok(Bytes::from_static(b"{}"));
         }
-        match serde_json::from_slice::<IgnoredAny>(&payload) {
+        // The JSON check passes over the inside of strings, where bytes that are no UTF-8 could hide.
+        let text = std::str::from_utf8(&payload).map_err(|error| InvokeError::NotJson(error.to_string()))?;
+        match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Ok(payload),
             Err(error) => Err(InvokeError::NotJson(error.to_string())),
         }

@@ -117,6 +117,8 @@ async fn a_call_is_answered_logged_and_booked() {
 async fn what_is_no_event_is_refused_before_anything_starts() {
     let house = House::build(FakeDriver::open(), 10).await;
     assert!(matches!(house.invoke.call(house.call("{nope")).await, Err(InvokeError::NotJson(_))));
+    let no_text = Call { payload: Bytes::from_static(b"\"\xff\""), ..house.call("") };
+    assert!(matches!(house.invoke.call(no_text).await, Err(InvokeError::NotJson(_))));
     let large = Call { payload: Bytes::from(vec![b'1'; 6_291_457]), ..house.call("") };
     assert!(matches!(house.invoke.call(large).await, Err(InvokeError::PayloadTooLarge { bytes: 6_291_457, .. })));
     let missing = Call { name: "g".parse().unwrap(), ..house.call("") };
