@@ -40,11 +40,16 @@ pub(crate) struct Cell {
 }
 
 impl Client {
-    /// Takes over a connection on which the spawner has reported itself ready. Must be called inside tokio.
-    pub(crate) fn attach(socket: OwnedFd) -> io::Result<Arc<Self>> {
+    /// Takes over a connection on which the spawner has reported itself ready; sandboxes are numbered from
+    /// `first_id`. Must be called inside tokio.
+    pub(crate) fn attach(socket: OwnedFd, first_id: u64) -> io::Result<Arc<Self>> {
         let socket = watch(socket, Interest::READABLE | Interest::WRITABLE)?;
-        let client =
-            Arc::new(Self { socket, state: Mutex::default(), next: AtomicU64::new(1), live: watch::channel(0).0 });
+        let client = Arc::new(Self {
+            socket,
+            state: Mutex::default(),
+            next: AtomicU64::new(first_id),
+            live: watch::channel(0).0,
+        });
         tokio::spawn(read_reports(Arc::clone(&client)));
         Ok(client)
     }
@@ -70,6 +75,16 @@ impl Client {
     /// Resolves when every sandbox has ended completely.
     pub(crate) async fn all_ended(&self) {
         let _ = self.live.subscribe().wait_for(|live| *live == 0).await;
+    }
+
+    /// True when the spawner has ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.state().gone
+    }
+
+    /// The number that the next sandbox would get.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
     }
 
     fn send(self: &Arc<Self>, request: &Request) -> io::Result<()> {
@@ -117,7 +132,7 @@ impl Client {
         state.outbox.clear();
         drop(state);
         self.live.send_replace(0);
-        tracing::error!("the spawner is gone, and every sandbox with it; restart the server");
+        tracing::error!("the spawner is gone, and every sandbox with it; the next start begins a new one");
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,6 @@
 //! The driver: launched before the server's threads, attached inside tokio, asked for sandboxes ever after.
 
-use crate::client::{Cell, Client, Reported};
+use crate::client::{Cell, Reported};
 use crate::control::Control;
 use crate::error::LinuxError;
 use crate::interpreters::{Interpreter, Interpreters};
@@ -12,8 +12,9 @@ use crate::options::{IsolationRequirement, LinuxOptions};
 use crate::protocol::{Bounds, MountSpec, Report, Setup, Standing};
 use crate::runtime_files::RuntimeFiles;
 use crate::sandbox::{Launch, LinuxSandbox};
+use crate::spawners::Spawners;
 use crate::sweep::{self, RunFolder};
-use crate::{cgroup, packet, report, starter};
+use crate::{cgroup, report, starter};
 use async_trait::async_trait;
 use lacewing_model::{Egress, Language, Version};
 use lacewing_runtime_api::{Door, DoorOptions, launch};
@@ -38,7 +39,7 @@ const MAKING_MAX: Duration = Duration::from_secs(30);
 
 /// Makes sandboxes with the kernel's own means.
 pub struct LinuxDriver {
-    client: Arc<Client>,
+    spawners: Spawners,
     options: LinuxOptions,
     standing: Standing,
     interpreters: Arc<Interpreters>,
@@ -50,6 +51,7 @@ pub struct LinuxDriver {
 /// A driver whose spawner runs; it needs tokio to be used.
 pub struct PendingDriver {
     socket: OwnedFd,
+    setup: Setup,
     options: LinuxOptions,
     standing: Standing,
     interpreters: Interpreters,
@@ -65,20 +67,19 @@ impl LinuxDriver {
     pub fn launch(options: LinuxOptions) -> Result<PendingDriver, LinuxError> {
         let folder = RunFolder::take(&options.data_dir)?;
         sweep::sweep(&cgroup::Layout::detect(), &folder.instance());
-        let socket = starter::start(&options.spawner)?;
         let setup = Setup {
             scratch: folder.scratch()?,
             cgroup: folder.instance(),
             uid_base: UID_BASE + folder.number() % UID_BLOCKS * UID_BLOCK,
             netns_spare: NETNS_SPARE,
         };
-        packet::send(socket.as_fd(), &serde_json::to_vec(&setup).map_err(io::Error::other)?, &[])?;
+        let socket = starter::begin(&options.spawner, &setup)?;
         // The spawner takes its stand meanwhile.
         let interpreters = Interpreters::discover(&options.interpreters, &folder.path.join("interpreters.json"));
         let runtime_files = RuntimeFiles::write(&folder.path)
             .map_err(|source| LinuxError::DataDir { path: folder.path.clone(), source })?;
         let standing = starter::await_ready(socket.as_fd())?;
-        let pending = PendingDriver { socket, options, standing, interpreters, runtime_files, folder };
+        let pending = PendingDriver { socket, setup, options, standing, interpreters, runtime_files, folder };
         let isolation = report::isolation(&pending.standing, &pending.options);
         if pending.options.require == IsolationRequirement::Full && !isolation.is_full() {
             return Err(LinuxError::Weak(report::weaknesses(&isolation)));
@@ -88,7 +89,7 @@ impl LinuxDriver {
 
     /// Resolves when every sandbox that was dropped has ended completely.
     pub async fn all_ended(&self) {
-        self.client.all_ended().await;
+        self.spawners.present().all_ended().await;
     }
 
     fn bounds(&self, version: &Version) -> Bounds {
@@ -168,11 +169,11 @@ impl PendingDriver {
     /// # Errors
     /// [`LinuxError::Talk`] when the spawner's socket cannot be watched.
     pub fn attach(self) -> Result<Arc<LinuxDriver>, LinuxError> {
-        let client = Client::attach(self.socket)?;
+        let spawners = Spawners::attach(self.options.spawner.clone(), self.setup, self.socket)?;
         let interpreters = Arc::new(self.interpreters);
         self.runtime_files.compile_ahead(&interpreters);
         Ok(Arc::new(LinuxDriver {
-            client,
+            spawners,
             options: self.options,
             standing: self.standing,
             interpreters,
@@ -189,7 +190,8 @@ impl SandboxDriver for LinuxDriver {
         let interpreter = self.interpreters.choose(&spec.version)?;
         let mounts = self.mounts(&spec, interpreter)?;
         let egress = spec.version.config.egress == Egress::Internet;
-        let cell = self.client.begin(egress, mounts, self.bounds(&spec.version)).map_err(no_room)?;
+        let client = self.spawners.client().await.map_err(|error| StartError::Broken(error.to_string()))?;
+        let cell = client.begin(egress, mounts, self.bounds(&spec.version)).map_err(no_room)?;
         let mut phases = StartPhases::default();
         let making = self.connect(&spec, cell, &mut phases);
         let mut sandbox = tokio::time::timeout(MAKING_MAX, making)

@@ -40,6 +40,7 @@ mod sandbox;
 mod seal;
 mod seccomp;
 mod spawner;
+mod spawners;
 mod starter;
 mod sweep;
 mod sys;

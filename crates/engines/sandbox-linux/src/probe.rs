@@ -4,7 +4,7 @@ use crate::error::LinuxError;
 use crate::interpreters::Interpreters;
 use crate::options::LinuxOptions;
 use crate::protocol::{Setup, Standing};
-use crate::{packet, report, starter};
+use crate::{report, starter};
 use lacewing_sandbox::{InterpreterInfo, IsolationReport, Strength, Wall};
 use std::io;
 use std::os::fd::AsFd;
@@ -32,9 +32,8 @@ fn stand(options: &LinuxOptions) -> Result<Standing, LinuxError> {
     let scratch = std::env::temp_dir().join(&name);
     let bad = |source: io::Error| LinuxError::DataDir { path: scratch.clone(), source };
     std::fs::create_dir_all(&scratch).map_err(bad)?;
-    let socket = starter::start(&options.spawner)?;
     let setup = Setup { scratch: scratch.clone(), cgroup: name, uid_base: 1_000_000, netns_spare: 0 };
-    packet::send(socket.as_fd(), &serde_json::to_vec(&setup).map_err(io::Error::other)?, &[])?;
+    let socket = starter::begin(&options.spawner, &setup)?;
     let standing = starter::await_ready(socket.as_fd());
     drop(socket);
     // The spawner's own mount on it, if it still lives, is in another namespace and does not hold it.

@@ -2,23 +2,33 @@
 #![allow(unsafe_code)]
 
 use crate::error::LinuxError;
-use crate::protocol::{Report, Standing};
+use crate::protocol::{Report, Setup, Standing};
 use crate::spawner::SERVER_FD;
 use crate::{packet, sys};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// How long the spawner may take to its first word.
 const READY_MAX_MS: i32 = 30_000;
 
+/// Starts a spawner and tells it how things are done here; it takes its stand while the caller goes on.
+///
+/// # Errors
+/// [`LinuxError::Spawn`].
+pub(crate) fn begin(command: &[OsString], setup: &Setup) -> Result<OwnedFd, LinuxError> {
+    let socket = start(command)?;
+    packet::send(socket.as_fd(), &serde_json::to_vec(setup).map_err(io::Error::other)?, &[])?;
+    Ok(socket)
+}
+
 /// Runs `command` with one end of a socket pair at [`SERVER_FD`]; the other end is ours.
 ///
 /// # Errors
 /// [`LinuxError::Spawn`].
-pub(crate) fn start(command: &[OsString]) -> Result<OwnedFd, LinuxError> {
+fn start(command: &[OsString]) -> Result<OwnedFd, LinuxError> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(LinuxError::Spawn(io::Error::other("no command was given")));
     };

@@ -10,6 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::{House, Lines, can_test, children, eventually, run, settled_traces, spawners};
 
+/// Descriptors and children are counted by process: one test of this file at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Sandboxes at once.
 const AT_ONCE: usize = 20;
 const ROUNDS: usize = 50;
@@ -19,6 +22,7 @@ async fn a_thousand_starts_leave_nothing() {
     if !can_test() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let house = House::open();
     let Some(function) = house.native() else { return eprintln!("skipped: no C compiler") };
     let lines = Lines::default();
@@ -107,6 +111,7 @@ fn a_killed_server_leaves_nothing() {
     if !can_test() {
         return;
     }
+    let _alone = ALONE.blocking_lock();
     let folder = tempfile::tempdir().unwrap();
     let (mut server, below) = server(folder.path());
     assert!(!cgroups(folder.path()).is_empty());
@@ -121,6 +126,7 @@ fn a_killed_spawner_takes_its_sandboxes_along_and_the_next_launch_sweeps() {
     if !can_test() {
         return;
     }
+    let _alone = ALONE.blocking_lock();
     let folder = tempfile::tempdir().unwrap();
     let (mut server, below) = server(folder.path());
     kill(below[0]);
@@ -135,4 +141,36 @@ fn a_killed_spawner_takes_its_sandboxes_along_and_the_next_launch_sweeps() {
     assert!(!left(folder.path()));
     drop(pending);
     eventually("the end of every cgroup", || cgroups(folder.path()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_after_the_end_of_the_spawner_begins_a_new_one() {
+    if !can_test() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let house = House::open();
+    let function = house.function("f", &support::python_bootstrap("def handle(event): return b'well'"));
+    let lines = Lines::default();
+    let mut lost = house.start(&function, &lines).await;
+    let here = std::process::id();
+    let mine = spawners(here);
+    // Other tests of this process have spawners of their own; this one's holds the sandbox that has just begun.
+    let holds =
+        |pid: &&u32| children(**pid).iter().any(|init| children(*init).iter().any(|pid| runs(*pid, &function.code)));
+    let Some(spawner) = mine.iter().find(holds) else { panic!("no spawner holds the sandbox") };
+    kill(*spawner);
+    eventually("the end of the spawner", || !lives(*spawner));
+    let now = std::time::Instant::now();
+    let work = support::work(&function, "1", Duration::from_secs(5));
+    assert!(lost.sandbox.run(work, now + Duration::from_secs(5)).await.is_err(), "its sandbox is gone");
+    let mut next = house.start(&function, &lines).await;
+    let outcome = run(&mut next, &function, "1", Duration::from_secs(5)).await;
+    assert_eq!(outcome.ending, Ending::Answer("well".into()));
+}
+
+/// True for a process in a sandbox that has `code` mounted.
+fn runs(pid: u32, code: &Path) -> bool {
+    let code = code.canonicalize().unwrap().display().to_string();
+    std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).is_ok_and(|mounts| mounts.contains(&code))
 }

@@ -67,6 +67,8 @@ pub fn spawner_main() -> ExitCode {
         tracing::error!("the spawner is started by the server, not by hand");
         return ExitCode::from(2);
     }
+    // Else it bears the name of the file it was started by, `exe`.
+    let _ = rustix::thread::set_name(c"lacewing-spawn");
     let_server_decide();
     match serve(server) {
         Ok(()) => ExitCode::SUCCESS,

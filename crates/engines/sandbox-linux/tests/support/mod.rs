@@ -265,10 +265,10 @@ impl ApiPassage for NoApi {
     }
 }
 
-/// Runs one invocation with a timeout.
-pub async fn run(started: &mut Started, function: &Function, payload: &str, timeout: Duration) -> Outcome {
+/// One invocation.
+pub fn work(function: &Function, payload: &str, timeout: Duration) -> Work {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let work = Work {
+    Work {
         request_id: RequestId::random(),
         invoked_arn: function.version.arn(),
         deadline: Timestamp((now + timeout).as_millis() as u64),
@@ -276,8 +276,12 @@ pub async fn run(started: &mut Started, function: &Function, payload: &str, time
         payload: payload.to_owned().into(),
         trace_id: "Root=1-00000000-000000000000000000000000".into(),
         client_context: None,
-    };
-    started.sandbox.run(work, Instant::now() + timeout).await.unwrap()
+    }
+}
+
+/// Runs one invocation with a timeout.
+pub async fn run(started: &mut Started, function: &Function, payload: &str, timeout: Duration) -> Outcome {
+    started.sandbox.run(work(function, payload, timeout), Instant::now() + timeout).await.unwrap()
 }
 
 /// A Runtime API client as small as can be, with `handle(event)` to be defined before it.
