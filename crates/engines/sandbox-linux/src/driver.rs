@@ -34,6 +34,8 @@ const UID_BASE: u32 = 1_000_000;
 /// Uids of one block, and blocks.
 const UID_BLOCK: u32 = 65_536;
 const UID_BLOCKS: u32 = 16_000;
+/// Where `/var/lang` of the host's own interpreters lies, below the run folder.
+const LINKS: &str = "lang";
 /// How long the making of a sandbox may take before the machine counts as broken.
 const MAKING_MAX: Duration = Duration::from_secs(30);
 
@@ -78,6 +80,11 @@ impl LinuxDriver {
         let interpreters = Interpreters::discover(&options.interpreters, &folder.path.join("interpreters.json"));
         let runtime_files = RuntimeFiles::write(&folder.path)
             .map_err(|source| LinuxError::DataDir { path: folder.path.clone(), source })?;
+        let links = folder.path.join(LINKS);
+        for interpreter in interpreters.iter() {
+            // Made now, by one thread; starts only look whether they are right.
+            interpreter.language_root(&links).map_err(|source| LinuxError::DataDir { path: links.clone(), source })?;
+        }
         let standing = starter::await_ready(socket.as_fd())?;
         let pending = PendingDriver { socket, setup, options, standing, interpreters, runtime_files, folder };
         let isolation = report::isolation(&pending.standing, &pending.options);
@@ -105,7 +112,7 @@ impl LinuxDriver {
     fn mounts(&self, spec: &StartSpec, interpreter: Option<&Interpreter>) -> Result<Vec<MountSpec>, StartError> {
         let mut mounts = vec![MountSpec { source: absolute(&spec.code_dir)?, target: "/var/task".to_owned() }];
         if let Some(interpreter) = interpreter {
-            let root = interpreter.language_root(&self.folder.path.join("lang"));
+            let root = interpreter.language_root(&self.folder.path.join(LINKS));
             let source = root.map_err(|error| StartError::Broken(format!("cannot link the interpreter: {error}")))?;
             mounts.push(MountSpec { source, target: "/var/lang".to_owned() });
             mounts.push(MountSpec { source: self.runtime_files.path().to_owned(), target: "/var/runtime".to_owned() });

@@ -31,7 +31,7 @@ pub(crate) const OOM_SCORE: &str = "500";
 const PROCESSES_MAX: u64 = 1_025;
 
 /// Names of the steps of sealing, for reports: [`Word::SealFailed`] carries an index.
-pub(crate) const STEPS: [&str; 15] = [
+pub(crate) const STEPS: [&str; 16] = [
     "wait for the user map",
     "become the sandbox's user",
     "mount /proc",
@@ -42,6 +42,7 @@ pub(crate) const STEPS: [&str; 15] = [
     "enter an own cgroup namespace",
     "open /dev/null",
     "set resource limits",
+    "leave the session keyring",
     "forbid new privileges",
     "restrict by Landlock",
     "drop capabilities",
@@ -126,6 +127,8 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result
     }
     next();
     seal::limit_resources(PROCESSES_MAX)?;
+    next();
+    seal::leave_keyring()?;
     next();
     seal::forbid_new_privileges()?;
     next();

@@ -4,6 +4,7 @@
 //! answer kept by path and time of change, so that later launches run nothing.
 
 use crate::options::InterpreterOptions;
+use crate::runtime_files::show_to_all;
 use lacewing_model::{Language, Version};
 use lacewing_sandbox::{InterpreterInfo, StartError};
 use serde::{Deserialize, Serialize};
@@ -99,13 +100,14 @@ impl Interpreter {
         let (major, minor, patch) = self.version;
         let root = links.join(format!("{}-{major}.{minor}.{patch}", self.language.name()));
         let bin = root.join("bin");
-        fs::create_dir_all(&bin)?;
-        for name in names {
-            let link = bin.join(name);
-            if fs::read_link(&link).ok().as_deref() != Some(&self.path) {
-                let _ = fs::remove_file(&link);
-                std::os::unix::fs::symlink(&self.path, &link)?;
+        let is_right = |name: &String| fs::read_link(bin.join(name)).ok().as_deref() == Some(&self.path);
+        if !names.iter().all(is_right) {
+            fs::create_dir_all(&bin)?;
+            for name in &names {
+                let _ = fs::remove_file(bin.join(name));
+                std::os::unix::fs::symlink(&self.path, bin.join(name))?;
             }
+            show_to_all(&root)?;
         }
         Ok(root)
     }

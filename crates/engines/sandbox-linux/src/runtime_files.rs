@@ -31,6 +31,7 @@ impl RuntimeFiles {
             fs::write(path, bytes)?;
         }
         fs::create_dir_all(&fresh)?;
+        show_to_all(&fresh)?;
         fs::rename(&fresh, &root)?;
         Ok(Self(root))
     }
@@ -62,12 +63,30 @@ impl RuntimeFiles {
                     .stdout(Stdio::null())
                     .stderr(Stdio::null())
                     .status();
-                if compiled.is_ok_and(|status| status.success()) {
+                if compiled.is_ok_and(|status| status.success()) && show_to_all(&root).is_ok() {
                     let _ = fs::write(done, "");
                 }
             }
         }));
     }
+}
+
+/// Lets every user read a tree: functions are users of their own, and the server's umask may be strict.
+///
+/// # Errors
+/// A mode cannot be changed.
+pub(crate) fn show_to_all(root: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let about = root.symlink_metadata()?;
+    if about.is_dir() {
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755))?;
+        for entry in fs::read_dir(root)? {
+            show_to_all(&entry?.path())?;
+        }
+    } else if about.is_file() {
+        fs::set_permissions(root, fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
 }
 
 /// A number made from names and bytes. FNV-1a: all that is asked of it is to differ between builds.

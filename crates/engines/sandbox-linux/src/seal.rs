@@ -18,6 +18,9 @@ pub(crate) fn limit_resources(processes_max: u64) -> io::Result<()> {
     setrlimit(Resource::Memlock, both(LOCKED_BYTES_MAX))?;
     setrlimit(Resource::Nproc, both(processes_max))?;
     setrlimit(Resource::Core, both(0))?;
+    // The server's own may allow more: real time or higher priority would be at its neighbours' cost.
+    setrlimit(Resource::Rtprio, both(0))?;
+    setrlimit(Resource::Nice, both(0))?;
     setrlimit(Resource::Stack, Rlimit { current: Some(STACK_BYTES), maximum: None })?;
     Ok(())
 }
@@ -44,6 +47,20 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
     let none = [0_u32; 6];
     // SAFETY: both structs are laid out as capset(2) says and outlive the call.
     sys::checked(unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) }).map(drop)
+}
+
+/// Leaves the session keyring that the server was started with: possession alone would show its keys.
+#[allow(unsafe_code)]
+pub(crate) fn leave_keyring() -> io::Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: a null name asks for a new, anonymous keyring; no memory is read.
+    let joined =
+        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
+    match sys::checked(joined) {
+        // A kernel without keys has none to show.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(()),
+        other => other.map(drop),
+    }
 }
 
 /// No exec gives anything any more: neither set-user-id bits nor file capabilities.
