@@ -50,8 +50,10 @@ pub(crate) enum Layout {
 #[derive(Debug)]
 pub(crate) struct Group {
     layout: Layout,
-    /// `INSTANCE/ID`.
+    /// `INSTANCE/NAME`.
     name: String,
+    /// v1 only: where a process enters, each hierarchy's own, until it has.
+    doors: Vec<fs::File>,
 }
 
 impl Layout {
@@ -182,12 +184,19 @@ impl Layout {
     ///
     /// # Errors
     /// The directory that the kernel refused; those made before it are removed.
-    pub(crate) fn make(&self, instance: &str, id: u64) -> Result<Group, Fault> {
-        let group = Group { layout: self.clone(), name: format!("{instance}/{id}") };
+    pub(crate) fn make(&self, instance: &str, name: &str) -> Result<Group, Fault> {
+        let mut group = Group { layout: self.clone(), name: format!("{instance}/{name}"), doors: Vec::new() };
         for directory in group.directories() {
-            if let Err(error) = make_directory(&directory) {
-                let _ = group.remove();
-                return Err(error).at(&format!("make cgroup {}", directory.display()));
+            let made = make_directory(&directory).and_then(|()| {
+                let open = |file: &str| fs::OpenOptions::new().write(true).open(directory.join(file));
+                if matches!(self, Self::V1 { .. }) { open("cgroup.procs").map(Some) } else { Ok(None) }
+            });
+            match made {
+                Ok(door) => group.doors.extend(door),
+                Err(error) => {
+                    let _ = group.remove();
+                    return Err(error).at(&format!("make cgroup {}", directory.display()));
+                }
             }
         }
         Ok(group)
@@ -216,14 +225,14 @@ impl Group {
     ///
     /// # Errors
     /// The hierarchy that refused it. A real-time process cannot enter a v1 cpu group without a budget of its own.
-    pub(crate) fn enter(&self, pid: i32) -> Result<(), Fault> {
-        if matches!(self.layout, Layout::V2 { .. }) {
-            return Ok(());
-        }
+    pub(crate) fn enter(&mut self, pid: i32) -> Result<(), Fault> {
+        use io::Write;
         let pid = pid.to_string();
-        for directory in self.directories() {
-            let file = directory.join("cgroup.procs");
-            write(&file, &pid).at(&format!("enter cgroup {}", directory.display()))?;
+        for (at, mut door) in self.doors.drain(..).enumerate() {
+            let hierarchies =
+                || self.layout.hierarchies().get(at).map_or(String::new(), |path| path.display().to_string());
+            door.write_all(pid.as_bytes())
+                .map_err(|source| Fault { step: format!("enter cgroup {}", hierarchies()), source })?;
         }
         Ok(())
     }

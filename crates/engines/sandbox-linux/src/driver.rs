@@ -27,8 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Network namespaces in stock: as many starts at once are spared the making of one.
-const NETNS_SPARE: usize = 8;
+/// Network namespaces and cgroups in stock: as many starts at once are spared the making.
+const SPARE: usize = 8;
 /// First host uid of all instances; each has a block of its own above it.
 const UID_BASE: u32 = 1_000_000;
 /// Uids of one block, and blocks.
@@ -73,7 +73,7 @@ impl LinuxDriver {
             scratch: folder.scratch()?,
             cgroup: folder.instance(),
             uid_base: UID_BASE + folder.number() % UID_BLOCKS * UID_BLOCK,
-            netns_spare: NETNS_SPARE,
+            spare: SPARE,
         };
         let socket = starter::begin(&options.spawner, &setup)?;
         // The spawner takes its stand meanwhile.

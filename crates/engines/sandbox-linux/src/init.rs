@@ -89,10 +89,7 @@ pub(crate) fn run(control: OwnedFd, birth: &Birth<'_>) -> ! {
 }
 
 fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut go = [0; 8];
-    if packet::receive(control, &mut go)?.is_none() {
-        sys::exit_now(1);
-    }
+    await_spawner(control)?;
     let mut next = || *step += 1;
     next();
     become_user(birth.privileged)?;
@@ -112,6 +109,7 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result
     rustix::system::sethostname(b"sandbox")?;
     rustix::thread::set_name(c"init")?;
     next();
+    await_spawner(control)?;
     sys::unshare(libc::CLONE_NEWCGROUP)?;
     next();
     let null = open(c"/dev/null", libc::O_RDWR)?;
@@ -142,6 +140,14 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result
     next();
     birth.filter.install()?;
     Ok((signals, tmp))
+}
+
+/// Waits for the spawner's word that its next step is done.
+fn await_spawner(control: BorrowedFd<'_>) -> io::Result<()> {
+    match packet::receive(control, &mut [0; 8])? {
+        Some(_) => Ok(()),
+        None => sys::exit_now(1),
+    }
 }
 
 fn become_user(privileged: bool) -> io::Result<()> {

@@ -20,8 +20,8 @@ pub(crate) struct Setup {
     pub(crate) cgroup: String,
     /// First host uid and gid of the instance's sandboxes; ignored without privileges.
     pub(crate) uid_base: u32,
-    /// Network namespaces to keep in stock.
-    pub(crate) netns_spare: usize,
+    /// Network namespaces and cgroups to keep in stock.
+    pub(crate) spare: usize,
 }
 
 /// Server to spawner.

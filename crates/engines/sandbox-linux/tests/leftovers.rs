@@ -133,9 +133,8 @@ fn a_killed_spawner_takes_its_sandboxes_along_and_the_next_launch_sweeps() {
     eventually("the end of every process", || !below.iter().any(|pid| lives(*pid)));
     kill(server.id());
     server.wait().unwrap();
-    let left = |folder: &Path| {
-        cgroups(folder).iter().flat_map(|root| support::names(&root.display().to_string())).any(|name| name == "1")
-    };
+    let of_the_dead = format!("{}-1", below[0]);
+    let left = |folder: &Path| cgroups(folder).iter().any(|root| root.join(&of_the_dead).exists());
     assert!(left(folder.path()), "nobody was there to remove the cgroups");
     let pending = lacewing_sandbox_linux::LinuxDriver::launch(support::options(folder.path())).unwrap();
     assert!(!left(folder.path()));

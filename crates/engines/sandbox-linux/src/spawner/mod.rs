@@ -13,21 +13,22 @@
 
 mod assign;
 mod end;
-mod netpool;
+
 mod prepare;
 mod setup;
+mod stock;
 
 use crate::cgroup::Group;
 use crate::packet;
 use crate::protocol::{Fault, Report, Request};
 use crate::sys;
 use end::Ending;
-use netpool::NetPool;
 use setup::Ground;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::ExitCode;
+use stock::Stock;
 
 /// Where the server's socket is handed over.
 pub(crate) const SERVER_FD: i32 = 3;
@@ -50,7 +51,7 @@ pub(crate) struct Cell {
 struct Spawner {
     server: OwnedFd,
     ground: Ground,
-    nets: NetPool,
+    stock: Stock,
     cells: HashMap<u64, Cell>,
     ending: Vec<Ending>,
     /// Bit `n` is set while slot `n` is taken: its uid is in use.
@@ -95,7 +96,7 @@ fn serve(server: OwnedFd) -> io::Result<()> {
     let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
     let Some((length, _)) = packet::receive(server.as_fd(), &mut buffer)? else { return Ok(()) };
     let setup = serde_json::from_slice(&buffer[..length])?;
-    let (ground, standing, nets) = match setup::stand(setup) {
+    let (ground, standing, stock) = match setup::stand(setup) {
         Ok(stood) => stood,
         Err(fault) => {
             report(server.as_fd(), &failed(0, &fault), &[])?;
@@ -104,7 +105,7 @@ fn serve(server: OwnedFd) -> io::Result<()> {
     };
     report(server.as_fd(), &Report::Ready(standing), &[])?;
     let slots = prepare::Slots::default();
-    let mut spawner = Spawner { server, ground, nets, cells: HashMap::new(), ending: Vec::new(), slots };
+    let mut spawner = Spawner { server, ground, stock, cells: HashMap::new(), ending: Vec::new(), slots };
     let result = spawner.run(&mut buffer);
     spawner.end_all();
     result
@@ -115,7 +116,7 @@ impl Spawner {
         loop {
             let timeout = if self.ending.iter().any(Ending::is_reaped) {
                 RETRY_MS
-            } else if self.nets.is_low() {
+            } else if self.stock.is_low() {
                 QUIET_MS
             } else {
                 -1
@@ -128,7 +129,7 @@ impl Spawner {
                 let Some((length, _)) = packet::receive(self.server.as_fd(), buffer)? else { return Ok(()) };
                 self.answer(serde_json::from_slice(&buffer[..length])?)?;
             } else if !any && !self.ending.iter().any(Ending::is_reaped) {
-                self.nets.make_one();
+                self.stock.make_one();
             }
             self.finish_endings()?;
         }

@@ -1,5 +1,6 @@
 //! PREPARE: a sandbox is born and will seal itself; it knows no function yet.
 
+use super::stock::Parts;
 use super::{Cell, Spawner, report};
 use crate::init::{self, Birth};
 use crate::protocol::{At, Fault, Report};
@@ -50,15 +51,17 @@ impl Spawner {
     /// # Errors
     /// The step that failed. What was made is in `cells` or undone.
     pub(super) fn prepare(&mut self, id: u64, egress: bool, tmp_bytes: u64) -> Result<(), Fault> {
-        let net = self.nets.take(egress)?;
-        let (server_end, init_end) = sys::packet_pair().at("make a control socket")?;
-        let group = self.ground.layout.make(&self.ground.instance, id)?;
-        let slot = match self.slots.take() {
-            Some(slot) => slot,
-            None => {
+        let Parts { net, group } = self.stock.take(egress)?;
+        let (server_end, init_end) = match sys::packet_pair() {
+            Ok(pair) => pair,
+            Err(error) => {
                 let _ = group.remove();
-                return Err(std::io::Error::from_raw_os_error(libc::EAGAIN)).at("find a free uid");
+                return Err(error).at("make a control socket");
             }
+        };
+        let Some(slot) = self.slots.take() else {
+            let _ = group.remove();
+            return Err(std::io::Error::from_raw_os_error(libc::EAGAIN)).at("find a free uid");
         };
         let birth = Birth {
             tmp_bytes,
@@ -79,15 +82,16 @@ impl Spawner {
             }
         };
         let name = group.name().to_owned();
-        let cell = self.cells.entry(id).insert_entry(Cell { pid, pidfd, group, slot, tmp_bytes });
-        let cell = cell.get();
-        cell.group.enter(pid)?;
+        let mut cell = self.cells.entry(id).insert_entry(Cell { pid, pidfd, group, slot, tmp_bytes });
         write_maps(pid, slot, self.ground.uid_base, self.ground.privileged)?;
         if self.ground.privileged {
             // Written by root it is also the least that the function can set for itself.
             let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), init::OOM_SCORE);
         }
+        // Init mounts meanwhile, and waits for the second word before it makes its cgroup the root of what it sees.
         packet::send(server_end.as_fd(), &[0], &[]).at("wake init")?;
+        cell.get_mut().group.enter(pid)?;
+        packet::send(server_end.as_fd(), &[1], &[]).at("wake init again")?;
         let mut fds: Vec<BorrowedFd<'_>> = vec![server_end.as_fd(), net.door.as_fd()];
         if let Some(egress) = &net.egress {
             fds.extend([egress.tcp.as_fd(), egress.dns.as_fd(), egress.dns_tcp.as_fd()]);

@@ -1,6 +1,6 @@
 //! What the spawner does once, before the first sandbox.
 
-use super::netpool::NetPool;
+use super::stock::Stock;
 use crate::cgroup::{self, Layout};
 use crate::protocol::{At, Fault, Setup, Standing};
 use crate::seccomp::Filter;
@@ -28,7 +28,7 @@ pub(super) struct Ground {
 ///
 /// # Errors
 /// The step without which no sandbox can be made.
-pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, NetPool), Fault> {
+pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, Stock), Fault> {
     let privileged = rustix::process::geteuid().is_root() && has_machine_powers();
     let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // Before anything else: cgroups are judged as the user that we are outside.
@@ -55,6 +55,7 @@ pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, NetPool), Fault> 
     let egress_fault = net::egress_support().err().unwrap_or_default();
     let landlock = landlock::version();
     let standing = Standing { privileged, cgroups: layout.clone(), landlock, egress_fault, cgroups_quick: quick };
+    let stock = Stock::new(layout.clone(), setup.cgroup.clone(), setup.spare);
     let ground = Ground {
         home_mounts,
         template,
@@ -66,7 +67,7 @@ pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, NetPool), Fault> 
         landlock: landlock > 0,
         filter: Filter::of_sandboxes(),
     };
-    Ok((ground, standing, NetPool::new(setup.netns_spare)))
+    Ok((ground, standing, stock))
 }
 
 /// True for root of the machine, false for "root" of a container's user namespace that lacks what we need.
