@@ -14,6 +14,7 @@ use lacewing_pool::{Census, Lease, Pool, PoolLimits, Story};
 use lacewing_sandbox::{ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, Work};
 use serde::de::IgnoredAny;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the corridor is made of.
@@ -85,7 +86,12 @@ struct Inner {
     pool: Pool<Companion>,
     kitchen: Arc<Kitchen>,
     start_phases: bool,
+    /// Until when no call is run, because the last one could not be recorded: milliseconds since the epoch.
+    books_closed_until: AtomicU64,
 }
+
+/// How long calls are refused after one could not be recorded; then one tries again.
+const BOOKS_CLOSED: Duration = Duration::from_secs(1);
 
 impl Invoke {
     /// Puts the corridor together.
@@ -107,6 +113,7 @@ impl Invoke {
             clock: parts.clock,
             limits: parts.limits,
             start_phases: parts.start_phases,
+            books_closed_until: AtomicU64::new(0),
         }))
     }
 
@@ -164,6 +171,7 @@ impl Inner {
     async fn walk(&self, call: Call) -> Result<Answer, InvokeError> {
         let runnable = self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
         let payload = self.check_payload(call.payload)?;
+        self.check_books()?;
         let permit = self.admission.admit(Arc::clone(&call.scope))?;
         let mut lease =
             self.pool.lease(&runnable.version, || Arc::clone(&self.kitchen).recipe(runnable.clone())).await?;
@@ -209,6 +217,14 @@ impl Inner {
         }
     }
 
+    /// A call that cannot be recorded must not run: its caller would try again what has had its effects.
+    fn check_books(&self) -> Result<(), InvokeError> {
+        if self.clock.now().0 < self.books_closed_until.load(Ordering::Relaxed) {
+            return Err(InvokeError::Internal("usage cannot be recorded; is the disk of the data dir full?".into()));
+        }
+        Ok(())
+    }
+
     /// The lines before the run.
     fn open(&self, visit: &Visit, lease: &Lease<Companion>) {
         let Some(companion) = lease.companion() else { return };
@@ -248,7 +264,10 @@ impl Inner {
             tail = companion.logs.end();
         }
         let record = usage_record(&account, visit.bytes_in);
-        self.ledger.record(&record).map_err(|error| InvokeError::Internal(error.to_string()))?;
+        self.ledger.record(&record).map_err(|error| {
+            self.books_closed_until.store(account.now.plus(BOOKS_CLOSED).0, Ordering::Relaxed);
+            InvokeError::Internal(error.to_string())
+        })?;
         drop(permit);
         Ok(tail)
     }

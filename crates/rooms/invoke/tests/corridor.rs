@@ -55,7 +55,12 @@ impl House {
             driver: Arc::clone(&driver) as _,
             clock,
             limits,
-            pool: PoolLimits { memory_mib: 4_096, starts_at_once: 4, keep_alive: Duration::from_secs(60) },
+            pool: PoolLimits {
+                memory_mib: 4_096,
+                sandboxes_max: 64,
+                starts_at_once: 4,
+                keep_alive: Duration::from_secs(60),
+            },
             open_session: Arc::new(|_| {
                 let text = String::new;
                 let none = Credentials { access_key_id: text(), secret_access_key: text(), session_token: text() };

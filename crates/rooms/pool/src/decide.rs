@@ -25,6 +25,8 @@ pub struct Place(pub u64);
 pub struct PoolLimits {
     /// Memory for all sandboxes together, by what their functions were given, MiB.
     pub memory_mib: u64,
+    /// Sandboxes alive at once: each takes descriptors of the server.
+    pub sandboxes_max: usize,
     /// Starts under way at once, over all versions.
     pub starts_at_once: usize,
     /// How long an idle sandbox is kept.
@@ -392,7 +394,9 @@ impl PoolState {
         if self.no_room_for(memory) {
             return false;
         }
-        while self.memory_mib + u64::from(memory.get()) > self.limits.memory_mib {
+        while self.memory_mib + u64::from(memory.get()) > self.limits.memory_mib
+            || self.members.len() >= self.limits.sandboxes_max
+        {
             let Some(&(_, place)) = self.idle_since.first() else { return false };
             self.end_idle(place, actions);
         }
@@ -401,7 +405,8 @@ impl PoolState {
 
     /// True when not even the end of every idle sandbox would make room.
     fn no_room_for(&self, memory: MemoryMib) -> bool {
-        self.memory_mib - self.idle_mib + u64::from(memory.get()) > self.limits.memory_mib
+        let (kept, kept_mib) = (self.members.len() - self.idle_since.len(), self.memory_mib - self.idle_mib);
+        kept >= self.limits.sandboxes_max || kept_mib + u64::from(memory.get()) > self.limits.memory_mib
     }
 
     fn make_busy(&mut self, place: Place) {

@@ -351,7 +351,8 @@ mod tests {
 
     fn pool(driver: &Arc<FakeDriver>, memory_mib: u64) -> (Pool<()>, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp(0)));
-        let limits = PoolLimits { memory_mib, starts_at_once: 4, keep_alive: Duration::from_secs(60) };
+        let limits =
+            PoolLimits { memory_mib, sandboxes_max: 64, starts_at_once: 4, keep_alive: Duration::from_secs(60) };
         (Pool::new(Arc::clone(driver) as _, limits, Arc::clone(&clock) as _), clock)
     }
 

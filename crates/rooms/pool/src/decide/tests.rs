@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 
 fn limits() -> PoolLimits {
-    PoolLimits { memory_mib: 1_024, starts_at_once: 3, keep_alive: Duration::from_secs(60) }
+    PoolLimits { memory_mib: 1_024, sandboxes_max: 6, starts_at_once: 3, keep_alive: Duration::from_secs(60) }
 }
 
 /// A pool with a record of what it promised, checked after every step.
@@ -81,6 +81,7 @@ impl Game {
         }
         let census = self.state.census();
         assert!(census.memory_mib <= self.state.limits.memory_mib, "memory");
+        assert!(self.state.members.len() <= self.state.limits.sandboxes_max, "sandboxes");
         assert!(self.starting.len() <= self.state.limits.starts_at_once, "starts at once");
         assert_eq!(census.waiting, self.waiting.len());
         assert_eq!(census.busy, self.running.len());
@@ -160,6 +161,10 @@ fn a_full_machine_ends_the_longest_idle_and_else_refuses() {
     game.finish_start(true);
     game.arrive(1);
     assert_eq!(game.refused, 1, "both places are busy");
+    let mut few = Game::new(PoolLimits { sandboxes_max: 1, ..limits() });
+    few.arrive(0);
+    few.arrive(1);
+    assert_eq!(few.refused, 1, "descriptors bound it as memory does");
     let mut small = Game::new(PoolLimits { memory_mib: 64, ..limits() });
     small.arrive(0);
     assert_eq!(small.refused, 1);
