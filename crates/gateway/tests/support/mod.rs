@@ -96,7 +96,12 @@ impl House {
             driver: Arc::clone(&driver) as _,
             clock: Arc::clone(&clock),
             limits: limits.clone(),
-            pool: PoolLimits { memory_mib: 4_096, starts_at_once: 4, keep_alive: Duration::from_secs(60) },
+            pool: PoolLimits {
+                memory_mib: 4_096,
+                sandboxes_max: 64,
+                starts_at_once: 4,
+                keep_alive: Duration::from_secs(60),
+            },
             open_session: Arc::new(move |version| {
                 let session = sessions.open_session(&version.account, &version.config.role, &version.name);
                 (session.credentials.clone(), Box::new(session))
