@@ -125,9 +125,9 @@ impl LinuxDriver {
         &self,
         spec: &StartSpec,
         mut cell: Cell,
+        began: Instant,
         phases: &mut StartPhases,
     ) -> Result<LinuxSandbox, StartError> {
-        let began = Instant::now();
         let (prepared, fds) = next_report(&mut cell).await?;
         phases.sandbox = began.elapsed();
         let Report::Prepared { cgroup, egress: has_egress, .. } = prepared else {
@@ -198,9 +198,11 @@ impl SandboxDriver for LinuxDriver {
         let mounts = self.mounts(&spec, interpreter)?;
         let egress = spec.version.config.egress == Egress::Internet;
         let client = self.spawners.client().await.map_err(|error| StartError::Broken(error.to_string()))?;
+        // From here, not from after the sending: the spawner may run first on this very processor.
+        let began = Instant::now();
         let cell = client.begin(egress, mounts, self.bounds(&spec.version)).map_err(no_room)?;
         let mut phases = StartPhases::default();
-        let making = self.connect(&spec, cell, &mut phases);
+        let making = self.connect(&spec, cell, began, &mut phases);
         let mut sandbox = tokio::time::timeout(MAKING_MAX, making)
             .await
             .map_err(|_| StartError::Broken(format!("no sandbox within {} s", MAKING_MAX.as_secs())))??;

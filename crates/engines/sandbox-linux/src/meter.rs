@@ -1,24 +1,23 @@
-//! What a sandbox has used, read from its cgroup: descriptors are kept open, a reading is one `pread`.
+//! What a sandbox has used, read from its cgroup. What every call asks is kept open, a reading being one `pread`;
+//! what is asked in trouble only is opened then.
 
 use crate::cgroup::Layout;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Longest file that is read; the longest, `memory.stat`, has some 2 KiB.
-const READ_BYTES_MAX: usize = 8 * 1024;
+/// Longest file that is kept open; each holds a number or a few lines.
+const READ_BYTES_MAX: usize = 2 * 1024;
 
 /// The readings of one sandbox.
-#[derive(Default)]
 pub(crate) struct Meter {
     peak: Option<File>,
     usage: Option<File>,
     cpu: Option<File>,
-    stat: Option<File>,
-    oom: Option<File>,
+    /// The group's directory at the memory controller.
+    memory: Option<PathBuf>,
     v2: bool,
-    memory_directory: Option<PathBuf>,
 }
 
 /// Memory of a sandbox by what it is, bytes.
@@ -33,31 +32,17 @@ pub(crate) struct MemoryUse {
 impl Meter {
     /// Opens what there is of the group `name`.
     pub(crate) fn open(layout: &Layout, name: &str) -> Self {
-        let file = |controller: &str, file: &str| {
-            layout.controller(controller).and_then(|directory| File::open(directory.join(name).join(file)).ok())
-        };
-        let memory_directory = layout.controller("memory").map(|directory| directory.join(name));
         let v2 = matches!(layout, Layout::V2 { .. });
-        if v2 {
-            Self {
-                peak: file("memory", "memory.peak"),
-                usage: file("memory", "memory.current"),
-                cpu: file("cpu", "cpu.stat"),
-                stat: file("memory", "memory.stat"),
-                oom: file("memory", "memory.events"),
-                v2,
-                memory_directory,
-            }
-        } else {
-            Self {
-                peak: file("memory", "memory.max_usage_in_bytes"),
-                usage: file("memory", "memory.usage_in_bytes"),
-                cpu: file("cpuacct", "cpuacct.usage"),
-                stat: file("memory", "memory.stat"),
-                oom: file("memory", "memory.oom_control"),
-                v2,
-                memory_directory,
-            }
+        let open = |controller: &str, v1_file: &str, v2_file: &str| {
+            let group = layout.controller(controller)?.join(name);
+            File::open(group.join(if v2 { v2_file } else { v1_file })).ok()
+        };
+        Self {
+            peak: open("memory", "memory.max_usage_in_bytes", "memory.peak"),
+            usage: open("memory", "memory.usage_in_bytes", "memory.current"),
+            cpu: open("cpuacct", "cpuacct.usage", "cpu.stat"),
+            memory: layout.controller("memory").map(|directory| directory.join(name)),
+            v2,
         }
     }
 
@@ -78,13 +63,13 @@ impl Meter {
 
     /// Processes that the kernel has killed for want of memory in this group.
     pub(crate) fn oom_kills(&self) -> u64 {
-        field(&read(self.oom.as_ref()), "oom_kill")
+        field(&self.memory_file(if self.v2 { "memory.events" } else { "memory.oom_control" }), "oom_kill")
     }
 
     /// What is held at the moment; `None` without a cgroup.
     pub(crate) fn memory(&self) -> Option<MemoryUse> {
         let all = read(self.usage.as_ref()).trim().parse().ok()?;
-        let stat = read(self.stat.as_ref());
+        let stat = self.memory_file("memory.stat");
         // `cache` of v1 and `file` of v2 hold shared memory too, which cannot be dropped.
         let (cached, shared) = if self.v2 { ("file", "shmem") } else { ("total_cache", "total_shmem") };
         let files = field(&stat, cached).saturating_sub(field(&stat, shared));
@@ -98,7 +83,11 @@ impl Meter {
 
     /// What a v1 threshold is made of: the group's directory and its open usage file.
     pub(crate) fn threshold_parts(&self) -> Option<(&PathBuf, &File)> {
-        if self.v2 { None } else { self.memory_directory.as_ref().zip(self.usage.as_ref()) }
+        if self.v2 { None } else { self.memory.as_ref().zip(self.usage.as_ref()) }
+    }
+
+    fn memory_file(&self, name: &str) -> String {
+        self.memory.as_ref().and_then(|group| fs::read_to_string(group.join(name)).ok()).unwrap_or_default()
     }
 }
 

@@ -70,7 +70,7 @@ pub fn spawner_main() -> ExitCode {
     }
     // Else it bears the name of the file it was started by, `exe`.
     let _ = rustix::thread::set_name(c"lacewing-spawn");
-    let_server_decide();
+    stand_back();
     match serve(server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,14 +80,18 @@ pub fn spawner_main() -> ExitCode {
     }
 }
 
-/// Signals that are meant for the server, which drains first, must not end its sandboxes before; nor should the
+/// How the process itself stands. Signals that are meant for the server, which drains first, must not end its sandboxes before; nor should the
 /// kernel choose us when memory is short: all of them would go at once.
 #[allow(unsafe_code)]
-fn let_server_decide() {
+fn stand_back() {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
         // SAFETY: ignoring a signal installs no handler. Init undoes it for the functions.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
+    // A descriptor for each sandbox: as many as the server may have, not as few as it began with.
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let most = rustix::process::Rlimit { current: files.maximum, ..files };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, most);
     // Refused without privileges; then the kernel decides as it does for everybody.
     let _ = std::fs::write("/proc/self/oom_score_adj", OWN_OOM_SCORE);
 }
