@@ -38,11 +38,11 @@ impl Control {
     }
 
     /// A word that is there already.
-    pub(crate) fn word_now(&self) -> io::Result<Option<Word>> {
+    pub(crate) fn word_now(&self) -> io::Result<Option<(Word, Vec<OwnedFd>)>> {
         match read(self.0.get_ref().as_fd()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Ok(None) => Err(io::ErrorKind::UnexpectedEof.into()),
-            other => other.map(|word| word.map(|(word, _)| word)),
+            other => other,
         }
     }
 }

@@ -154,6 +154,7 @@ impl LinuxDriver {
             launch,
             alive: false,
             oom_kills: 0,
+            broken: false,
             _cell: cell,
         })
     }

@@ -62,12 +62,18 @@ pub(crate) struct Birth<'a> {
 
 /// Runs as pid 1 and never returns. `control` is our end of the private socket to the server.
 pub(crate) fn run(control: OwnedFd, birth: &Birth<'_>) -> ! {
+    // A panic must not unwind into the spawner's loop, of which this process is a copy.
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(control, birth)));
+    sys::exit_now(1)
+}
+
+fn live(control: OwnedFd, birth: &Birth<'_>) {
     // Closed by exec: the function must not get it, it speaks for init.
     // SAFETY: descriptor 3 belongs to the spawner's socket in this copy; it is replaced on purpose, and nothing of
     // the copy is used after.
     let moved = unsafe { libc::dup3(control.into_raw_fd(), CONTROL, libc::O_CLOEXEC) };
     if moved != CONTROL {
-        sys::exit_now(1);
+        return;
     }
     sys::close_from(CONTROL + 1);
     // SAFETY: CONTROL is open and ours for the rest of this process.
@@ -85,7 +91,6 @@ pub(crate) fn run(control: OwnedFd, birth: &Birth<'_>) -> ! {
             let _ = packet::send(control, &Word::SealFailed { step, errno }.encode(), &[]);
         }
     }
-    sys::exit_now(0)
 }
 
 fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {

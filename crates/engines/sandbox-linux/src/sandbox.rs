@@ -59,6 +59,8 @@ pub(crate) struct LinuxSandbox {
     /// True while a runtime process lives that has asked for work.
     pub(crate) alive: bool,
     pub(crate) oom_kills: u64,
+    /// True once its processes could not be ended: it must not be used any more.
+    pub(crate) broken: bool,
     /// Held for its drop, the end of the sandbox.
     pub(crate) _cell: Cell,
 }
@@ -100,7 +102,7 @@ impl LinuxSandbox {
             Event::OutOfMemory => InitEnding::Failed(endings::out_of_memory(id)),
             Event::Late => InitEnding::TimedOut,
         };
-        self.reset().await?;
+        self.reset().await;
         Ok(InitReport { duration, ending })
     }
 
@@ -133,34 +135,38 @@ impl LinuxSandbox {
         self.control.order(&order, &fds).await
     }
 
-    /// Ends every process of the function; the sandbox and its `/tmp` stay.
-    async fn reset(&mut self) -> Result<(), SandboxError> {
+    /// Ends every process of the function; the sandbox and its `/tmp` stay. Failing that, it is broken.
+    async fn reset(&mut self) {
         self.alive = false;
-        self.control.order(&Order::Reset, &[]).await.map_err(broke("reset"))?;
-        let is_reset = async {
-            loop {
-                match self.control.word().await? {
-                    Some((Word::IsReset, _)) => return Ok(()),
-                    Some(_) => {}
-                    None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                }
-            }
-        };
-        match tokio::time::timeout(RESET_MAX, is_reset).await {
-            Ok(result) => result.map_err(broke("reset"))?,
-            Err(_) => return Err(SandboxError("its processes do not die".to_owned())),
-        }
+        let ended = tokio::time::timeout(RESET_MAX, self.end_processes()).await;
+        self.broken |= !matches!(ended, Ok(Ok(())));
         self.logs.drain();
         self.logs.let_go();
         self.oom_kills = self.meter.oom_kills();
-        Ok(())
+    }
+
+    async fn end_processes(&mut self) -> io::Result<()> {
+        self.control.order(&Order::Reset, &[]).await?;
+        loop {
+            match self.control.word().await? {
+                Some((Word::IsReset, _)) => return Ok(()),
+                Some((Word::Sealed, fds)) => self.tmp = fds.into_iter().next(),
+                Some(_) => {}
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
     }
 
     /// True when the runtime that had asked for work has ended since.
     fn has_ended_meanwhile(&mut self) -> Result<bool, SandboxError> {
         let mut ended = false;
-        while let Some(word) = self.control.word_now().map_err(broke("hear init"))? {
-            ended |= matches!(word, Word::Ended { .. });
+        while let Some((word, fds)) = self.control.word_now().map_err(broke("hear init"))? {
+            match word {
+                Word::Ended { .. } => ended = true,
+                // It can come late on a busy machine, when the runtime has asked for work already.
+                Word::Sealed => self.tmp = fds.into_iter().next(),
+                _ => {}
+            }
         }
         Ok(ended)
     }
@@ -179,7 +185,10 @@ impl Sandbox for LinuxSandbox {
         let id = Some(work.request_id);
         self.logs.tag(id);
         if self.alive && self.has_ended_meanwhile()? {
-            self.reset().await?;
+            self.reset().await;
+        }
+        if self.broken {
+            return Err(SandboxError("its processes do not die".to_owned()));
         }
         let mut init = None;
         let mut handed = began;
@@ -194,7 +203,6 @@ impl Sandbox for LinuxSandbox {
             };
             init = Some(report);
         }
-        let mut usable = true;
         let mut out_of_memory = false;
         let mut duration = Duration::ZERO;
         let ending = match event {
@@ -224,7 +232,7 @@ impl Sandbox for LinuxSandbox {
                     Event::Late => (Ending::Failed(endings::timed_out(id, work.timeout)), false),
                 };
                 if !goes_on {
-                    usable = self.reset().await.is_ok();
+                    self.reset().await;
                 }
                 ending
             }
@@ -238,7 +246,7 @@ impl Sandbox for LinuxSandbox {
         let memory_peak_bytes = if out_of_memory { self.memory_bytes } else { self.peak_bytes() };
         let cpu = self.meter.cpu().saturating_sub(cpu);
         self.logs.tag(None);
-        Ok(Outcome { ending, duration, init, memory_peak_bytes, cpu, usable })
+        Ok(Outcome { ending, duration, init, memory_peak_bytes, cpu, usable: !self.broken })
     }
 }
 
