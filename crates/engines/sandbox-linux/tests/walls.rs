@@ -201,6 +201,21 @@ async fn bombs_hurt_only_whoever_lights_them() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hard_quota_holds_where_processors_are_idle() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open_with(|options| options.hard_cpu_quota = true);
+    let lines = Lines::default();
+    let busy = "import time\ndef handle(event):\n    until = time.time() + 2\n    while time.time() < until: pass\n    return b'1'";
+    let function = house.function("busy", &python_bootstrap(busy)).memory(256);
+    let mut started = house.start(&function, &lines).await;
+    let outcome = run(&mut started, &function, "1", Duration::from_secs(20)).await;
+    // 256 of 1,769 MiB is a seventh of a processor.
+    assert!(outcome.cpu < Duration::from_millis(600), "{outcome:?}");
+}
+
 /// Not a test of its own: what the next one runs as an ordinary user.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a part of another test"]

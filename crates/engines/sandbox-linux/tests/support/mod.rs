@@ -50,8 +50,15 @@ pub struct House {
 impl House {
     /// Must be called inside tokio.
     pub fn open() -> Self {
+        Self::open_with(|_| {})
+    }
+
+    /// The same with other options.
+    pub fn open_with(change: impl FnOnce(&mut LinuxOptions)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let pending: PendingDriver = LinuxDriver::launch(options(folder.path())).unwrap();
+        let mut options = options(folder.path());
+        change(&mut options);
+        let pending: PendingDriver = LinuxDriver::launch(options).unwrap();
         Self { driver: pending.attach().unwrap(), folder }
     }
 
