@@ -33,6 +33,8 @@ pub struct FakeDriver {
     pub runs: Arc<Semaphore>,
     alive: Arc<AtomicUsize>,
     started: AtomicUsize,
+    /// Sandboxes of an earlier age are dead.
+    age: Arc<AtomicUsize>,
 }
 
 impl FakeDriver {
@@ -51,12 +53,18 @@ impl FakeDriver {
             runs: Arc::new(Semaphore::new(runs)),
             alive: Arc::new(AtomicUsize::new(0)),
             started: AtomicUsize::new(0),
+            age: Arc::new(AtomicUsize::new(0)),
         })
     }
 
     /// Decides how the next starts go.
     pub fn next_starts(&self, how: FakeStart) {
         *self.start.lock().unwrap_or_else(PoisonError::into_inner) = how;
+    }
+
+    /// Kills every sandbox behind its owner's back.
+    pub fn kill_all(&self) {
+        self.age.fetch_add(1, Ordering::SeqCst);
     }
 
     /// How many sandboxes live.
@@ -89,7 +97,12 @@ impl SandboxDriver for FakeDriver {
         }
         self.alive.fetch_add(1, Ordering::SeqCst);
         Ok(Started {
-            sandbox: Box::new(FakeSandbox { alive: Arc::clone(&self.alive), runs: Arc::clone(&self.runs) }),
+            sandbox: Box::new(FakeSandbox {
+                alive: Arc::clone(&self.alive),
+                runs: Arc::clone(&self.runs),
+                born: self.age.load(Ordering::SeqCst),
+                age: Arc::clone(&self.age),
+            }),
             init: InitReport { duration: Duration::from_millis(5), ending: InitEnding::Ready },
             rung: Rung::Full,
             phases: StartPhases::default(),
@@ -112,6 +125,8 @@ impl SandboxDriver for FakeDriver {
 struct FakeSandbox {
     alive: Arc<AtomicUsize>,
     runs: Arc<Semaphore>,
+    born: usize,
+    age: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -130,6 +145,10 @@ impl Sandbox for FakeSandbox {
             memory_peak_bytes: 30 << 20,
             cpu: Duration::from_millis(1),
         })
+    }
+
+    fn is_alive(&mut self) -> bool {
+        self.born == self.age.load(Ordering::SeqCst)
     }
 }
 

@@ -50,6 +50,12 @@ pub trait Sandbox: Send {
     /// # Cancel safety
     /// None: an abandoned run leaves a sandbox that must be dropped.
     async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError>;
+
+    /// False when it is known to be gone, for example because the host killed it while it idled: no call is
+    /// handed to it any more. Asked before every call, so it must be cheap.
+    fn is_alive(&mut self) -> bool {
+        true
+    }
 }
 
 /// What a start is made from.

@@ -98,16 +98,23 @@ impl<C: Send + 'static> Pool<C> {
     ///
     /// # Cancel safety
     /// An abandoned wait leaves the line; a start begun for it goes on and serves another.
-    pub async fn lease(&self, version: &Version, recipe: impl FnOnce() -> Recipe<C>) -> Result<Lease<C>, PoolError> {
+    pub async fn lease(&self, version: &Version, recipe: impl Fn() -> Recipe<C>) -> Result<Lease<C>, PoolError> {
         let began = Instant::now();
-        let (place, held) = match self.arrive(version, recipe)? {
-            Arrived::Served(place, held) => (place, held),
-            Arrived::Waits(mut wait) => (&mut wait.reply).await.unwrap_or(Err(PoolError::Stopping))?,
-        };
-        Ok(Lease::new(self.clone(), place, held, began.elapsed()))
+        loop {
+            let (place, mut held) = match self.arrive(version, &recipe)? {
+                Arrived::Served(place, held) => (place, held),
+                Arrived::Waits(mut wait) => (&mut wait.reply).await.unwrap_or(Err(PoolError::Stopping))?,
+            };
+            // A new one is not asked: one that dies at once would be started for ever.
+            if held.story.is_some() || held.sandbox.is_alive() {
+                return Ok(Lease::new(self.clone(), place, held, began.elapsed()));
+            }
+            // It died idle. Each turn takes one such sandbox out of the pool, so the loop ends.
+            self.give_back(place, held, false);
+        }
     }
 
-    fn arrive(&self, version: &Version, recipe: impl FnOnce() -> Recipe<C>) -> Result<Arrived<'_, C>, PoolError> {
+    fn arrive(&self, version: &Version, recipe: impl Fn() -> Recipe<C>) -> Result<Arrived<'_, C>, PoolError> {
         let generation = version.generation;
         let mut hall = self.hall();
         if hall.stopping {
@@ -434,6 +441,17 @@ mod tests {
 
     async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
         std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn a_sandbox_that_died_idle_is_given_to_nobody() {
+        let driver = FakeDriver::open();
+        let (pool, _) = pool(&driver, 1_024);
+        let version = version();
+        drop(lend(&pool, &version).await.unwrap().take_story());
+        driver.kill_all();
+        run(&pool, &version, "2").await;
+        assert_eq!((driver.started(), driver.alive(), pool.census().idle), (2, 1, 1));
     }
 
     #[tokio::test]
