@@ -14,7 +14,7 @@
 use crate::protocol::{Order, Word};
 use crate::root::{INSIDE_GID, INSIDE_UID};
 use crate::seccomp::Filter;
-use crate::{landlock, packet, seal, sys};
+use crate::{forget, landlock, packet, seal, sys};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -225,6 +225,7 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>) -> io::Result<()> {
                 Some(Order::Reset) => {
                     runtime = None;
                     kill_all_others();
+                    forget::shared_memory();
                     packet::send(control, &Word::IsReset.encode(), &[])?;
                 }
                 None => return Ok(()),

@@ -22,6 +22,7 @@ mod control;
 mod driver;
 mod endings;
 mod error;
+mod forget;
 mod init;
 mod interpreters;
 mod landlock;

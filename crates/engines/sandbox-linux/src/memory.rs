@@ -31,6 +31,10 @@ const STEP_BYTES_MIN: u64 = 1 << 20;
 pub(crate) struct MemoryWatch {
     limit_bytes: u64,
     call: Call,
+    /// Most that the function itself has held, as far as it was seen.
+    peak_bytes: u64,
+    /// What `/tmp` held at the last settling.
+    tmp_before: u64,
 }
 
 /// The kernel's call.
@@ -47,7 +51,32 @@ enum Call {
 impl MemoryWatch {
     /// A watch over `limit_bytes`.
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, call: Call::None }
+        Self { limit_bytes, call: Call::None, peak_bytes: 0, tmp_before: 0 }
+    }
+
+    /// Most that the function has held in its life, at most its limit. To be asked after each run: the kernel's
+    /// peak holds `/tmp` too, so it is set back each time and what `/tmp` held before or holds now is taken off.
+    pub(crate) fn settle_peak(&mut self, meter: &Meter, tmp: Option<&OwnedFd>) -> u64 {
+        let tmp_now = tmp_bytes(tmp);
+        let mut own = meter.peak_bytes().saturating_sub(tmp_now.max(self.tmp_before));
+        if own > self.limit_bytes / 2 {
+            // Cached pages of files may be the reason; the closer look costs more than the rest.
+            own = own.saturating_sub(meter.memory().unwrap_or_default().files);
+        }
+        meter.reset_peak();
+        self.tmp_before = tmp_now;
+        self.peak_bytes = self.peak_bytes.max(own.min(self.limit_bytes));
+        self.peak_bytes
+    }
+
+    /// The function was stopped at its limit.
+    pub(crate) fn was_exceeded(&mut self) {
+        self.peak_bytes = self.limit_bytes;
+    }
+
+    /// True when what is held without any process leaves a new one too little.
+    pub(crate) fn is_spoiled(&self, meter: &Meter, tmp: Option<&OwnedFd>) -> bool {
+        self.room(meter, tmp).is_some_and(|room| room < self.limit_bytes / 2)
     }
 
     /// True when the function holds more than its memory at this moment.

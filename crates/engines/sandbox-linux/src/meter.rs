@@ -37,8 +37,13 @@ impl Meter {
             let group = layout.controller(controller)?.join(name);
             File::open(group.join(if v2 { v2_file } else { v1_file })).ok()
         };
+        let peak = layout.controller("memory").and_then(|memory| {
+            let file = memory.join(name).join(if v2 { "memory.peak" } else { "memory.max_usage_in_bytes" });
+            // To be set back; where that is refused it is still to be read.
+            File::options().read(true).write(true).open(&file).or_else(|_| File::open(&file)).ok()
+        });
         Self {
-            peak: open("memory", "memory.max_usage_in_bytes", "memory.peak"),
+            peak,
             usage: open("memory", "memory.usage_in_bytes", "memory.current"),
             cpu: open("cpuacct", "cpuacct.usage", "cpu.stat"),
             memory: layout.controller("memory").map(|directory| directory.join(name)),
@@ -46,9 +51,16 @@ impl Meter {
         }
     }
 
-    /// Most memory ever held, everything included; 0 without a cgroup.
+    /// Most memory held since it was set back, everything included; 0 without a cgroup.
     pub(crate) fn peak_bytes(&self) -> u64 {
         read(self.peak.as_ref()).trim().parse().unwrap_or(0)
+    }
+
+    /// Sets the peak back to what is held now. Kernels before 6.12 cannot (v2): then it stays.
+    pub(crate) fn reset_peak(&self) {
+        if let Some(peak) = &self.peak {
+            let _ = peak.write_at(if self.v2 { b"reset" } else { b"0" }, 0);
+        }
     }
 
     /// Processor time used so far.

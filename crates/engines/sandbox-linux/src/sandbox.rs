@@ -13,7 +13,7 @@ use crate::client::Cell;
 use crate::control::Control;
 use crate::endings::{self, ExitStatus};
 use crate::logs::{Logs, Pipes};
-use crate::memory::{self, MemoryWatch};
+use crate::memory::MemoryWatch;
 use crate::meter::Meter;
 use crate::net::EgressHandle;
 use crate::protocol::{Order, Word};
@@ -59,7 +59,7 @@ pub(crate) struct LinuxSandbox {
     /// True while a runtime process lives that has asked for work.
     pub(crate) alive: bool,
     pub(crate) oom_kills: u64,
-    /// True once its processes could not be ended: it must not be used any more.
+    /// True once its processes, or what they left in memory, could not be ended: it must not be used any more.
     pub(crate) broken: bool,
     /// Held for its drop, the end of the sandbox.
     pub(crate) _cell: Cell,
@@ -139,7 +139,7 @@ impl LinuxSandbox {
     async fn reset(&mut self) {
         self.alive = false;
         let ended = tokio::time::timeout(RESET_MAX, self.end_processes()).await;
-        self.broken |= !matches!(ended, Ok(Ok(())));
+        self.broken |= !matches!(ended, Ok(Ok(()))) || self.memory.is_spoiled(&self.meter, self.tmp.as_ref());
         self.logs.drain();
         self.logs.let_go();
         self.oom_kills = self.meter.oom_kills();
@@ -169,11 +169,6 @@ impl LinuxSandbox {
             }
         }
         Ok(ended)
-    }
-
-    fn peak_bytes(&self) -> u64 {
-        let tmp = memory::tmp_bytes(self.tmp.as_ref());
-        self.meter.peak_bytes().saturating_sub(tmp).min(self.memory_bytes)
     }
 }
 
@@ -243,7 +238,10 @@ impl Sandbox for LinuxSandbox {
             let before = init.as_ref().map_or(Duration::ZERO, |init| init.duration);
             duration = work.timeout.saturating_sub(before);
         }
-        let memory_peak_bytes = if out_of_memory { self.memory_bytes } else { self.peak_bytes() };
+        if out_of_memory {
+            self.memory.was_exceeded();
+        }
+        let memory_peak_bytes = self.memory.settle_peak(&self.meter, self.tmp.as_ref());
         let cpu = self.meter.cpu().saturating_sub(cpu);
         self.logs.tag(None);
         Ok(Outcome { ending, duration, init, memory_peak_bytes, cpu, usable: !self.broken })

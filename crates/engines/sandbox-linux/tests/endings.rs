@@ -112,6 +112,44 @@ async fn every_ending_leaves_a_sandbox_that_can_be_used_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shared_memory_dies_with_its_processes_and_tmp_is_no_memory() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    let script = python_bootstrap(
+        "import ctypes\n\
+         libc = ctypes.CDLL(None)\n\
+         libc.shmat.restype = ctypes.c_void_p\n\
+         def handle(event):\n\
+         \x20   event = event.decode()\n\
+         \x20   if event == 'system v': ctypes.memset(ctypes.c_void_p(libc.shmat(libc.shmget(0, 100 << 20, 0o1600), None, 0)), 1, 100 << 20)\n\
+         \x20   if event == 'posix':\n\
+         \x20       os.makedirs('/dev/shm/a/b'); open('/dev/shm/a/b/c', 'wb').write(b'x' * (30 << 20)); os.chmod('/dev/shm/a', 0)\n\
+         \x20   if event in ('system v', 'posix'): os._exit(1)\n\
+         \x20   if event == 'fill': [open('/tmp/fill', 'ab').write(bytes(1 << 20)) for _ in range(200)]\n\
+         \x20   if event == 'unlink': os.unlink('/tmp/fill')\n\
+         \x20   return b'fine'",
+    );
+    let function = house.function("shared", &script);
+    let mut started = house.start(&function, &lines).await;
+    for event in ["system v", "posix", "system v"] {
+        let outcome = run(&mut started, &function, event, SHORT).await;
+        assert!(answer(&outcome).contains("exit status 1"), "{event}: {}", answer(&outcome));
+        assert!(outcome.usable, "{event}");
+        let outcome = run(&mut started, &function, "nothing", SHORT).await;
+        assert_eq!(answer(&outcome), "fine", "after {event}");
+    }
+    let mut fresh = house.start(&function, &lines).await;
+    for event in ["nothing", "fill", "unlink", "nothing"] {
+        let outcome = run(&mut fresh, &function, event, SHORT).await;
+        assert_eq!(answer(&outcome), "fine", "{event}");
+        assert!(outcome.memory_peak_bytes < 64 << 20, "{event}: {}", outcome.memory_peak_bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_init_is_told_and_repeated_inside_the_first_run() {
     if !can_test() {
         return;
