@@ -28,6 +28,7 @@ class Answer:
     error: str | None
     raw: bytes
     log: str
+    log_bytes: int
     version: str | None
     request_id: str
     headers: dict
@@ -49,8 +50,8 @@ def call(lam, name, event=None, raw=None, tail=True, **more) -> Answer:
         more["LogType"] = "Tail"
     reply = lam.invoke(FunctionName=name, Payload=body, **more)
     meta = reply["ResponseMetadata"]
-    log = base64.b64decode(reply.get("LogResult", "")).decode(errors="replace")
-    return Answer(reply["StatusCode"], reply.get("FunctionError"), reply["Payload"].read(), log,
+    log = base64.b64decode(reply.get("LogResult", ""))
+    return Answer(reply["StatusCode"], reply.get("FunctionError"), reply["Payload"].read(), log.decode(errors="replace"), len(log),
                   reply.get("ExecutedVersion"), meta["RequestId"], meta["HTTPHeaders"])
 
 
