@@ -48,9 +48,8 @@ impl Gateway {
         let claim = self.inner.access.check_head(head, now).map_err(refusals::access)?;
         let limit = aim.body_limit(&self.inner.limits, parts);
         let worded = |fault| refusals::body(fault, limit);
-        let declared = body.declared(limit.max).map_err(worded)?;
-        let _room = self.inner.budget.room(declared).await.map_err(worded)?;
-        let bytes = body.read(declared, limit.max).await.map_err(worded)?;
+        body.check_announced(limit.max).map_err(worded)?;
+        let (bytes, _room) = body.read(limit.max, &self.inner.budget).await.map_err(worded)?;
         let hash = hash(&bytes).await;
         let caller = claim.verify(&self.inner.access, &hash).map_err(refusals::access)?;
         let asked = Asked::new(parts, &caller, now);

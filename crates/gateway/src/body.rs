@@ -5,10 +5,10 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long any body may take, and how many bytes buy it a second more: a body that trickles holds room that
-/// others wait for.
+/// How long a body may take, and how many bytes that have come buy it a second more: one that trickles or stalls
+/// holds room that others wait for.
 const READ_MAX: Duration = Duration::from_secs(30);
 const BYTES_PER_SECOND: u64 = 64 << 10;
 /// How long a large body waits for room.
@@ -51,67 +51,79 @@ impl Default for BodyBudget {
     }
 }
 
-impl BodyBudget {
-    /// Waits for room for a body of up to `bytes`; keep the permit for as long as the body lives.
-    pub(crate) async fn room(&self, bytes: u64) -> Result<Option<SemaphorePermit<'_>>, BodyFault> {
-        if bytes <= FREE_BYTES {
-            return Ok(None);
+/// What one body holds of the room; dropping it gives it back. It grows with the bytes that have come, never with
+/// those that were only announced.
+pub(crate) struct Room<'a> {
+    budget: &'a BodyBudget,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl<'a> Room<'a> {
+    fn none(budget: &'a BodyBudget) -> Self {
+        Self { budget, permit: None }
+    }
+
+    /// Waits until there is room for `bytes` in all.
+    async fn grow(&mut self, bytes: u64) -> Result<(), BodyFault> {
+        let held = self.permit.as_ref().map_or(0, |permit| permit.num_permits() as u64 * UNIT_BYTES + FREE_BYTES);
+        if bytes <= held.max(FREE_BYTES) {
+            return Ok(());
         }
-        let units = u32::try_from(bytes.min(BUDGET_BYTES).div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
-        match timeout(ROOM_MAX, self.0.acquire_many(units)).await {
-            Ok(Ok(permit)) => Ok(Some(permit)),
-            Ok(Err(_)) | Err(_) => Err(BodyFault::Crowded),
+        let units = u32::try_from((bytes - held).div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
+        match timeout(ROOM_MAX, self.budget.0.acquire_many(units)).await {
+            Ok(Ok(more)) => match &mut self.permit {
+                Some(permit) => permit.merge(more),
+                None => self.permit = Some(more),
+            },
+            Ok(Err(_)) | Err(_) => return Err(BodyFault::Crowded),
         }
+        Ok(())
     }
 }
 
 impl Payload {
-    /// The most that may come: what the head declares, or `max` where it declares nothing.
-    pub(crate) fn declared(&self, max: u64) -> Result<u64, BodyFault> {
+    /// Refuses a body whose head announces more than `max`.
+    pub(crate) fn check_announced(&self, max: u64) -> Result<(), BodyFault> {
         let exact = match self {
             Self::Stream(body) => body.size_hint().exact(),
             Self::Whole(bytes) => Some(bytes.len() as u64),
         };
         match exact {
             Some(bytes) if bytes > max => Err(BodyFault::TooLarge(bytes)),
-            Some(bytes) => Ok(bytes),
-            None => Ok(max),
+            _ => Ok(()),
         }
     }
 
-    /// Reads it all: at most `max` bytes, `declared` of them at the pace that is asked for. A body that comes in
-    /// one piece is not copied.
-    pub(crate) async fn read(&mut self, declared: u64, max: u64) -> Result<Bytes, BodyFault> {
-        let patience = READ_MAX + Duration::from_secs(declared / BYTES_PER_SECOND);
-        match timeout(patience, self.collect(max)).await {
-            Ok(result) => result,
-            Err(_) => Err(BodyFault::Lost),
-        }
-    }
-
-    async fn collect(&mut self, max: u64) -> Result<Bytes, BodyFault> {
+    /// Reads it all: at most `max` bytes, at the pace that is asked for. A body that comes in one piece is not
+    /// copied. Keep the room for as long as the body lives.
+    pub(crate) async fn read<'a>(&mut self, max: u64, budget: &'a BodyBudget) -> Result<(Bytes, Room<'a>), BodyFault> {
+        let mut room = Room::none(budget);
         let body = match self {
-            Self::Whole(bytes) => return Ok(bytes.clone()),
+            Self::Whole(bytes) => return Ok((bytes.clone(), room)),
             Self::Stream(body) => body,
         };
-        let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
+        let began = Instant::now();
+        let Some(first) = next(body, began + READ_MAX).await? else { return Ok((Bytes::new(), room)) };
         if first.len() as u64 > max {
             return Err(BodyFault::TooLarge(first.len() as u64));
         }
         if body.is_end_stream() {
-            return Ok(first);
+            return Ok((first, room));
         }
         let expected = body.size_hint().lower().min(max);
+        // Memory that is asked for and not written to costs nothing.
         let mut all = BytesMut::with_capacity(first.len() + usize::try_from(expected).unwrap_or_default());
         all.extend_from_slice(&first);
-        while let Some(more) = next(body).await? {
+        let patience = |length: usize| began + READ_MAX + Duration::from_secs(length as u64 / BYTES_PER_SECOND);
+        while let Some(more) = next(body, patience(all.len())).await? {
             let length = all.len() as u64 + more.len() as u64;
             if length > max {
                 return Err(BodyFault::TooLarge(length));
             }
+            room.grow(length).await?;
             all.extend_from_slice(&more);
         }
-        Ok(all.freeze())
+        Ok((all.freeze(), room))
     }
 
     /// Takes and forgets what is still coming, in a task of its own and within bounds.
@@ -122,7 +134,7 @@ impl Payload {
         }
         drop(tokio::spawn(timeout(LINGER_MAX, async move {
             let mut left = LINGER_BYTES_MAX;
-            while let Ok(Some(piece)) = next(&mut body).await {
+            while let Ok(Some(piece)) = next(&mut body, Instant::now() + LINGER_MAX).await {
                 left = left.saturating_sub(piece.len() as u64);
                 if left == 0 {
                     break;
@@ -133,16 +145,16 @@ impl Payload {
 }
 
 /// The next piece of data; trailers are passed over.
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, BodyFault> {
+async fn next(body: &mut Incoming, deadline: Instant) -> Result<Option<Bytes>, BodyFault> {
     loop {
-        match body.frame().await {
-            None => return Ok(None),
-            Some(Ok(frame)) => {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
                 }
             }
-            Some(Err(_)) => return Err(BodyFault::Lost),
+            Ok(Some(Err(_))) | Err(_) => return Err(BodyFault::Lost),
         }
     }
 }

@@ -116,6 +116,28 @@ async fn a_refused_body_can_still_be_sent_and_the_refusal_read() {
 }
 
 #[tokio::test]
+async fn bodies_that_are_only_announced_hold_no_room() {
+    let house = House::new().await;
+    house.create("f", "").await;
+    let served = serve(&house).await;
+    let mut stalled = Vec::new();
+    for _ in 0..12 {
+        let mut stream = TcpStream::connect(served.addr).await.unwrap();
+        let request = signed(&root(), "lambda", "POST", "/2015-03-31/functions", &[], b"");
+        stream.write_all(&head(&request, "content-length: 67108864\r\n")).await.unwrap();
+        stream.write_all(&[b'{'; 1_000]).await.unwrap();
+        stalled.push(stream);
+    }
+    let event = format!("\"{}\"", "a".repeat(4_000_000)).into_bytes();
+    let mut stream = TcpStream::connect(served.addr).await.unwrap();
+    let length = format!("content-length: {}\r\n", event.len());
+    stream.write_all(&head(&invocation(&event), &length)).await.unwrap();
+    stream.write_all(&event).await.unwrap();
+    // Had they taken what they announced, it would wait and be refused.
+    assert!(reply(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn a_client_that_expects_to_be_told_is_told_to_go_on() {
     let house = House::new().await;
     house.create("f", "").await;
