@@ -12,6 +12,7 @@ pub use lacewing_sandbox_linux::spawner_main;
 pub use options::{Config, Cpu, Logs, NodeOptions, RequireIsolation, Runtimes, Scaling, default_data_dir};
 
 use run::Ready;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -31,13 +32,18 @@ pub fn serve(options: NodeOptions, on_ready: impl FnOnce(SocketAddr)) -> Result<
     run::run(options, |ready| on_ready(ready.addr), asked_to_stop)
 }
 
-async fn asked_to_stop() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// Resolves when the process is asked to stop. The signals are taken over at once, not at the first poll: one may
+/// come right after the node says that it is ready.
+fn asked_to_stop() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut term), Ok(mut int)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
     }
 }
 
