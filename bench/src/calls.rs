@@ -60,6 +60,13 @@ pub fn request(server: &Server, name: &str) -> Vec<u8> {
     signing::request("POST", &server.address, &format!("/2015-03-31/functions/{name}/invocations"), EVENT)
 }
 
+/// Asks whether the server is well.
+pub fn healthy(server: &Server) -> Result<(), String> {
+    let request = format!("GET /_lacewing/health HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    let answer = Connection::open(&server.address)?.ask(request.as_bytes())?;
+    if answer.status == 200 { Ok(()) } else { Err(format!("not well: {}", answer.head)) }
+}
+
 /// One call; a wrong answer is an error.
 pub fn once(server: &Server, name: &str) -> Result<(), String> {
     check(&mut Connection::open(&server.address)?, &request(server, name))

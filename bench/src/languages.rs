@@ -45,10 +45,11 @@ const NODE: &str = "exports.handler = async (event) => ({ message: `hello ${even
 /// The bare loops load the same handler and do the same with JSON, from pipe to pipe.
 const PYTHON_LINES: &str = "import sys, json\nEVENTS = sys.stdin\nexec(sys.argv[1])\nfor line in EVENTS:\n    \
     sys.stdout.write(json.dumps(handler(json.loads(line), None)) + \"\\n\")\n    sys.stdout.flush()\n";
-const NODE_LINES: &str = "const exports = {}; eval(process.argv[1]); let rest = '';\n\
-    process.stdin.on('data', async (chunk) => { rest += chunk; let end;\n\
+const NODE_LINES: &str = "const fs = require('fs'), exports = {}; eval(process.argv[1]); const chunk = Buffer.alloc(65536);\n\
+    (async () => { for (let rest = '', count; (count = fs.readSync(0, chunk)) > 0;) {\n\
+    rest += chunk.toString('utf8', 0, count); let end;\n\
     while ((end = rest.indexOf('\\n')) >= 0) { const line = rest.slice(0, end); rest = rest.slice(end + 1);\n\
-    process.stdout.write(JSON.stringify(await exports.handler(JSON.parse(line))) + '\\n'); } });\n";
+    fs.writeSync(1, JSON.stringify(await exports.handler(JSON.parse(line))) + '\\n'); } } })();\n";
 
 /// Every language that this machine can run.
 pub fn here(guest: &Path) -> Result<Vec<Language>, String> {

@@ -28,6 +28,7 @@ pub fn measure(binary: &Path, deployed: usize, table: &mut Table) -> Result<(), 
     for round in 0..STARTS {
         let server = Server::start_on(binary, data.path())?;
         starts.push(server.ready_after);
+        calls::healthy(&server)?;
         if round + 1 == STARTS {
             thread::sleep(SETTLE);
             own_full = server.own_bytes();

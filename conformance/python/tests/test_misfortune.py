@@ -103,6 +103,14 @@ def test_few_descriptors_are_no_internal_error(own_server, tmp_path, limit):
         assert server.stop() == 0, server.talk
 
 
+def test_a_stop_right_after_the_start_is_a_clean_one(own_server):
+    """Who hears that the server is ready may stop it at once."""
+    server = own_server()
+    for _ in range(10):
+        assert server.start().stop() == 0, server.talk
+    leftovers.assert_gone(server)
+
+
 def test_values_that_no_process_can_be_given_are_refused(up):
     lam = client(up)
     status, kind, _ = refused(create, lam, "nul", HELLO, Environment={"Variables": {"A_KEY": "a\0b"}}, active=False)
