@@ -26,7 +26,7 @@ pub(crate) struct Client {
 
 #[derive(Default)]
 struct State {
-    /// Requests that the socket had no room for. Bounded by the sandboxes there are: three for each.
+    /// Requests that the socket had no room for. Bounded by the sandboxes there are: two for each.
     outbox: VecDeque<Vec<u8>>,
     waiting: HashMap<u64, mpsc::UnboundedSender<Reported>>,
     gone: bool,
@@ -67,8 +67,8 @@ impl Client {
         }
         self.live.send_modify(|live| *live += 1);
         let cell = Cell { client: Arc::clone(self), id, reports };
-        self.send(&Request::Prepare { id, egress, tmp_bytes: bounds.tmp_bytes })?;
-        self.send(&Request::Assign { id, mounts, bounds })?;
+        let tmp_bytes = bounds.tmp_bytes;
+        self.send(&[Request::Prepare { id, egress, tmp_bytes }, Request::Assign { id, mounts, bounds }])?;
         Ok(cell)
     }
 
@@ -87,8 +87,8 @@ impl Client {
         self.next.load(Ordering::Relaxed)
     }
 
-    fn send(self: &Arc<Self>, request: &Request) -> io::Result<()> {
-        let bytes = serde_json::to_vec(request)?;
+    fn send(self: &Arc<Self>, batch: &[Request]) -> io::Result<()> {
+        let bytes = serde_json::to_vec(batch)?;
         let mut state = self.state();
         if !state.outbox.is_empty() {
             state.outbox.push_back(bytes);
@@ -109,7 +109,7 @@ impl Client {
 
     fn deliver(&self, report: Report, fds: Vec<OwnedFd>) {
         let (id, last) = match &report {
-            Report::Prepared { id, .. } | Report::Assigned { id } => (*id, false),
+            Report::Prepared { id, .. } | Report::Assigned { id, .. } => (*id, false),
             Report::Failed { id, .. } | Report::Ended { id } => (*id, true),
             Report::Ready(_) => return,
         };
@@ -150,7 +150,7 @@ impl Cell {
 impl Drop for Cell {
     fn drop(&mut self) {
         // A spawner that is gone has taken the sandbox with it.
-        let _ = self.client.send(&Request::End { id: self.id });
+        let _ = self.client.send(&[Request::End { id: self.id }]);
     }
 }
 
@@ -160,8 +160,14 @@ async fn read_reports(client: Arc<Client>) {
         let received =
             client.socket.async_io(Interest::READABLE, |socket| packet::receive(socket.as_fd(), &mut buffer)).await;
         let Ok(Some((length, fds))) = received else { return client.lose() };
-        match serde_json::from_slice(&buffer[..length]) {
-            Ok(report) => client.deliver(report, fds),
+        match serde_json::from_slice::<Vec<Report>>(&buffer[..length]) {
+            Ok(reports) => {
+                // All descriptors of a batch are of its first report: no batch makes two sandboxes.
+                let mut fds = Some(fds);
+                for report in reports {
+                    client.deliver(report, fds.take().unwrap_or_default());
+                }
+            }
             Err(error) => tracing::error!(%error, "the spawner said something that is not agreed"),
         }
     }

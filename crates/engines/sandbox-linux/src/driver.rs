@@ -7,11 +7,11 @@ use crate::interpreters::{Interpreter, Interpreters};
 use crate::logs::Logs;
 use crate::memory::MemoryWatch;
 use crate::meter::Meter;
-use crate::net::{EgressFds, EgressHandle, EgressOptions, EgressPolicy, EgressProxy};
+use crate::net::{EgressFds, EgressOptions, EgressPolicy, EgressProxy};
 use crate::options::{IsolationRequirement, LinuxOptions};
-use crate::protocol::{Bounds, MountSpec, Report, Setup, Standing};
+use crate::protocol::{Bounds, MountSpec, Report, Setup, Standing, Word};
 use crate::runtime_files::RuntimeFiles;
-use crate::sandbox::{Launch, LinuxSandbox};
+use crate::sandbox::{Launch, LinuxSandbox, seal_failed};
 use crate::spawners::Spawners;
 use crate::sweep::{self, RunFolder};
 use crate::{cgroup, report, starter};
@@ -120,35 +120,41 @@ impl LinuxDriver {
         Ok(mounts)
     }
 
-    /// The sandbox of a cell that the spawner is making: prepared, assigned, and connected to.
+    /// The sandbox of a cell that the spawner is making, with its runtime begun. Beside it: when.
     async fn connect(
         &self,
         spec: &StartSpec,
         mut cell: Cell,
         began: Instant,
         phases: &mut StartPhases,
-    ) -> Result<LinuxSandbox, StartError> {
+    ) -> Result<(LinuxSandbox, Instant), StartError> {
         let (prepared, fds) = next_report(&mut cell).await?;
-        phases.sandbox = began.elapsed();
-        let Report::Prepared { cgroup, egress: has_egress, .. } = prepared else {
+        let (assigned, _) = next_report(&mut cell).await?;
+        let (Report::Prepared { cgroup, egress, .. }, Report::Assigned { micros, .. }) = (prepared, assigned) else {
             return Err(StartError::Broken("the spawner skipped a step".to_owned()));
         };
-        let connected = Connection::take(fds, has_egress).and_then(|connection| self.doors(spec, connection));
-        let (control, door, egress) = connected.map_err(no_room)?;
-        let config = &spec.version.config;
-        let meter = Meter::open(&self.standing.cgroups, &cgroup);
+        phases.mount = Duration::from_micros(micros);
+        phases.sandbox = began.elapsed().saturating_sub(phases.mount);
+        let begun = Instant::now();
+        let connection = Connection::take(fds, egress).map_err(no_room)?;
+        let control = Control::new(connection.control).map_err(no_room)?;
         let launch = launch_of(spec);
-        let logs = Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max);
-        next_report(&mut cell).await?;
-        phases.mount = began.elapsed().saturating_sub(phases.sandbox);
-        Ok(LinuxSandbox {
+        // First of all: what it needs of us is hung up while it starts.
+        let streams = match launch.possible {
+            true => Some(launch.exec(&control).await.map_err(|error| not_begun(&control, error))?),
+            false => None,
+        };
+        let door = self.hang_door(spec, connection.door).map_err(no_room)?;
+        let egress = connection.egress.map(|fds| EgressProxy::serve(fds, self.egress.clone()));
+        let memory_bytes = spec.version.config.memory.bytes();
+        let mut sandbox = LinuxSandbox {
             control,
             door,
-            _egress: egress,
-            logs,
-            meter,
-            memory: MemoryWatch::new(config.memory.bytes()),
-            memory_bytes: config.memory.bytes(),
+            _egress: egress.transpose().map_err(no_room)?,
+            logs: Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max),
+            meter: Meter::open(&self.standing.cgroups, &cgroup),
+            memory: MemoryWatch::new(memory_bytes),
+            memory_bytes,
             response_bytes_max: self.options.limits.response_bytes_max,
             tmp: None,
             launch,
@@ -156,18 +162,23 @@ impl LinuxDriver {
             oom_kills: 0,
             broken: false,
             _cell: cell,
-        })
+        };
+        if let Some(streams) = streams {
+            sandbox.follow(streams).map_err(no_room)?;
+        }
+        Ok((sandbox, begun))
     }
 
-    fn doors(&self, spec: &StartSpec, connection: Connection) -> io::Result<(Control, Door, Option<EgressHandle>)> {
+    /// The guests' door, on a listener that the kernel has taken connections for since it was made.
+    fn hang_door(&self, spec: &StartSpec, listener: OwnedFd) -> io::Result<Door> {
         let options =
             DoorOptions { response_bytes_max: self.options.limits.response_bytes_max, ..DoorOptions::default() };
-        let door = Door::new(options, Arc::clone(&spec.api));
-        let listener = std::net::TcpListener::from(connection.door);
+        let mut door = Door::new(options, Arc::clone(&spec.api));
+        door.expect_runtime();
+        let listener = std::net::TcpListener::from(listener);
         listener.set_nonblocking(true)?;
         door.serve_tcp(tokio::net::TcpListener::from_std(listener)?);
-        let egress = connection.egress.map(|fds| EgressProxy::serve(fds, self.egress.clone())).transpose()?;
-        Ok((Control::new(connection.control)?, door, egress))
+        Ok(door)
     }
 }
 
@@ -204,16 +215,15 @@ impl SandboxDriver for LinuxDriver {
         let cell = client.begin(egress, mounts, self.bounds(&spec.version)).map_err(no_room)?;
         let mut phases = StartPhases::default();
         let making = self.connect(&spec, cell, began, &mut phases);
-        let mut sandbox = tokio::time::timeout(MAKING_MAX, making)
+        let (mut sandbox, begun) = tokio::time::timeout(MAKING_MAX, making)
             .await
             .map_err(|_| StartError::Broken(format!("no sandbox within {} s", MAKING_MAX.as_secs())))??;
         if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
             sandbox.logs.platform(stand_in);
         }
-        let began = Instant::now();
-        let init =
-            sandbox.init(None, began + spec.init_max).await.map_err(|error| StartError::Broken(error.to_string()))?;
-        phases.boot = sandbox.boot_time(began).unwrap_or(init.duration);
+        let init = sandbox.see_through_init(None, begun, begun + spec.init_max).await;
+        let init = init.map_err(|error| StartError::Broken(error.to_string()))?;
+        phases.boot = sandbox.boot_time(begun).unwrap_or(init.duration);
         phases.init = init.duration.saturating_sub(phases.boot);
         sandbox.logs.drain();
         Ok(Started { sandbox: Box::new(sandbox), init, rung: Rung::Full, phases })
@@ -275,6 +285,14 @@ async fn next_report(cell: &mut Cell) -> Result<Reported, StartError> {
             Err(if full { StartError::NoRoom(text) } else { StartError::Broken(text) })
         }
         Some(reported) => Ok(reported),
+    }
+}
+
+/// Why init took no order: its own last word says more than the closed socket.
+fn not_begun(control: &Control, error: io::Error) -> StartError {
+    match control.word_now() {
+        Ok(Some((Word::SealFailed { step, errno }, _))) => StartError::Broken(seal_failed(step, errno).to_string()),
+        _ => no_room(error),
     }
 }
 

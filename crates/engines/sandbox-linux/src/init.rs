@@ -21,6 +21,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 
 /// Where the control socket lies in init.
 const CONTROL: RawFd = 3;
+/// Where the counter of the spawner's steps lies until it is done.
+const GO: RawFd = 4;
 /// Descriptors are parked here before they are put where the runtime expects them.
 const PARKED_FROM: RawFd = 20;
 /// Size of `/dev/shm`: for semaphores and small shared blocks; its pages count as the function's memory.
@@ -60,26 +62,29 @@ pub(crate) struct Birth<'a> {
     pub(crate) filter: &'a Filter,
 }
 
-/// Runs as pid 1 and never returns. `control` is our end of the private socket to the server.
-pub(crate) fn run(control: OwnedFd, birth: &Birth<'_>) -> ! {
+/// Runs as pid 1 and never returns. `control` is our end of the private socket to the server; `go` counts what the
+/// spawner has done for us from outside.
+pub(crate) fn run(control: OwnedFd, go: BorrowedFd<'_>, birth: &Birth<'_>) -> ! {
     // A panic must not unwind into the spawner's loop, of which this process is a copy.
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(control, birth)));
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(control, go, birth)));
     sys::exit_now(1)
 }
 
-fn live(control: OwnedFd, birth: &Birth<'_>) {
+fn live(control: OwnedFd, go: BorrowedFd<'_>, birth: &Birth<'_>) {
     // Closed by exec: the function must not get it, it speaks for init.
-    // SAFETY: descriptor 3 belongs to the spawner's socket in this copy; it is replaced on purpose, and nothing of
+    // SAFETY: descriptors 3 and 4 belong to the spawner in this copy; they are replaced on purpose, and nothing of
     // the copy is used after.
-    let moved = unsafe { libc::dup3(control.into_raw_fd(), CONTROL, libc::O_CLOEXEC) };
-    if moved != CONTROL {
+    let moved = unsafe {
+        [libc::dup3(control.into_raw_fd(), CONTROL, libc::O_CLOEXEC), libc::dup3(go.as_raw_fd(), GO, libc::O_CLOEXEC)]
+    };
+    if moved != [CONTROL, GO] {
         return;
     }
-    sys::close_from(CONTROL + 1);
-    // SAFETY: CONTROL is open and ours for the rest of this process.
-    let control = unsafe { BorrowedFd::borrow_raw(CONTROL) };
+    sys::close_from(GO + 1);
+    // SAFETY: CONTROL is open and ours for the rest of this process; GO is nobody else's.
+    let (control, go) = unsafe { (BorrowedFd::borrow_raw(CONTROL), OwnedFd::from_raw_fd(GO)) };
     let mut step = 0;
-    match seal(control, birth, &mut step) {
+    match seal(control, go, birth, &mut step) {
         Ok((signals, tmp)) => {
             if packet::send(control, &Word::Sealed.encode(), &[tmp.as_fd()]).is_ok() {
                 drop(tmp);
@@ -93,8 +98,8 @@ fn live(control: OwnedFd, birth: &Birth<'_>) {
     }
 }
 
-fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {
-    await_spawner(control)?;
+fn seal(control: BorrowedFd<'_>, go: OwnedFd, birth: &Birth<'_>, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {
+    await_spawner(control, &go)?;
     let mut next = || *step += 1;
     next();
     become_user(birth.privileged)?;
@@ -114,7 +119,8 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result
     rustix::system::sethostname(b"sandbox")?;
     rustix::thread::set_name(c"init")?;
     next();
-    await_spawner(control)?;
+    await_spawner(control, &go)?;
+    drop(go);
     sys::unshare(libc::CLONE_NEWCGROUP)?;
     next();
     let null = open(c"/dev/null", libc::O_RDWR)?;
@@ -147,12 +153,16 @@ fn seal(control: BorrowedFd<'_>, birth: &Birth<'_>, step: &mut u8) -> io::Result
     Ok((signals, tmp))
 }
 
-/// Waits for the spawner's word that its next step is done.
-fn await_spawner(control: BorrowedFd<'_>) -> io::Result<()> {
-    match packet::receive(control, &mut [0; 8])? {
-        Some(_) => Ok(()),
-        None => sys::exit_now(1),
+/// Waits until the spawner has done its next step. If it ends instead, so do we.
+fn await_spawner(control: BorrowedFd<'_>, go: &OwnedFd) -> io::Result<()> {
+    let only_its_end = libc::pollfd { events: 0, ..sys::readable(control) };
+    let mut ready = [sys::readable(go.as_fd()), only_its_end];
+    sys::poll(&mut ready, -1)?;
+    if ready[0].revents == 0 {
+        sys::exit_now(1);
     }
+    rustix::io::read(go, &mut [0; 8])?;
+    Ok(())
 }
 
 fn become_user(privileged: bool) -> io::Result<()> {

@@ -1,11 +1,14 @@
 //! What server, spawner and init say to each other.
 //!
 //! ```text
-//! server ─ Request ─► spawner        JSON: small, and read by a process that never sees a guest's byte
-//! server ◄─ Report ── spawner        Prepared carries the control socket, the door's listener, the egress sockets
+//! server ─ [Request] ─► spawner      JSON: small, and read by a process that never sees a guest's byte
+//! server ◄─ [Report] ── spawner      Prepared carries the control socket, the door's listener, the egress sockets
 //! server ─ Order ───► init           a private socket per sandbox: the function's secrets never pass the spawner
 //! server ◄─ Word ──── init           one byte and up to two numbers
 //! ```
+//!
+//! Requests come in batches and are answered in batches: each message wakes the other side, and on the very
+//! processor of its sender, which then waits. Measured: two messages in place of one cost a start 0.3 ms.
 
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -64,9 +67,9 @@ pub(crate) enum Report {
     /// The spawner is set up.
     Ready(Standing),
     /// The sandbox stands; descriptors: control socket, door listener, then egress (TCP, DNS, DNS over TCP) if any.
-    Prepared { id: u64, cgroup: String, egress: bool },
+    Prepared { id: u64, cgroup: String, egress: bool, micros: u64 },
     /// Code and limits are in place.
-    Assigned { id: u64 },
+    Assigned { id: u64, micros: u64 },
     /// A step failed; the sandbox, if there was one, has been taken back.
     Failed { id: u64, step: String, errno: i32 },
     /// Nothing is left of it.

@@ -43,6 +43,37 @@ pub(crate) struct Launch {
     pub(crate) wrapped: bool,
 }
 
+/// The server's ends of what a runtime process was given.
+pub(crate) struct Streams {
+    pipes: Pipes,
+    door: Option<std::os::unix::net::UnixStream>,
+}
+
+impl Launch {
+    /// Has init start the runtime.
+    ///
+    /// # Errors
+    /// Pipes cannot be made, or init is gone.
+    pub(crate) async fn exec(&self, control: &Control) -> io::Result<Streams> {
+        let (out, out_inside) = pipe()?;
+        let (err, err_inside) = pipe()?;
+        let mut inside = vec![out_inside, err_inside];
+        let (mut frames, mut door) = (None, None);
+        if self.own_door {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            let (read, write) = pipe()?;
+            inside.extend([theirs.into(), write]);
+            (frames, door) = (Some(read), Some(ours));
+        }
+        let argv = self.argv.iter().map(|part| part.clone().into_bytes()).collect();
+        let env = self.env.iter().map(|(key, value)| format!("{key}={value}").into_bytes()).collect();
+        let fds: Vec<BorrowedFd<'_>> = inside.iter().map(AsFd::as_fd).collect();
+        control.order(&Order::Exec { argv, env }, &fds).await?;
+        Ok(Streams { pipes: Pipes { out, err, frames }, door })
+    }
+}
+
 /// A sandbox of the Linux driver. The fields are dropped in this order: the way out and the logs first.
 pub(crate) struct LinuxSandbox {
     pub(crate) control: Control,
@@ -82,11 +113,38 @@ impl LinuxSandbox {
     /// The sandbox broke.
     pub(crate) async fn init(&mut self, id: Option<RequestId>, deadline: Instant) -> Result<InitReport, SandboxError> {
         let began = Instant::now();
+        if self.launch.possible {
+            self.door.expect_runtime();
+            let streams = self.launch.exec(&self.control).await.map_err(broke("start the runtime"))?;
+            self.follow(streams).map_err(broke("hear the runtime"))?;
+        }
+        self.see_through_init(id, began, deadline).await
+    }
+
+    /// Takes up what a runtime process that has just begun was given the other ends of.
+    ///
+    /// # Errors
+    /// They cannot be watched.
+    pub(crate) fn follow(&mut self, streams: Streams) -> io::Result<()> {
+        if let Some(door) = streams.door {
+            self.door.serve_unix(UnixStream::from_std(door)?);
+        }
+        self.logs.follow(streams.pipes)
+    }
+
+    /// Waits for the end of an INIT that began with the process, at `began`.
+    ///
+    /// # Errors
+    /// The sandbox broke.
+    pub(crate) async fn see_through_init(
+        &mut self,
+        id: Option<RequestId>,
+        began: Instant,
+        deadline: Instant,
+    ) -> Result<InitReport, SandboxError> {
         if !self.launch.possible {
             return Ok(failed(began, endings::no_bootstrap(id)));
         }
-        self.door.expect_runtime();
-        self.exec().await.map_err(broke("start the runtime"))?;
         let Self { door, control, memory, meter, tmp, launch, .. } = self;
         let guest = async { door.ready().await };
         let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
@@ -109,30 +167,6 @@ impl LinuxSandbox {
     /// The first sign of life of our own bootstrap, since `began`.
     pub(crate) fn boot_time(&self, began: Instant) -> Option<Duration> {
         self.door.first_sign().map(|sign| sign.saturating_duration_since(began))
-    }
-
-    async fn exec(&mut self) -> io::Result<()> {
-        let (out, out_inside) = pipe()?;
-        let (err, err_inside) = pipe()?;
-        let mut inside = vec![out_inside, err_inside];
-        let mut frames = None;
-        if self.launch.own_door {
-            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-            ours.set_nonblocking(true)?;
-            self.door.serve_unix(UnixStream::from_std(ours)?);
-            let (read, write) = pipe()?;
-            frames = Some(read);
-            inside.push(theirs.into());
-            inside.push(write);
-        }
-        self.logs.follow(Pipes { out, err, frames })?;
-        let bytes = |texts: &mut dyn Iterator<Item = String>| texts.map(String::into_bytes).collect();
-        let order = Order::Exec {
-            argv: bytes(&mut self.launch.argv.iter().cloned()),
-            env: bytes(&mut self.launch.env.iter().map(|(key, value)| format!("{key}={value}"))),
-        };
-        let fds: Vec<BorrowedFd<'_>> = inside.iter().map(AsFd::as_fd).collect();
-        self.control.order(&order, &fds).await
     }
 
     /// Ends every process of the function; the sandbox and its `/tmp` stay. Failing that, it is broken.

@@ -72,9 +72,10 @@ pub(crate) fn await_ready(socket: BorrowedFd<'_>) -> Result<Standing, LinuxError
     }
     let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
     let Some((length, _)) = packet::receive(socket, &mut buffer)? else { return Err(LinuxError::Gone) };
-    match serde_json::from_slice(&buffer[..length]).map_err(io::Error::other)? {
-        Report::Ready(standing) => Ok(standing),
-        Report::Failed { step, errno, .. } => {
+    let reports: Vec<Report> = serde_json::from_slice(&buffer[..length]).map_err(io::Error::other)?;
+    match reports.into_iter().next() {
+        Some(Report::Ready(standing)) => Ok(standing),
+        Some(Report::Failed { step, errno, .. }) => {
             Err(LinuxError::Stand { step, source: io::Error::from_raw_os_error(errno), hint: hint(errno) })
         }
         _ => Err(LinuxError::Gone),

@@ -192,3 +192,15 @@ pub(crate) fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = rustix::net::SocketFlags::CLOEXEC;
     Ok(rustix::net::socketpair(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::SEQPACKET, flags, None)?)
 }
+
+/// A counter to wait on. Unlike a socket's, its wake-up does not draw the waiter to the waker's processor.
+pub(crate) fn semaphore() -> io::Result<OwnedFd> {
+    use rustix::event::{EventfdFlags, eventfd};
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::SEMAPHORE)?)
+}
+
+/// Adds one to a counter.
+pub(crate) fn post(semaphore: BorrowedFd<'_>) -> io::Result<()> {
+    rustix::io::write(semaphore, &1_u64.to_ne_bytes())?;
+    Ok(())
+}

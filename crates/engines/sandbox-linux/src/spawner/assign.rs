@@ -1,18 +1,20 @@
 //! ASSIGN: code, interpreter and limits come to a sandbox that may have been sealed long ago.
 
-use super::{Spawner, report};
+use super::{Spawner, micros};
 use crate::protocol::{At, Bounds, Fault, MountSpec, Report};
 use crate::{root, sys};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 impl Spawner {
-    /// Mounts and bounds, then reports.
+    /// Mounts and bounds.
     ///
     /// # Errors
     /// The step that failed.
-    pub(super) fn assign(&mut self, id: u64, mounts: &[MountSpec], bounds: &Bounds) -> Result<(), Fault> {
+    pub(super) fn assign(&mut self, id: u64, mounts: &[MountSpec], bounds: &Bounds) -> Result<Report, Fault> {
+        let began = Instant::now();
         let unknown = || io::Error::from_raw_os_error(libc::ESRCH);
         let cell = self.cells.get_mut(&id).ok_or_else(unknown).at("find the sandbox")?;
         // Opened here, where the host's paths are; a mount namespace sees only its own.
@@ -40,7 +42,7 @@ impl Spawner {
         }
         result?;
         cell.group.bound(bounds)?;
-        report(self.server.as_fd(), &Report::Assigned { id }, &[]).at("report")
+        Ok(Report::Assigned { id, micros: micros(began) })
     }
 }
 

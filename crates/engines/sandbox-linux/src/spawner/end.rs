@@ -44,14 +44,14 @@ impl Ending {
 }
 
 impl Spawner {
-    /// Begins the end of a sandbox. One that is not known has ended already.
-    pub(super) fn begin_end(&mut self, id: u64) -> io::Result<()> {
+    /// Begins the end of a sandbox. One that is not known has ended already: that is told at once.
+    pub(super) fn begin_end(&mut self, id: u64) -> Option<Report> {
         match self.cells.remove(&id) {
             Some(cell) => {
                 self.kill(id, cell, true);
-                Ok(())
+                None
             }
-            None => report(self.server.as_fd(), &Report::Ended { id }, &[]),
+            None => Some(Report::Ended { id }),
         }
     }
 
@@ -79,7 +79,7 @@ impl Spawner {
             let ended = self.ending.swap_remove(at);
             self.slots.give_back(ended.cell.slot);
             if ended.report {
-                report(self.server.as_fd(), &Report::Ended { id: ended.id }, &[])?;
+                report(self.server.as_fd(), &[Report::Ended { id: ended.id }], &[])?;
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::Instant;
 use stock::Stock;
 
 /// Where the server's socket is handed over.
@@ -103,11 +104,10 @@ fn serve(server: OwnedFd) -> io::Result<()> {
     let (ground, standing, stock) = match setup::stand(setup) {
         Ok(stood) => stood,
         Err(fault) => {
-            report(server.as_fd(), &failed(0, &fault), &[])?;
-            return Ok(());
+            return report(server.as_fd(), &[failed(0, &fault)], &[]);
         }
     };
-    report(server.as_fd(), &Report::Ready(standing), &[])?;
+    report(server.as_fd(), &[Report::Ready(standing)], &[])?;
     let slots = prepare::Slots::default();
     let mut spawner = Spawner { server, ground, stock, cells: HashMap::new(), ending: Vec::new(), slots };
     let result = spawner.run(&mut buffer);
@@ -139,17 +139,39 @@ impl Spawner {
         }
     }
 
-    fn answer(&mut self, request: Request) -> io::Result<()> {
-        let (id, result) = match request {
-            Request::Prepare { id, egress, tmp_bytes } => (id, self.prepare(id, egress, tmp_bytes)),
-            Request::Assign { id, mounts, bounds } => (id, self.assign(id, &mounts, &bounds)),
-            Request::End { id } => return self.begin_end(id),
-        };
-        if let Err(fault) = result {
-            self.begin_end_of_failed(id);
-            report(self.server.as_fd(), &failed(id, &fault), &[])?;
+    /// Does what a batch asks, in its order, and reports once. What follows a failure is not tried.
+    fn answer(&mut self, batch: Vec<Request>) -> io::Result<()> {
+        let (mut reports, mut fds) = (Vec::new(), Vec::new());
+        for request in batch {
+            let (id, result) = match request {
+                Request::Prepare { id, egress, tmp_bytes } => (id, self.prepare(id, egress, tmp_bytes)),
+                Request::Assign { id, mounts, bounds } => {
+                    (id, self.assign(id, &mounts, &bounds).map(|report| (report, Vec::new())))
+                }
+                Request::End { id } => {
+                    reports.extend(self.begin_end(id));
+                    continue;
+                }
+            };
+            match result {
+                Ok((report, given)) => {
+                    reports.push(report);
+                    fds.extend(given);
+                }
+                Err(fault) => {
+                    self.begin_end_of_failed(id);
+                    // Descriptors belong to a sandbox that is no more.
+                    fds.clear();
+                    reports = vec![failed(id, &fault)];
+                    break;
+                }
+            }
         }
-        Ok(())
+        if reports.is_empty() {
+            return Ok(());
+        }
+        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+        report(self.server.as_fd(), &reports, &fds)
     }
 }
 
@@ -157,7 +179,12 @@ fn failed(id: u64, fault: &Fault) -> Report {
     Report::Failed { id, step: fault.step.clone(), errno: fault.errno() }
 }
 
-/// Sends one report. The socket is blocking: a server that does not read stops the spawner, not its memory.
-fn report(server: BorrowedFd<'_>, report: &Report, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    packet::send(server, &serde_json::to_vec(report)?, fds)
+/// Sends reports. The socket is blocking: a server that does not read stops the spawner, not its memory.
+fn report(server: BorrowedFd<'_>, reports: &[Report], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    packet::send(server, &serde_json::to_vec(reports)?, fds)
+}
+
+/// Whole microseconds since `began`.
+fn micros(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,14 +1,15 @@
 //! PREPARE: a sandbox is born and will seal itself; it knows no function yet.
 
 use super::stock::Parts;
-use super::{Cell, Spawner, report};
+use super::{Cell, Spawner, micros};
 use crate::init::{self, Birth};
 use crate::protocol::{At, Fault, Report};
 use crate::root::{INSIDE_GID, INSIDE_UID};
-use crate::{packet, sys};
+use crate::sys;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 /// Sandboxes of one instance at once: each has a uid of its own.
 const SLOTS_MAX: u32 = 60_000;
@@ -46,14 +47,16 @@ impl Slots {
 }
 
 impl Spawner {
-    /// Makes the sandbox and reports it with its descriptors.
+    /// Makes the sandbox: the report of it, and its descriptors.
     ///
     /// # Errors
     /// The step that failed. What was made is in `cells` or undone.
-    pub(super) fn prepare(&mut self, id: u64, egress: bool, tmp_bytes: u64) -> Result<(), Fault> {
+    pub(super) fn prepare(&mut self, id: u64, egress: bool, tmp_bytes: u64) -> Result<(Report, Vec<OwnedFd>), Fault> {
+        let began = Instant::now();
         let Parts { net, group } = self.stock.take(egress)?;
-        let (server_end, init_end) = match sys::packet_pair() {
-            Ok(pair) => pair,
+        let made = sys::packet_pair().and_then(|ends| Ok((ends, sys::semaphore()?)));
+        let ((server_end, init_end), go) = match made {
+            Ok(made) => made,
             Err(error) => {
                 let _ = group.remove();
                 return Err(error).at("make a control socket");
@@ -70,9 +73,9 @@ impl Spawner {
             filter: &self.ground.filter,
         };
         let birthplace = group.birthplace();
-        let born = birthplace
-            .at("open the cgroup")
-            .and_then(|place| self.give_birth(net.ns.as_fd(), place.as_ref().map(AsFd::as_fd), init_end, &birth));
+        let born = birthplace.at("open the cgroup").and_then(|place| {
+            self.give_birth(net.ns.as_fd(), place.as_ref().map(AsFd::as_fd), (init_end, go.as_fd()), &birth)
+        });
         let (pid, pidfd) = match born {
             Ok(born) => born,
             Err(fault) => {
@@ -89,15 +92,15 @@ impl Spawner {
             let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), init::OOM_SCORE);
         }
         // Init mounts meanwhile, and waits for the second word before it makes its cgroup the root of what it sees.
-        packet::send(server_end.as_fd(), &[0], &[]).at("wake init")?;
+        sys::post(go.as_fd()).at("wake init")?;
         cell.get_mut().group.enter(pid)?;
-        packet::send(server_end.as_fd(), &[1], &[]).at("wake init again")?;
-        let mut fds: Vec<BorrowedFd<'_>> = vec![server_end.as_fd(), net.door.as_fd()];
-        if let Some(egress) = &net.egress {
-            fds.extend([egress.tcp.as_fd(), egress.dns.as_fd(), egress.dns_tcp.as_fd()]);
+        sys::post(go.as_fd()).at("wake init again")?;
+        let has_egress = net.egress.is_some();
+        let mut fds = vec![server_end, net.door];
+        if let Some(egress) = net.egress {
+            fds.extend([egress.tcp, egress.dns, egress.dns_tcp]);
         }
-        let made = Report::Prepared { id, cgroup: name, egress: net.egress.is_some() };
-        report(self.server.as_fd(), &made, &fds).at("report")
+        Ok((Report::Prepared { id, cgroup: name, egress: has_egress, micros: micros(began) }, fds))
     }
 
     /// Clones init into the template's mounts and its own network, and comes back.
@@ -105,7 +108,7 @@ impl Spawner {
         &self,
         net: BorrowedFd<'_>,
         birthplace: Option<BorrowedFd<'_>>,
-        init_end: OwnedFd,
+        (init_end, go): (OwnedFd, BorrowedFd<'_>),
         birth: &Birth<'_>,
     ) -> Result<(i32, OwnedFd), Fault> {
         let ground = &self.ground;
@@ -118,7 +121,7 @@ impl Spawner {
             unsafe { sys::clone_into(NAMESPACES, birthplace) }.at("clone")
         });
         if let Ok(None) = born {
-            init::run(init_end, birth);
+            init::run(init_end, go, birth);
         }
         // Away from home nothing works any more: better no spawner than one in a guest's namespace.
         for (home, kind) in [(&ground.home_mounts, libc::CLONE_NEWNS), (&ground.home_net, libc::CLONE_NEWNET)] {
