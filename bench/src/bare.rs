@@ -41,6 +41,12 @@ pub fn warm(language: &Language, count: usize) -> Result<Times, String> {
     Ok(Times::of(samples))
 }
 
+/// Takes away this shell's variables: some of them slow interpreters down, and no sandbox has them.
+fn clean(command: &mut Command) -> &mut Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("LANG", "en_US.UTF-8")
+}
+
 /// A bare process and the way to it.
 struct Asked {
     child: Child,
@@ -58,7 +64,7 @@ impl Asked {
             Bare::Client(program) => RuntimeApi::start(program),
             Bare::Lines(interpreter, arguments) => {
                 let mut command = Command::new(interpreter);
-                command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+                clean(&mut command).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
                 let mut child = command.spawn().map_err(|error| format!("{interpreter}: {error}"))?;
                 let events = child.stdin.take().ok_or("no stdin")?;
                 let answers = BufReader::new(child.stdout.take().ok_or("no stdout")?);
@@ -101,7 +107,7 @@ impl RuntimeApi {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
-        command.env("AWS_LAMBDA_RUNTIME_API", address.to_string()).env("AWS_LAMBDA_FUNCTION_NAME", "bare");
+        clean(&mut command).env("AWS_LAMBDA_RUNTIME_API", address.to_string()).env("AWS_LAMBDA_FUNCTION_NAME", "bare");
         command.env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
         let child = command.stdin(Stdio::null()).spawn().map_err(|error| error.to_string())?;
         Ok(Asked { child, way: Way::Client(Self { listener, stream: None, received: Vec::new() }) })
