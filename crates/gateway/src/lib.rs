@@ -9,7 +9,7 @@
 //!
 //! The only place of HTTP statuses. What can be refused is refused before the body is read; a refusal is sent
 //! at once, and what the client still sends is thrown away for a while so that it gets to read the refusal.
-//! A request from inside a sandbox takes the same way, through [`ApiPassage`].
+//! A request from inside a sandbox takes the same way, through [`ApiPassage`](lacewing_sandbox::ApiPassage).
 //!
 //! One handler per operation, in files by family; one `match` without `_` per room's error, in `refusals`.
 

@@ -22,7 +22,7 @@ pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violatio
     }
     if let Some(handler) = settings.handler.as_deref() {
         violations.length(handler, "handler", 0, 128);
-        if handler.is_empty() || handler.chars().any(char::is_whitespace) {
+        if handler.is_empty() || handler.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
             violations.pattern(handler, "handler", r"[^\s]+");
         }
     }
@@ -180,6 +180,9 @@ fn check_variables(variables: &BTreeMap<String, String>, limits: &Limits) -> Res
             reserved.join(", ")
         ));
     }
+    if let Some(key) = variables.iter().find_map(|(key, value)| value.contains('\0').then_some(key)) {
+        return refused(format!("{start} contains a NUL character in the value of {key}. Leave it out, or encode it."));
+    }
     let measured = serde_json::to_string(variables).unwrap_or_default();
     if measured.len() > limits.environment_bytes_max {
         return refused(format!("{start} exceeded the 4KB limit. String measured: {measured}"));
@@ -256,6 +259,8 @@ mod tests {
             r#"{"Environment":{"Variables":{"1A":"x"}}}"#,
             r#"{"Environment":{"Variables":{"AWS_REGION":"x","OTHER":"y","_HANDLER":"z"}}}"#,
             r#"{"Environment":{"Variables":{"AWS_REGION":"x","OTHER":"y","LAMBDA_TASK_ROOT":"z"}}}"#,
+            r#"{"Environment":{"Variables":{"NUL_IN_IT":"a\u0000b"}}}"#,
+            r#"{"Handler":"a\u0000b"}"#,
             r#"{"Runtime":"cobol"}"#,
             r#"{"Runtime":"python2.7"}"#,
             r#"{"LoggingConfig":{"LogFormat":"xml","ApplicationLogLevel":"LOUD","SystemLogLevel":"TRACE","LogGroup":"a b"}}"#,

@@ -59,7 +59,7 @@ impl fmt::Display for Qualifier {
     }
 }
 
-/// A handler string: up to 128 characters without blanks. What it means is the runtime's affair.
+/// A handler string: up to 128 characters without blanks or control characters. What it means is the runtime's affair.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Handler(Box<str>);
 
@@ -67,10 +67,11 @@ impl FromStr for Handler {
     type Err = Invalid;
 
     fn from_str(s: &str) -> Result<Self, Invalid> {
-        if s.len() <= 128 && !s.chars().any(char::is_whitespace) {
+        let refused = |letter: char| letter.is_whitespace() || letter.is_control();
+        if s.len() <= 128 && !s.chars().any(refused) {
             Ok(Self(s.into()))
         } else {
-            Err(Invalid::new("handler", "up to 128 characters without blanks", s))
+            Err(Invalid::new("handler", "up to 128 characters without blanks or control characters", s))
         }
     }
 }
