@@ -72,7 +72,7 @@ def test_a_spawner_that_was_killed_is_replaced(up):
     assert up.is_up
 
 
-@pytest.mark.parametrize("limit", [256, 1024])
+@pytest.mark.parametrize("limit", [512, 1024])
 def test_few_descriptors_are_no_internal_error(own_server, tmp_path, limit):
     """Where a host grants few descriptors, callers are told to wait; nobody meets a fault."""
     data = own_server().data
