@@ -109,6 +109,11 @@ impl Desk {
         Handed::Done
     }
 
+    /// Takes an event back that nobody has been given. False when a runtime has seen it, or there is none.
+    pub(crate) fn take_back(&self) -> bool {
+        self.lock().event.take().is_some()
+    }
+
     /// What the invocation came to, once it is known.
     pub(crate) fn take_answer(&self) -> Option<GuestAnswer> {
         let mut inner = self.lock();

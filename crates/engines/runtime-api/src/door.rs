@@ -121,6 +121,12 @@ impl Door {
         }
     }
 
+    /// Takes back the event of an invocation that was given up. True when no runtime has seen it: another one may
+    /// run it.
+    pub fn take_back(&mut self) -> bool {
+        self.shared.desk.take_back()
+    }
+
     /// Waits for the guest's next word, on whichever side.
     async fn turn(&mut self) {
         let desk = &self.shared.desk;

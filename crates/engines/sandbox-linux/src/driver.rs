@@ -159,6 +159,7 @@ impl LinuxDriver {
             tmp: None,
             launch,
             alive: false,
+            ended: false,
             oom_kills: 0,
             broken: false,
             _cell: cell,
@@ -312,8 +313,8 @@ fn absolute(path: &Path) -> Result<PathBuf, StartError> {
 /// The command and environment of the runtime process.
 fn launch_of(spec: &StartSpec) -> Launch {
     let language = spec.version.config.runtime.language();
-    let command = launch::command(language);
-    let mut argv: Vec<String> = command.argv.iter().map(|&part| part.to_owned()).collect();
+    let own_door = launch::command(language).needs_own_door;
+    let mut argv = launch::argv(language, spec.version.config.memory);
     let wrapper = spec.environment.iter().find(|(key, _)| key == "AWS_LAMBDA_EXEC_WRAPPER");
     let (mut possible, mut wrapped) = (true, false);
     match wrapper {
@@ -332,12 +333,14 @@ fn launch_of(spec: &StartSpec) -> Launch {
     };
     set("AWS_LAMBDA_RUNTIME_API", door.to_string());
     set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{door}"));
+    // Python's clients name the service in another way than the design does.
     set("AWS_ENDPOINT_URL_LOGS", format!("http://{door}"));
-    if command.needs_own_door {
+    set("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", format!("http://{door}"));
+    if own_door {
         set("LACEWING_DOOR_FD", "3".to_owned());
         set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());
     }
-    Launch { argv, env, own_door: command.needs_own_door, possible, wrapped }
+    Launch { argv, env, own_door, possible, wrapped }
 }
 
 /// Judged on the host, where the same file lies; following links as the sandbox would is left to exec.

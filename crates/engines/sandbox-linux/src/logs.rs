@@ -32,8 +32,8 @@ use tokio::task::JoinHandle;
 const READ_BYTES: usize = 64 * 1024;
 /// Most that a run reads of one pipe after its answer: what a full pipe holds, and some.
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
-/// Rest after a read by a function that is over its budget.
-const OVER_BUDGET_REST: Duration = Duration::from_millis(20);
+/// Rest after a read by a function that is over its budget: it may write some 30 MB a second for nothing.
+const OVER_BUDGET_REST: Duration = Duration::from_millis(2);
 
 /// What one runtime process writes to. The server's ends.
 pub(crate) struct Pipes {
@@ -113,14 +113,20 @@ impl Logs {
         }
     }
 
+    /// Passes on lines without an end: nothing of one invocation waits for the next.
+    pub(crate) fn finish_lines(&self) {
+        for source in &self.sources {
+            source.parser().finish(&mut |text, time, level| self.shared.pass(text, time, level));
+        }
+    }
+
     /// Passes on the last lines without an end, and forgets the pipes.
     pub(crate) fn let_go(&mut self) {
         for reader in self.readers.drain(..) {
             reader.abort();
         }
-        for source in self.sources.drain(..) {
-            source.parser().finish(&mut |text, time, level| self.shared.pass(text, time, level));
-        }
+        self.finish_lines();
+        self.sources.clear();
         self.shared.tell_dropped();
     }
 

@@ -89,11 +89,23 @@ pub(crate) struct LinuxSandbox {
     pub(crate) launch: Launch,
     /// True while a runtime process lives that has asked for work.
     pub(crate) alive: bool,
+    /// True when init has said of that process that it ended.
+    pub(crate) ended: bool,
     pub(crate) oom_kills: u64,
     /// True once its processes, or what they left in memory, could not be ended: it must not be used any more.
     pub(crate) broken: bool,
     /// Held for its drop, the end of the sandbox.
     pub(crate) _cell: Cell,
+}
+
+/// One try at an invocation.
+struct Attempt {
+    ending: Ending,
+    init: Option<InitReport>,
+    duration: Duration,
+    out_of_memory: bool,
+    /// True when the runtime ended without having seen the event.
+    untouched: bool,
 }
 
 /// What came first.
@@ -171,7 +183,7 @@ impl LinuxSandbox {
 
     /// Ends every process of the function; the sandbox and its `/tmp` stay. Failing that, it is broken.
     async fn reset(&mut self) {
-        self.alive = false;
+        (self.alive, self.ended) = (false, false);
         let ended = tokio::time::timeout(RESET_MAX, self.end_processes()).await;
         self.broken |= !matches!(ended, Ok(Ok(()))) || self.memory.is_spoiled(&self.meter, self.tmp.as_ref());
         self.logs.drain();
@@ -189,6 +201,52 @@ impl LinuxSandbox {
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
+    }
+
+    /// Hands the event to the runtime, after an INIT where there is none, and sees it to its end.
+    async fn attempt(&mut self, work: &Work, deadline: Instant) -> Result<Attempt, SandboxError> {
+        let id = Some(work.request_id);
+        let mut init = None;
+        if !self.alive {
+            let report = self.init(id, deadline).await?;
+            let failed = match &report.ending {
+                InitEnding::Ready => None,
+                InitEnding::Failed(error) => Some(error.clone()),
+                InitEnding::TimedOut => Some(endings::timed_out(id, work.timeout)),
+            };
+            init = Some(report);
+            if let Some(error) = failed {
+                let ending = Ending::Failed(error);
+                return Ok(Attempt { ending, init, duration: Duration::ZERO, out_of_memory: false, untouched: false });
+            }
+        }
+        let handed = Instant::now();
+        let Self { door, control, memory, meter, tmp, launch, .. } = self;
+        let guest = async { door.invoke(work).await };
+        let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
+        let mut event = watched.until(guest, id, deadline).await?;
+        let duration = handed.elapsed();
+        // One that took too much and answered before anybody looked. The peak is the cheaper figure.
+        if matches!(event, Event::Guest(_))
+            && self.meter.peak_bytes() > self.memory_bytes
+            && self.memory.is_exceeded(&self.meter, self.tmp.as_ref())
+        {
+            event = Event::OutOfMemory;
+        }
+        let out_of_memory = matches!(event, Event::OutOfMemory);
+        let untouched = matches!(event, Event::Gone(_)) && init.is_none() && self.door.take_back();
+        let (ending, goes_on) = match event {
+            Event::Guest(GuestAnswer::Response(bytes)) => (Ending::Answer(bytes), true),
+            Event::Guest(GuestAnswer::TooLarge) => (Ending::Failed(endings::too_large(self.response_bytes_max)), true),
+            Event::Guest(GuestAnswer::Error(error)) => (Ending::Failed(endings::reported(error)), true),
+            Event::Gone(error) => (Ending::Failed(error), false),
+            Event::OutOfMemory => (Ending::Failed(endings::out_of_memory(id)), false),
+            Event::Late => (Ending::Failed(endings::timed_out(id, work.timeout)), false),
+        };
+        if !goes_on {
+            self.reset().await;
+        }
+        Ok(Attempt { ending, init, duration, out_of_memory, untouched })
     }
 
     /// True when the runtime that had asked for work has ended since.
@@ -209,64 +267,22 @@ impl LinuxSandbox {
 #[async_trait]
 impl Sandbox for LinuxSandbox {
     async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError> {
-        let began = Instant::now();
         let cpu = self.meter.cpu();
-        let id = Some(work.request_id);
-        self.logs.tag(id);
-        if self.alive && self.has_ended_meanwhile()? {
+        self.logs.tag(Some(work.request_id));
+        if self.alive && (self.has_ended_meanwhile()? || self.ended) {
             self.reset().await;
         }
         if self.broken {
             return Err(SandboxError("its processes do not die".to_owned()));
         }
-        let mut init = None;
-        let mut handed = began;
-        let mut event = None;
-        if !self.alive {
-            let report = self.init(id, deadline).await?;
-            handed = Instant::now();
-            event = match &report.ending {
-                InitEnding::Ready => None,
-                InitEnding::Failed(error) => Some(Ending::Failed(error.clone())),
-                InitEnding::TimedOut => Some(Ending::Failed(endings::timed_out(id, work.timeout))),
-            };
-            init = Some(report);
+        let mut attempt = self.attempt(&work, deadline).await?;
+        if attempt.untouched {
+            // The process ended for something that came before this call: another one gets the event.
+            attempt = self.attempt(&work, deadline).await?;
         }
-        let mut out_of_memory = false;
-        let mut duration = Duration::ZERO;
-        let ending = match event {
-            Some(ending) => ending,
-            None => {
-                let Self { door, control, memory, meter, tmp, launch, .. } = self;
-                let guest = async { door.invoke(&work).await };
-                let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
-                let mut event = watched.until(guest, id, deadline).await?;
-                duration = handed.elapsed();
-                // One that took too much and answered before anybody looked. The peak is the cheaper figure.
-                if matches!(event, Event::Guest(_))
-                    && self.meter.peak_bytes() > self.memory_bytes
-                    && self.memory.is_exceeded(&self.meter, self.tmp.as_ref())
-                {
-                    event = Event::OutOfMemory;
-                }
-                out_of_memory = matches!(event, Event::OutOfMemory);
-                let (ending, goes_on) = match event {
-                    Event::Guest(GuestAnswer::Response(bytes)) => (Ending::Answer(bytes), true),
-                    Event::Guest(GuestAnswer::TooLarge) => {
-                        (Ending::Failed(endings::too_large(self.response_bytes_max)), true)
-                    }
-                    Event::Guest(GuestAnswer::Error(error)) => (Ending::Failed(endings::reported(error)), true),
-                    Event::Gone(error) => (Ending::Failed(error), false),
-                    Event::OutOfMemory => (Ending::Failed(endings::out_of_memory(id)), false),
-                    Event::Late => (Ending::Failed(endings::timed_out(id, work.timeout)), false),
-                };
-                if !goes_on {
-                    self.reset().await;
-                }
-                ending
-            }
-        };
         self.logs.drain();
+        self.logs.finish_lines();
+        let Attempt { ending, init, mut duration, out_of_memory, .. } = attempt;
         if matches!(&ending, Ending::Failed(error) if error.timed_out) {
             // What is told and billed is the limit, not how long the stopping took.
             let before = init.as_ref().map_or(Duration::ZERO, |init| init.duration);
@@ -279,6 +295,16 @@ impl Sandbox for LinuxSandbox {
         let cpu = self.meter.cpu().saturating_sub(cpu);
         self.logs.tag(None);
         Ok(Outcome { ending, duration, init, memory_peak_bytes, cpu, usable: !self.broken })
+    }
+
+    fn is_alive(&mut self) -> bool {
+        match self.has_ended_meanwhile() {
+            Ok(ended) => {
+                self.ended |= ended;
+                !self.broken
+            }
+            Err(_) => false,
+        }
     }
 }
 

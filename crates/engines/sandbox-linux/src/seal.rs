@@ -12,9 +12,11 @@ const STACK_BYTES: u64 = 8 << 20;
 
 /// Limits per process, on top of those of the group.
 pub(crate) fn limit_resources(processes_max: u64) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let both = |value| Rlimit { current: Some(value), maximum: Some(value) };
-    setrlimit(Resource::Nofile, both(OPEN_FILES_MAX))?;
+    // Raising a hard limit is nobody's right any more: a host with a lower one gives what it has.
+    let granted = getrlimit(Resource::Nofile).maximum.unwrap_or(OPEN_FILES_MAX);
+    setrlimit(Resource::Nofile, both(OPEN_FILES_MAX.min(granted)))?;
     setrlimit(Resource::Memlock, both(LOCKED_BYTES_MAX))?;
     setrlimit(Resource::Nproc, both(processes_max))?;
     setrlimit(Resource::Core, both(0))?;
