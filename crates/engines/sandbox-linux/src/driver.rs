@@ -94,9 +94,15 @@ impl LinuxDriver {
         Ok(pending)
     }
 
-    /// Resolves when every sandbox that was dropped has ended completely.
+    /// Resolves when every sandbox that was dropped has ended completely. What a spawner that was killed could not
+    /// remove goes too: the last thing before the driver is dropped.
     pub async fn all_ended(&self) {
         self.spawners.present().all_ended().await;
+        let instance = self.folder.instance();
+        let swept = tokio::task::spawn_blocking(move || sweep::sweep(&cgroup::Layout::detect(), &instance)).await;
+        if let Err(error) = swept {
+            tracing::warn!(%error, "cgroups may be left; the next start removes them");
+        }
     }
 
     fn bounds(&self, version: &Version) -> Bounds {
