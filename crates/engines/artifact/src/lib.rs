@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Every byte of a package is hostile: what it declares of itself is never believed, only what it turns out to
-//! be while it is unpacked ([`mod@entry`] and [`mod@unpack`] hold the rules). Nothing here knows of functions:
+//! be while it is unpacked (`entry` and `unpack` hold the rules). Nothing here knows of functions:
 //! whoever holds a [`Package`] keeps it on the disk, and says by [`Package::keep`] whether it stays when
 //! nobody holds it any more.
 
