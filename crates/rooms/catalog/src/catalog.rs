@@ -175,16 +175,22 @@ impl Catalog {
         name: &FunctionName,
         qualifier: Option<&Qualifier>,
     ) -> Result<(), CatalogError> {
-        entry(&self.0.registry.load(), owner, name, None)?;
+        // Whether the function exists is asked last: AWS refuses `$LATEST` for names that it does not know too.
+        let exists = || entry(&self.0.registry.load(), owner, name, None).map(drop);
         match qualifier {
-            None => self.ask(|reply| Request::Delete(owner.clone(), name.clone(), reply)).await,
+            None => {
+                exists()?;
+                self.ask(|reply| Request::Delete(owner.clone(), name.clone(), reply)).await
+            }
             Some(Qualifier::Latest) => {
                 Err(CatalogError::Invalid("$LATEST version cannot be deleted without deleting the function.".into()))
             }
             Some(Qualifier::Alias(_)) => {
+                exists()?;
                 Err(CatalogError::Invalid("Deletion of aliases is not currently supported.".into()))
             }
-            Some(Qualifier::Number(_)) => Err(CatalogError::NotFound { arn: owner.arn(name, qualifier) }),
+            // A version that is not there is deleted already, and none is published in this release.
+            Some(Qualifier::Number(_)) => exists(),
         }
     }
 

@@ -131,6 +131,24 @@ async fn changes_are_refused_with_awss_words() {
 }
 
 #[tokio::test]
+async fn deleting_a_version_that_is_not_there_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = open(dir.path()).await;
+    let (f, seven) = (name("f"), Qualifier::Number(7));
+    created(&catalog, "f", "one").await;
+    for _ in 0..2 {
+        catalog.delete(&owner(), &f, Some(&seven)).await.unwrap();
+    }
+    catalog.get(&owner(), &f, None).unwrap();
+
+    let nobody = name("nobody");
+    let missing = catalog.delete(&owner(), &nobody, Some(&seven)).await.unwrap_err();
+    assert_eq!(missing.to_string(), "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody");
+    let latest = catalog.delete(&owner(), &nobody, Some(&Qualifier::Latest)).await.unwrap_err();
+    assert_eq!(latest.to_string(), "$LATEST version cannot be deleted without deleting the function.");
+}
+
+#[tokio::test]
 async fn of_many_updates_at_once_each_is_made_alone_or_refused() {
     let dir = tempfile::tempdir().unwrap();
     let catalog = open(dir.path()).await;
