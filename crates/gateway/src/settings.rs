@@ -1,14 +1,15 @@
 //! A function's settings, from what was sent to what the catalog takes: every value checked once, here.
 
 use lacewing_catalog::{ConfigChange, LoggingChange};
-use lacewing_lambda_api::{ApiError, ErrorCode, FunctionSettings, LoggingSettings, Violations, runtime_refusal};
+use lacewing_lambda_api::{
+    ApiError, ErrorCode, FunctionSettings, LoggingSettings, Variables, Violations, runtime_refusal,
+};
 use lacewing_model::{
     Architecture, EphemeralMib, Handler, Limits, LogFormat, LogLevel, MemoryMib, RevisionId, RoleArn, Runtime, Timeout,
     TracingMode,
 };
 use lacewing_sandbox::reserved_keys;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const VARIABLE_PATTERN: &str = "[a-zA-Z]([a-zA-Z0-9_])+";
@@ -42,7 +43,7 @@ pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violatio
         }
     }
     if let Some(variables) = settings.environment.as_ref().and_then(|environment| environment.variables.as_ref())
-        && variables.keys().any(|key| !is_variable(key))
+        && variables.0.iter().any(|(key, _)| !is_variable(key))
     {
         let rule = format!(
             "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: {VARIABLE_PATTERN}]"
@@ -119,7 +120,7 @@ pub(crate) fn change(settings: FunctionSettings, limits: &Limits) -> Result<Conf
         memory: size(settings.memory_size).and_then(|mib| MemoryMib::new(mib).ok()),
         ephemeral: size(settings.ephemeral_storage.and_then(|storage| storage.size))
             .and_then(|mib| EphemeralMib::new(mib).ok()),
-        environment,
+        environment: environment.map(|variables| variables.0.into_iter().collect()),
         logging: settings.logging_config.map(logging).transpose()?,
         tracing: settings.tracing_config.and_then(|tracing| tracing.mode).map(|mode| match mode.as_str() {
             "Active" => TracingMode::Active,
@@ -168,11 +169,11 @@ fn logging(settings: LoggingSettings) -> Result<LoggingChange, ApiError> {
     })
 }
 
-fn check_variables(variables: &BTreeMap<String, String>, limits: &Limits) -> Result<(), ApiError> {
+fn check_variables(variables: &Variables, limits: &Limits) -> Result<(), ApiError> {
     let refused = |text: String| Err(ApiError::new(ErrorCode::InvalidParameterValue, text));
     let start = "Lambda was unable to configure your environment variables because the environment variables you have \
                  provided";
-    let reserved = reserved_keys(variables.keys().map(String::as_str));
+    let reserved = reserved_keys(variables.0.iter().map(|(key, _)| key.as_str()));
     if !reserved.is_empty() {
         return refused(format!(
             "{start} contains reserved keys that are currently not supported for modification. Reserved keys used in \
@@ -180,7 +181,7 @@ fn check_variables(variables: &BTreeMap<String, String>, limits: &Limits) -> Res
             reserved.join(", ")
         ));
     }
-    if let Some(key) = variables.iter().find_map(|(key, value)| value.contains('\0').then_some(key)) {
+    if let Some(key) = variables.0.iter().find_map(|(key, value)| value.contains('\0').then_some(key)) {
         return refused(format!("{start} contains a NUL character in the value of {key}. Leave it out, or encode it."));
     }
     let measured = serde_json::to_string(variables).unwrap_or_default();
@@ -279,6 +280,14 @@ mod tests {
     }
 
     #[test]
+    fn variables_that_are_too_large_are_shown_as_they_were_sent() {
+        let big = "x".repeat(4_096);
+        let variables = format!(r#"{{"SMALL":"ok","LARGE":"{big}"}}"#);
+        let text = read(&format!(r#"{{"Environment":{{"Variables":{variables}}}}}"#)).unwrap_err();
+        assert!(text.ends_with(&format!("exceeded the 4KB limit. String measured: {variables}")), "{text}");
+    }
+
+    #[test]
     fn settings_that_mean_nothing_are_taken() {
         let change = read(
             r#"{"VpcConfig":{"SubnetIds":[],"SecurityGroupIds":[]},"Layers":[],"KMSKeyArn":"","DeadLetterConfig":{"TargetArn":""},
@@ -286,7 +295,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(change.timeout.unwrap().get(), 9);
-        assert_eq!(change.environment, Some(BTreeMap::new()));
+        assert_eq!(change.environment, Some(Default::default()));
     }
 
     #[test]

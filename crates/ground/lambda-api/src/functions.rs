@@ -1,11 +1,13 @@
 //! Requests about functions, as sent: nothing in them is checked yet but their JSON.
 
 use crate::{ApiError, ErrorCode};
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::error::Category;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// `CreateFunction`; its configuration is read from the same body as [`FunctionSettings`].
 #[derive(Debug, Default, Deserialize)]
@@ -97,7 +99,41 @@ pub struct EphemeralStorage {
 #[serde(rename_all = "PascalCase", default)]
 #[allow(missing_docs)]
 pub struct Environment {
-    pub variables: Option<BTreeMap<String, String>>,
+    pub variables: Option<Variables>,
+}
+
+/// Environment variables in the order in which they were sent: a refusal shows them so.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Variables(pub Vec<(String, String)>);
+
+impl Serialize for Variables {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Variables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Variables;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Variables, A::Error> {
+        let mut variables = Vec::new();
+        while let Some(variable) = map.next_entry()? {
+            variables.push(variable);
+        }
+        Ok(Variables(variables))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -23,7 +23,7 @@ pub use cost::{CostLine, CostReply, DoctorReply, InterpreterReply, WallReply};
 pub use error::{ApiError, ErrorCode, Fault, Protocol};
 pub use functions::{
     Base64Text, CreateFunctionRequest, Environment, EphemeralStorage, FunctionCode, FunctionSettings, LoggingSettings,
-    SnapStart, TracingSettings, UpdateFunctionCodeRequest, parse,
+    SnapStart, TracingSettings, UpdateFunctionCodeRequest, Variables, parse,
 };
 pub use logs::{
     DescribeLogGroupsReply, DescribeLogGroupsRequest, DescribeLogStreamsReply, DescribeLogStreamsRequest,
