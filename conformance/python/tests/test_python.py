@@ -54,7 +54,7 @@ ENVIRONMENT = {
     "TZ": ":UTC", "LANG": "en_US.UTF-8", "SHLVL": "0", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
     "AWS_LAMBDA_FUNCTION_NAME": "environment", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-    "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/environment", "AWS_LAMBDA_LOG_FORMAT": "Text",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/environment",
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
     "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin", "PYTHONPATH": "/var/runtime",
     "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",

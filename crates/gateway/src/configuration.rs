@@ -35,8 +35,7 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
         last_modified: function_time(version.last_modified.0),
         code_sha256: version.code_sha256.to_string(),
         version: version.number.to_string(),
-        environment: (!config.environment.is_empty())
-            .then(|| EnvironmentReply { variables: config.environment.clone() }),
+        environment: config.environment.clone().map(|variables| EnvironmentReply { variables }),
         tracing_config: TracingReply {
             mode: match config.tracing {
                 TracingMode::PassThrough => "PassThrough",

@@ -199,7 +199,7 @@ pub(crate) fn config_of(
         timeout: Default::default(),
         memory: Default::default(),
         ephemeral: Default::default(),
-        environment: BTreeMap::new(),
+        environment: None,
         architecture: architecture.unwrap_or_default(),
         logging,
         tracing: Default::default(),

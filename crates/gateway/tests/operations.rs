@@ -247,3 +247,11 @@ async fn the_house_tells_of_itself() {
     let settings = house.ask("GET", "/2016-08-19/account-settings/", &[], b"").await.json();
     assert_eq!(settings["AccountUsage"]["FunctionCount"], 1);
 }
+
+#[tokio::test]
+async fn an_environment_is_shown_if_one_was_given_even_an_empty_one() {
+    let house = House::new().await;
+    assert_eq!(house.create("none", "").await["Environment"], Value::Null);
+    let empty = house.create("empty", r#","Environment":{"Variables":{}}"#).await;
+    assert_eq!(empty["Environment"], json!({"Variables": {}}));
+}

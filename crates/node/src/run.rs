@@ -68,7 +68,7 @@ async fn live<S: Future<Output = ()> + Send + 'static>(
     house.abort();
     parts.ledger.flush();
     drop(parts);
-    driver.all_ended().await;
+    driver.close().await;
     drained
 }
 

@@ -25,7 +25,7 @@ pub fn version_named(name: &str) -> Version {
             timeout: lacewing_model::Timeout::default(),
             memory: lacewing_model::MemoryMib::default(),
             ephemeral: lacewing_model::EphemeralMib::default(),
-            environment: std::collections::BTreeMap::new(),
+            environment: None,
             architecture: Architecture::X86,
             logging: LoggingConfig {
                 format: LogFormat::Text,

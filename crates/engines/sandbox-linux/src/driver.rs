@@ -94,10 +94,15 @@ impl LinuxDriver {
         Ok(pending)
     }
 
-    /// Resolves when every sandbox that was dropped has ended completely. What a spawner that was killed could not
-    /// remove goes too: the last thing before the driver is dropped.
+    /// Resolves when every sandbox that was dropped has ended completely.
     pub async fn all_ended(&self) {
         self.spawners.present().all_ended().await;
+    }
+
+    /// The last thing before the driver is dropped: waits for every sandbox to end, and removes what a spawner that
+    /// was killed could not. No sandbox can be started after it.
+    pub async fn close(&self) {
+        self.all_ended().await;
         let instance = self.folder.instance();
         let swept = tokio::task::spawn_blocking(move || sweep::sweep(&cgroup::Layout::detect(), &instance)).await;
         if let Err(error) = swept {

@@ -2,6 +2,7 @@
 
 use crate::Credentials;
 use lacewing_model::{Language, LogFormat, SandboxId, Timestamp, Version};
+use std::collections::BTreeMap;
 
 /// Variables that a user may not set. Source: Lambda documentation, "Defined runtime environment variables".
 const RESERVED: [&str; 24] = [
@@ -47,7 +48,7 @@ pub fn lambda_environment(
     credentials: &Credentials,
 ) -> Vec<(String, String)> {
     let config = &version.config;
-    let mut all: Vec<(String, String)> = Vec::with_capacity(40 + config.environment.len());
+    let mut all: Vec<(String, String)> = Vec::with_capacity(40 + config.environment.as_ref().map_or(0, BTreeMap::len));
     let mut set = |key: &str, value: String| all.push((key.to_owned(), value));
     set("_HANDLER", config.handler.to_string());
     set("LAMBDA_TASK_ROOT", "/var/task".into());
@@ -67,7 +68,10 @@ pub fn lambda_environment(
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into());
     set("AWS_LAMBDA_LOG_GROUP_NAME", config.logging.group.clone());
     set("AWS_LAMBDA_LOG_STREAM_NAME", log_stream_name(version, sandbox, now));
-    set("AWS_LAMBDA_LOG_FORMAT", if config.logging.format == LogFormat::Json { "JSON" } else { "Text" }.into());
+    // Text is what a runtime takes absence for: AWS names the format only where it is JSON.
+    if config.logging.format == LogFormat::Json {
+        set("AWS_LAMBDA_LOG_FORMAT", "JSON".into());
+    }
     if let Some(level) = config.logging.application_level {
         set("AWS_LAMBDA_LOG_LEVEL", level.as_str().into());
     }
@@ -90,7 +94,7 @@ pub fn lambda_environment(
         }
         Language::Provided => {}
     }
-    for (key, value) in &config.environment {
+    for (key, value) in config.environment.iter().flatten() {
         match all.iter_mut().find(|(known, _)| known == key) {
             Some((_, known)) => known.clone_from(value),
             None => all.push((key.clone(), value.clone())),

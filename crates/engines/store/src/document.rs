@@ -22,7 +22,7 @@ struct ConfigDocument {
     timeout_seconds: u32,
     memory_mib: u32,
     ephemeral_mib: u32,
-    environment: BTreeMap<String, String>,
+    environment: Option<BTreeMap<String, String>>,
     architecture: String,
     logging: LoggingDocument,
     tracing: String,
@@ -162,7 +162,7 @@ mod tests {
             timeout: Timeout::new(900).unwrap(),
             memory: MemoryMib::new(10_240).unwrap(),
             ephemeral: EphemeralMib::new(512).unwrap(),
-            environment: BTreeMap::from([("K".into(), "v\n".into())]),
+            environment: Some(BTreeMap::from([("K".into(), "v\n".into())])),
             architecture: Architecture::Arm,
             logging: LoggingConfig {
                 format: LogFormat::Json,

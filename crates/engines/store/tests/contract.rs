@@ -35,7 +35,7 @@ fn config(memory: u32) -> FunctionConfig {
         timeout: Timeout::default(),
         memory: MemoryMib::new(memory).unwrap(),
         ephemeral: EphemeralMib::default(),
-        environment: BTreeMap::from([("K".into(), "it's \"v\"".into())]),
+        environment: Some(BTreeMap::from([("K".into(), "it's \"v\"".into())])),
         architecture: Architecture::X86,
         logging: LoggingConfig {
             format: LogFormat::Text,

@@ -118,8 +118,8 @@ pub struct FunctionConfig {
     pub timeout: Timeout,
     pub memory: MemoryMib,
     pub ephemeral: EphemeralMib,
-    /// The user's variables; together at most 4 KiB as JSON.
-    pub environment: BTreeMap<String, String>,
+    /// The user's variables; together at most 4 KiB as JSON. `None` where none were ever given: replies show the difference.
+    pub environment: Option<BTreeMap<String, String>>,
     pub architecture: Architecture,
     pub logging: LoggingConfig,
     pub tracing: TracingMode,

@@ -118,7 +118,9 @@ fn config() -> FunctionConfig {
         timeout: Timeout::default(),
         memory: MemoryMib::default(),
         ephemeral: EphemeralMib::default(),
-        environment: (0..8).map(|number| (format!("VARIABLE_{number}"), "a value of some length".into())).collect(),
+        environment: Some(
+            (0..8).map(|number| (format!("VARIABLE_{number}"), "a value of some length".into())).collect(),
+        ),
         architecture: Architecture::X86,
         logging: LoggingConfig {
             format: LogFormat::Text,

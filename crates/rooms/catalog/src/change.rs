@@ -83,7 +83,7 @@ impl ConfigChange {
         set(&mut config.timeout, self.timeout);
         set(&mut config.memory, self.memory);
         set(&mut config.ephemeral, self.ephemeral);
-        set(&mut config.environment, self.environment);
+        config.environment = self.environment.or(config.environment);
         set(&mut config.tracing, self.tracing);
         set(&mut config.egress, self.egress);
         if let Some(change) = self.logging {

@@ -10,7 +10,6 @@ use lacewing_model::{
     RequestId, RevisionId, SandboxId, SystemClock, Timeout, Timestamp, TracingMode, Version, VersionNumber,
 };
 use lacewing_sandbox::{LogLine, LogSink, LogSource, PhaseTimes, Rung};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,7 +104,7 @@ fn version(number: usize) -> Version {
             timeout: Timeout::default(),
             memory: MemoryMib::default(),
             ephemeral: EphemeralMib::default(),
-            environment: BTreeMap::new(),
+            environment: None,
             architecture: Architecture::X86,
             logging: LoggingConfig {
                 format: LogFormat::Text,

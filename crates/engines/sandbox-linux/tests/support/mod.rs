@@ -142,7 +142,7 @@ pub fn version(name: &str, runtime: &str) -> Version {
             timeout: Timeout::default(),
             memory: MemoryMib::default(),
             ephemeral: EphemeralMib::default(),
-            environment: BTreeMap::new(),
+            environment: None,
             architecture: Architecture::X86,
             logging: LoggingConfig {
                 format: LogFormat::Text,

@@ -39,7 +39,7 @@ pub fn config() -> FunctionConfig {
         timeout: Timeout::default(),
         memory: MemoryMib::default(),
         ephemeral: EphemeralMib::default(),
-        environment: BTreeMap::from([("STAGE".into(), "test".into())]),
+        environment: Some(BTreeMap::from([("STAGE".into(), "test".into())])),
         architecture: Architecture::X86,
         logging: LoggingConfig {
             format: LogFormat::Text,
