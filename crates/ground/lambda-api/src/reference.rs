@@ -41,6 +41,24 @@ pub enum ReferenceError {
     QualifierMismatch,
 }
 
+/// What may stand before the name, in this order.
+#[derive(Clone, Copy)]
+enum Part {
+    Region,
+    Account,
+    Function,
+}
+
+impl Part {
+    fn fits(self, word: &str) -> bool {
+        match self {
+            Self::Region => is_region(word),
+            Self::Account => word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()),
+            Self::Function => word == "function",
+        }
+    }
+}
+
 impl<'a> FunctionReference<'a> {
     /// Reads `text`, noting in `violations` (at `functionName`) what is wrong with it.
     #[must_use]
@@ -71,20 +89,23 @@ impl<'a> FunctionReference<'a> {
         let mut rest = text;
         if let Some(arn) = text.strip_prefix("arn:") {
             let (partition, after) = arn.split_once(':')?;
-            rest = after.strip_prefix("lambda:").filter(|_| partition.is_empty() || partition.starts_with("aws"))?;
+            rest = after.strip_prefix("lambda:").filter(|_| is_partition(partition))?;
         }
-        let mut take = |fits: fn(&str) -> bool| match rest.split_once(':') {
-            Some((part, after)) if fits(part) => {
-                rest = after;
-                Some(part)
-            }
-            _ => None,
-        };
-        let region = take(is_region);
-        let account = take(|part| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit()));
-        take(|part| part == "function");
-        let plain = Self::plain(rest, form)?;
-        Some(Self { region, account, ..plain })
+        Self::with_parts(rest, &[Part::Region, Part::Account, Part::Function], form)
+    }
+
+    /// A part that fits is taken, and given back where nothing then fits behind it.
+    fn with_parts(text: &'a str, parts: &[Part], form: ReferenceForm) -> Option<Self> {
+        let Some((part, later)) = parts.split_first() else { return Self::plain(text, form) };
+        let taken = text.split_once(':').filter(|(word, _)| part.fits(word)).and_then(|(word, rest)| {
+            let reference = Self::with_parts(rest, later, form)?;
+            Some(match part {
+                Part::Region => Self { region: Some(word), ..reference },
+                Part::Account => Self { account: Some(word), ..reference },
+                Part::Function => reference,
+            })
+        });
+        taken.or_else(|| Self::with_parts(text, later, form))
     }
 
     /// Checks the reference against whom and where it is asked, and against `?Qualifier`.
@@ -125,16 +146,25 @@ fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'-' || b == b'_'
 }
 
-/// Like `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`: two letters somewhere, words, one digit.
+/// Nothing, or like `aws`, `aws-cn`.
+fn is_partition(text: &str) -> bool {
+    let rest = text.strip_prefix("aws").unwrap_or(text);
+    (text.is_empty() || rest.len() < text.len()) && rest.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
+}
+
+/// Like `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`: exactly what the model's pattern takes.
 fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let words = |parts: &[&str]| parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase()));
-    match parts.as_slice() {
-        [words_only @ .., digit] if (2..=4).contains(&words_only.len()) => {
-            digit.len() == 1 && digit.bytes().all(|b| b.is_ascii_digit()) && words(words_only)
-        }
-        _ => false,
-    }
+    let letters = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let is_kind = |part: &str| {
+        part == "gov" || part.strip_prefix("iso").is_some_and(|one| one.is_empty() || (one.len() == 1 && letters(one)))
+    };
+    let parts: Vec<&str> = text.strip_prefix("eusc-").unwrap_or(text).split('-').collect();
+    let (country, word, digit) = match parts.as_slice() {
+        [country, word, digit] => (country, word, digit),
+        [country, kind, word, digit] if is_kind(kind) => (country, word, digit),
+        _ => return false,
+    };
+    country.len() == 2 && letters(country) && letters(word) && matches!(digit.as_bytes(), [b'0'..=b'9'])
 }
 
 #[cfg(test)]
@@ -148,7 +178,7 @@ mod tests {
     #[test]
     fn every_form_of_a_name_is_read() {
         let (r, a) = (Some("us-east-1"), Some("123456789012"));
-        let table: [(&str, Parts<'_>); 12] = [
+        let table: [(&str, Parts<'_>); 13] = [
             ("f", (None, None, "f", None)),
             ("f:1", (None, None, "f", Some("1"))),
             ("f:$LATEST", (None, None, "f", Some("$LATEST"))),
@@ -158,6 +188,7 @@ mod tests {
             ("123456789012:f", (None, a, "f", None)),
             ("us-east-1:f", (r, None, "f", None)),
             ("us-east-1:$LATEST", (None, None, "us-east-1", Some("$LATEST"))),
+            ("us-east-1:123456789012:$LATEST", (r, None, "123456789012", Some("$LATEST"))),
             ("arn:aws:lambda:us-east-1:123456789012:function:f", (r, a, "f", None)),
             ("arn:aws:lambda:us-east-1:123456789012:function:f:live", (r, a, "f", Some("live"))),
             ("arn:aws-cn:lambda:us-east-1:123456789012:function:function", (r, a, "function", None)),
@@ -195,7 +226,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn exactly_what_the_models_pattern_takes_is_taken(
-            text in "(arn:|aws|aws-cn|:|lambda:|us-east-1:|us-gov-west-1:|eusc-de-east-1:|a-b-1:|123456789012:|12:|function:|f|F-_|\\.|\\$LATEST|\\$LATEST.PUBLISHED|1| |é){0,9}"
+            text in "(arn:|aws|aws-cn|:|lambda:|us-east-1:|us-gov-west-1:|eusc-de-east-1:|us-iso-east-1:|us-isob-east-1:|us-isobb-east-1:|a-b-1:|123456789012:|12:|function:|f|F-_|\\.|\\$LATEST|\\$LATEST.PUBLISHED|1| |é){0,9}"
         ) {
             for (form, pattern) in [(Short, FUNCTION_NAME_PATTERN), (Namespaced, NAMESPACED_PATTERN)] {
                 let model = regex::Regex::new(&format!("^(?:{pattern})$")).unwrap();
