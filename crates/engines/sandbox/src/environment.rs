@@ -110,8 +110,62 @@ pub fn log_stream_name(version: &Version, sandbox: SandboxId, now: Timestamp) ->
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use lacewing_model::{Architecture, Egress, FunctionConfig, LoggingConfig, RevisionId, TracingMode, VersionNumber};
+
+    fn version(format: LogFormat, environment: Option<BTreeMap<String, String>>) -> Version {
+        Version {
+            account: "000000000000".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            name: "f".parse().unwrap(),
+            number: VersionNumber::Latest,
+            config: FunctionConfig {
+                runtime: "python3.13".parse().unwrap(),
+                handler: "app.handler".parse().unwrap(),
+                role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+                description: String::new(),
+                timeout: Default::default(),
+                memory: Default::default(),
+                ephemeral: Default::default(),
+                environment,
+                architecture: Architecture::X86,
+                logging: LoggingConfig { format, application_level: None, system_level: None, group: "g".into() },
+                tracing: TracingMode::PassThrough,
+                egress: Egress::Internet,
+            },
+            code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
+            code_bytes: 1,
+            revision: RevisionId::random(),
+            generation: RevisionId::random(),
+            last_modified: Timestamp(0),
+        }
+    }
+
+    fn environment_of(version: &Version) -> BTreeMap<String, String> {
+        let credentials = Credentials {
+            access_key_id: "id".into(),
+            secret_access_key: "secret".into(),
+            session_token: "token".into(),
+        };
+        lambda_environment(version, SandboxId::random(), Timestamp(0), &credentials).into_iter().collect()
+    }
+
+    #[test]
+    fn the_log_format_is_named_only_where_it_is_json() {
+        let text = environment_of(&version(LogFormat::Text, None));
+        assert_eq!(text.get("AWS_LAMBDA_LOG_FORMAT"), None);
+        let json = environment_of(&version(LogFormat::Json, None));
+        assert_eq!(json["AWS_LAMBDA_LOG_FORMAT"], "JSON");
+    }
+
+    #[test]
+    fn the_users_variables_win_where_they_may() {
+        let own = BTreeMap::from([("LANG".to_owned(), "C".to_owned()), ("MINE".to_owned(), "here".to_owned())]);
+        let all = environment_of(&version(LogFormat::Text, Some(own)));
+        assert_eq!((all["LANG"].as_str(), all["MINE"].as_str(), all["TZ"].as_str()), ("C", "here", ":UTC"));
+    }
 
     #[test]
     fn reserved_names_are_found_in_order() {
