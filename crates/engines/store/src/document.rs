@@ -181,6 +181,14 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_environment_is_not_the_same_as_none() {
+        for environment in [None, Some(BTreeMap::new())] {
+            let config = FunctionConfig { environment, ..config() };
+            assert_eq!(read_config(&write_config(&config).unwrap()).unwrap(), config);
+        }
+    }
+
+    #[test]
     fn a_document_with_a_field_of_another_release_is_refused_by_name() {
         let json = write_config(&config()).unwrap().replacen('{', r#"{"accelerator":"x","#, 1);
         assert!(read_config(&json).unwrap_err().to_string().contains("accelerator"));
