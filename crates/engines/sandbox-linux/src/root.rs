@@ -24,8 +24,10 @@ pub(crate) const INSIDE_UID: u32 = 993;
 /// Its group. Source: recorded from Lambda.
 pub(crate) const INSIDE_GID: u32 = 990;
 
-const PASSWD: &str = "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/tmp:/sbin/nologin\n";
-const GROUP: &str = "root:x:0:\nsbx_user1051:x:990:\n";
+/// `nobody` is whom files of the host's root belong to in a user namespace: programs look the owner up.
+const PASSWD: &str = "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/tmp:/sbin/nologin\n\
+                      nobody:x:65534:65534:nobody:/:/sbin/nologin\n";
+const GROUP: &str = "root:x:0:\nsbx_user1051:x:990:\nnogroup:x:65534:\n";
 const HOSTS: &str = "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
