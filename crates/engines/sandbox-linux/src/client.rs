@@ -68,8 +68,12 @@ impl Client {
         self.live.send_modify(|live| *live += 1);
         let cell = Cell { client: Arc::clone(self), id, reports };
         let tmp_bytes = bounds.tmp_bytes;
-        self.send(&[Request::Prepare { id, egress, tmp_bytes }, Request::Assign { id, mounts, bounds }])?;
-        Ok(cell)
+        let sent = self.send(&[Request::Prepare { id, egress, tmp_bytes }, Request::Assign { id, mounts, bounds }]);
+        if sent.as_ref().is_err_and(is_end) {
+            // Known here before the reader has read the end: the next start must not meet it again.
+            self.lose();
+        }
+        sent.map(|()| cell)
     }
 
     /// Resolves when every sandbox has ended completely.
@@ -127,11 +131,14 @@ impl Client {
 
     fn lose(&self) {
         let mut state = self.state();
-        state.gone = true;
+        let known = std::mem::replace(&mut state.gone, true);
         state.waiting.clear();
         state.outbox.clear();
         drop(state);
         self.live.send_replace(0);
+        if known {
+            return;
+        }
         tracing::error!("the spawner is gone, and every sandbox with it; the next start begins a new one");
     }
 
@@ -152,6 +159,11 @@ impl Drop for Cell {
         // A spawner that is gone has taken the sandbox with it.
         let _ = self.client.send(&[Request::End { id: self.id }]);
     }
+}
+
+/// True for the errors of a socket whose other end is closed.
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected)
 }
 
 async fn read_reports(client: Arc<Client>) {

@@ -1,6 +1,6 @@
 //! The driver: launched before the server's threads, attached inside tokio, asked for sandboxes ever after.
 
-use crate::client::{Cell, Reported};
+use crate::client::{Cell, Reported, is_end};
 use crate::control::Control;
 use crate::error::LinuxError;
 use crate::interpreters::{Interpreter, Interpreters};
@@ -131,6 +131,27 @@ impl LinuxDriver {
         Ok(mounts)
     }
 
+    /// A new sandbox with its runtime begun. Beside it: when.
+    async fn make(
+        &self,
+        spec: &StartSpec,
+        interpreter: Option<&Interpreter>,
+        phases: &mut StartPhases,
+    ) -> Result<(LinuxSandbox, Instant), Unmade> {
+        let mounts = self.mounts(spec, interpreter)?;
+        let egress = spec.version.config.egress == Egress::Internet;
+        let client = self.spawners.client().await.map_err(|error| StartError::Broken(error.to_string()))?;
+        // From here, not from after the sending: the spawner may run first on this very processor.
+        let began = Instant::now();
+        let cell = client.begin(egress, mounts, self.bounds(&spec.version)).map_err(|error| match error {
+            error if is_end(&error) => Unmade::SpawnerGone,
+            error => no_room(error).into(),
+        })?;
+        tokio::time::timeout(MAKING_MAX, self.connect(spec, cell, began, phases))
+            .await
+            .map_err(|_| StartError::Broken(format!("no sandbox within {} s", MAKING_MAX.as_secs())))?
+    }
+
     /// The sandbox of a cell that the spawner is making, with its runtime begun. Beside it: when.
     async fn connect(
         &self,
@@ -138,11 +159,11 @@ impl LinuxDriver {
         mut cell: Cell,
         began: Instant,
         phases: &mut StartPhases,
-    ) -> Result<(LinuxSandbox, Instant), StartError> {
+    ) -> Result<(LinuxSandbox, Instant), Unmade> {
         let (prepared, fds) = next_report(&mut cell).await?;
         let (assigned, _) = next_report(&mut cell).await?;
         let (Report::Prepared { cgroup, egress, .. }, Report::Assigned { micros, .. }) = (prepared, assigned) else {
-            return Err(StartError::Broken("the spawner skipped a step".to_owned()));
+            return Err(StartError::Broken("the spawner skipped a step".to_owned()).into());
         };
         phases.mount = Duration::from_micros(micros);
         phases.sandbox = began.elapsed().saturating_sub(phases.mount);
@@ -219,17 +240,11 @@ impl PendingDriver {
 impl SandboxDriver for LinuxDriver {
     async fn start(&self, spec: StartSpec) -> Result<Started, StartError> {
         let interpreter = self.interpreters.choose(&spec.version)?;
-        let mounts = self.mounts(&spec, interpreter)?;
-        let egress = spec.version.config.egress == Egress::Internet;
-        let client = self.spawners.client().await.map_err(|error| StartError::Broken(error.to_string()))?;
-        // From here, not from after the sending: the spawner may run first on this very processor.
-        let began = Instant::now();
-        let cell = client.begin(egress, mounts, self.bounds(&spec.version)).map_err(no_room)?;
         let mut phases = StartPhases::default();
-        let making = self.connect(&spec, cell, began, &mut phases);
-        let (mut sandbox, begun) = tokio::time::timeout(MAKING_MAX, making)
-            .await
-            .map_err(|_| StartError::Broken(format!("no sandbox within {} s", MAKING_MAX.as_secs())))??;
+        let (mut sandbox, begun) = match self.make(&spec, interpreter, &mut phases).await {
+            Err(Unmade::SpawnerGone) => self.make(&spec, interpreter, &mut phases).await?,
+            made => made?,
+        };
         if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
             sandbox.logs.platform(stand_in);
         }
@@ -284,9 +299,31 @@ impl Connection {
     }
 }
 
-async fn next_report(cell: &mut Cell) -> Result<Reported, StartError> {
+/// Why no sandbox was made.
+enum Unmade {
+    /// The spawner ended meanwhile. Nothing of the function has run: the next spawner may try.
+    SpawnerGone,
+    Refused(StartError),
+}
+
+impl From<StartError> for Unmade {
+    fn from(error: StartError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Unmade> for StartError {
+    fn from(unmade: Unmade) -> Self {
+        match unmade {
+            Unmade::SpawnerGone => Self::Broken("the spawner ended twice; see the server's log".to_owned()),
+            Unmade::Refused(error) => error,
+        }
+    }
+}
+
+async fn next_report(cell: &mut Cell) -> Result<Reported, Unmade> {
     match cell.report().await {
-        None => Err(StartError::Broken("the spawner is gone; restart the server".to_owned())),
+        None => Err(Unmade::SpawnerGone),
         Some((Report::Failed { step, errno, .. }, _)) => {
             let error = io::Error::from_raw_os_error(errno);
             let text = format!("cannot {step}: {error}");
@@ -294,7 +331,7 @@ async fn next_report(cell: &mut Cell) -> Result<Reported, StartError> {
                 errno,
                 libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOSPC | libc::EUSERS
             );
-            Err(if full { StartError::NoRoom(text) } else { StartError::Broken(text) })
+            Err(if full { StartError::NoRoom(text) } else { StartError::Broken(text) }.into())
         }
         Some(reported) => Ok(reported),
     }
