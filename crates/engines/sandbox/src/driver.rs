@@ -3,7 +3,7 @@
 use crate::{InitReport, LogSink, Outcome, Rung, StartPhases};
 use async_trait::async_trait;
 use bytes::Bytes;
-use lacewing_model::{FunctionArn, RequestId, SandboxId, Timestamp, Version};
+use lacewing_model::{Egress, FunctionArn, Language, RequestId, SandboxId, Timestamp, Version};
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -35,6 +35,35 @@ pub trait SandboxDriver: Send + Sync {
     /// # Errors
     /// [`StartError::RuntimeUnavailable`] with what is available.
     fn can_run(&self, version: &Version) -> Result<(), StartError>;
+
+    /// From now on keeps `count` sandboxes prepared for this kind of function: made, sealed, and where it has a
+    /// managed runtime, booted; they know no function yet. Returns at once; the driver makes and ends them in the
+    /// background, and a start takes one where it can. A driver without that rung keeps none.
+    fn keep_prepared(&self, kind: Preparation, count: usize) {
+        let _ = (kind, count);
+    }
+
+    /// How many wait prepared at this moment, by kind.
+    fn prepared(&self) -> Vec<(Preparation, usize)> {
+        Vec::new()
+    }
+}
+
+/// What a prepared sandbox is ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Preparation {
+    /// The runtime that is booted in it; `Provided` for none.
+    pub language: Language,
+    /// Whether it has a way out.
+    pub egress: Egress,
+}
+
+impl Preparation {
+    /// What a sandbox of `version` can be prepared as.
+    #[must_use]
+    pub fn of(version: &Version) -> Self {
+        Self { language: version.config.runtime.language(), egress: version.config.egress }
+    }
 }
 
 /// One isolated place where one version runs, one invocation at a time. Dropping it kills its processes
@@ -56,6 +85,10 @@ pub trait Sandbox: Send {
     fn is_alive(&mut self) -> bool {
         true
     }
+
+    /// Stops its processes where they stand, so that nothing runs that nobody pays for; the next [`Sandbox::run`]
+    /// lets them go on by itself. Quick and without waiting. To be called only between runs; once more does nothing.
+    fn freeze(&mut self) {}
 }
 
 /// What a start is made from.

@@ -15,8 +15,8 @@ mod logs;
 mod outcome;
 
 pub use driver::{
-    ApiPassage, ApiRequest, ApiResponse, Credentials, InterpreterInfo, IsolationReport, Sandbox, SandboxDriver,
-    SandboxError, StartError, StartSpec, Started, Strength, Wall, Work,
+    ApiPassage, ApiRequest, ApiResponse, Credentials, InterpreterInfo, IsolationReport, Preparation, Sandbox,
+    SandboxDriver, SandboxError, StartError, StartSpec, Started, Strength, Wall, Work,
 };
 pub use environment::{lambda_environment, log_stream_name, reserved_keys};
 pub use logs::{LogLine, LogSink, LogSource};

@@ -98,7 +98,7 @@ pub enum TracingMode {
 }
 
 /// What a function may reach over the network. Set by the tag `lacewing:egress`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Egress {
     /// Everything but the host itself, link-local and metadata addresses.
     #[default]
