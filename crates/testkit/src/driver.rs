@@ -105,6 +105,7 @@ impl SandboxDriver for FakeDriver {
             }),
             init: InitReport { duration: Duration::from_millis(5), ending: InitEnding::Ready },
             rung: Rung::Full,
+            missed: None,
             phases: StartPhases::default(),
         })
     }

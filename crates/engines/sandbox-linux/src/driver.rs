@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use lacewing_model::{Egress, Language, Version};
 use lacewing_runtime_api::{Door, DoorOptions, launch};
 use lacewing_sandbox::{
-    InterpreterInfo, IsolationReport, Rung, SandboxDriver, StartError, StartPhases, StartSpec, Started,
+    InterpreterInfo, IsolationReport, Missed, Rung, SandboxDriver, StartError, StartPhases, StartSpec, Started,
 };
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -253,7 +253,7 @@ impl SandboxDriver for LinuxDriver {
         phases.boot = sandbox.boot_time(begun).unwrap_or(init.duration);
         phases.init = init.duration.saturating_sub(phases.boot);
         sandbox.logs.drain();
-        Ok(Started { sandbox: Box::new(sandbox), init, rung: Rung::Full, phases })
+        Ok(Started { sandbox: Box::new(sandbox), init, rung: Rung::Full, missed: Some(Missed::NonePrepared), phases })
     }
 
     fn isolation(&self) -> IsolationReport {

@@ -1,9 +1,9 @@
 //! Driver and sandbox: the two traits of the seam, and what passes through them.
 
-use crate::{InitReport, LogSink, Outcome, Rung, StartPhases};
+use crate::{InitReport, LogSink, Missed, Outcome, Rung, SnapshotRefused, SnapshotReport, StartPhases};
 use async_trait::async_trait;
 use bytes::Bytes;
-use lacewing_model::{Egress, FunctionArn, Language, RequestId, SandboxId, Timestamp, Version};
+use lacewing_model::{Egress, FunctionArn, Language, MemoryMib, RequestId, RevisionId, SandboxId, Timestamp, Version};
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -47,22 +47,42 @@ pub trait SandboxDriver: Send + Sync {
     fn prepared(&self) -> Vec<(Preparation, usize)> {
         Vec::new()
     }
+
+    /// Runs INIT of a version once, in a sandbox of its own, and keeps the initialised process as a template: later
+    /// starts of that version fork from it. Another template of the same generation is replaced.
+    ///
+    /// # Errors
+    /// [`SnapshotRefused`] where there can be none; starts then take the next rung.
+    async fn snapshot(&self, spec: StartSpec) -> Result<SnapshotReport, SnapshotRefused> {
+        drop(spec);
+        Err(SnapshotRefused::Unsupported("this driver keeps no snapshots".to_owned()))
+    }
+
+    /// Drops the template of this generation, if there is one.
+    fn forget_snapshot(&self, generation: RevisionId) {
+        let _ = generation;
+    }
 }
 
-/// What a prepared sandbox is ready for.
+/// What a prepared sandbox is ready for: equal for versions that could take each other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Preparation {
     /// The runtime that is booted in it; `Provided` for none.
     pub language: Language,
     /// Whether it has a way out.
     pub egress: Egress,
+    /// The function's memory where its runtime must know it from the start: V8's heap cannot be resized.
+    pub memory: Option<MemoryMib>,
 }
 
 impl Preparation {
     /// What a sandbox of `version` can be prepared as.
     #[must_use]
     pub fn of(version: &Version) -> Self {
-        Self { language: version.config.runtime.language(), egress: version.config.egress }
+        let config = &version.config;
+        let language = config.runtime.language();
+        let memory = matches!(language, Language::Node(_)).then_some(config.memory);
+        Self { language, egress: config.egress, memory }
     }
 }
 
@@ -118,6 +138,8 @@ pub struct Started {
     pub init: InitReport,
     /// Which rung the start took.
     pub rung: Rung,
+    /// Why it took no better one; `None` when it took the best that this version can have.
+    pub missed: Option<Missed>,
     /// Where its time went.
     pub phases: StartPhases,
 }

@@ -11,6 +11,7 @@
 
 mod driver;
 mod environment;
+mod ladder;
 mod logs;
 mod outcome;
 
@@ -19,5 +20,6 @@ pub use driver::{
     SandboxDriver, SandboxError, StartError, StartSpec, Started, Strength, Wall, Work,
 };
 pub use environment::{lambda_environment, log_stream_name, reserved_keys};
+pub use ladder::{Missed, Rung, SnapshotRefused, SnapshotReport, StartPhases};
 pub use logs::{LogLine, LogSink, LogSource};
-pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes, Rung, StartPhases};
+pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes};

@@ -1,5 +1,6 @@
 //! How a start and a run can end.
 
+use crate::StartPhases;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -61,46 +62,6 @@ pub enum InitEnding {
     Failed(FunctionError),
     /// It passed the limit and was stopped; INIT is repeated inside the first invocation.
     TimedOut,
-}
-
-/// Which rung of the ladder a start took. Best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Rung {
-    /// No start: an idle sandbox took the call.
-    Warm,
-    /// Forked from a process that had finished its INIT.
-    Snapshot,
-    /// A booted runtime waited for code.
-    Prepared,
-    /// From nothing.
-    Full,
-}
-
-impl Rung {
-    /// Its name in REPORT lines, records and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Warm => "warm",
-            Self::Snapshot => "snapshot",
-            Self::Prepared => "prepared",
-            Self::Full => "full",
-        }
-    }
-}
-
-/// Where a start's time went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StartPhases {
-    /// Namespaces, cgroup, root: until the sandbox stood, locked.
-    pub sandbox: Duration,
-    /// Until the code lay in it.
-    pub mount: Duration,
-    /// Until the runtime's first sign of life: for our bootstraps before the handler's code is loaded,
-    /// for others until it asked for work.
-    pub boot: Duration,
-    /// Until it asked for work.
-    pub init: Duration,
 }
 
 /// The times of every phase of one invocation, as the usage record keeps them.
