@@ -122,7 +122,8 @@ function openDoor() {
   delete process.env.LACEWING_DOOR_FD;
   if (isSocket(Number(fd))) {
     // A line break before a request means nothing in HTTP; here it says that the interpreter is up.
-    fs.writeSync(Number(fd), '\r\n');
+    if (process.env.LACEWING_WAITS) require('./lacewing_prepared.cjs').awaitFunction(Number(fd));
+    else fs.writeSync(Number(fd), '\r\n');
     return new Door(Number(fd));
   }
   if (fd !== undefined) delete process.env._LAMBDA_TELEMETRY_LOG_FD;

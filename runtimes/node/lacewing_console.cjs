@@ -20,7 +20,7 @@ const JSON_FRAME = 0xa55a0002;
 const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
 const TENANT_ID = Symbol.for('aws.lambda.runtime.tenantId');
 
-const isJson = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
+let isJson = false;
 
 let format = (...given) => {
   format = require('util').format;
@@ -86,6 +86,7 @@ function lineWriter(level, bits, given) {
 }
 
 exports.patchConsole = () => {
+  isJson = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
   const fd = process.env._LAMBDA_TELEMETRY_LOG_FD;
   delete process.env._LAMBDA_TELEMETRY_LOG_FD;
   const write = fd === undefined ? lineWriter : frameWriter(Number(fd));

@@ -137,8 +137,13 @@ def take_fd(name, kinds):
 def open_door():
     fd = take_fd("LACEWING_DOOR_FD", (0o140000,))  # a socket
     if fd is not None:
-        # A line break before a request means nothing in HTTP; here it says that the interpreter is up.
-        os.write(fd, b"\r\n")
+        if os.environ.pop("LACEWING_WAITS", None):
+            import lacewing_prepared
+
+            lacewing_prepared.await_function(fd)
+        else:
+            # A line break before a request means nothing in HTTP; here it says that the interpreter is up.
+            os.write(fd, b"\r\n")
         return Door(fd)
     import _socket
 
@@ -344,12 +349,13 @@ def run(door, handler):
 
 def main():
     global sink
-    door = open_door()
-    sink = open_sink()
     write_by_line()
-    set_paths()
     add_builtins()
     sys.meta_path.insert(0, LoggingHook())
+    door = open_door()
+    sink = open_sink()
+    lacewing_json.set_up()
+    set_paths()
     handler = start(door)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         import lacewing_errors

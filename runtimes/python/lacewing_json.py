@@ -53,12 +53,14 @@ def loads(data):
     return json.loads(data)
 
 
-def _text_writer():
+_write_text = encode_basestring_ascii
+
+
+def set_up():
+    """Writes from now on as the runtime does that was asked for."""
+    global _write_text
     version = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python3.")[2]
-    return encode_basestring if version.isdigit() and int(version) >= 12 else encode_basestring_ascii
-
-
-_write_text = _text_writer()
+    _write_text = encode_basestring if version.isdigit() and int(version) >= 12 else encode_basestring_ascii
 
 
 class _Numbers:

@@ -24,6 +24,7 @@ mod refusal;
 mod route;
 mod state;
 mod tcp;
+pub mod waiting;
 
 pub use answer::{GuestAnswer, GuestError, GuestReady};
 pub use door::{Door, DoorOptions};

@@ -237,6 +237,21 @@ impl Group {
         Ok(())
     }
 
+    /// Until it is bound: what runs in it gives way to everything else.
+    ///
+    /// # Errors
+    /// The file that refused its value.
+    pub(crate) fn give_way(&self) -> Result<(), Fault> {
+        match &self.layout {
+            Layout::Absent => Ok(()),
+            Layout::V2 { root } => write(&root.join(&self.name).join("cpu.weight"), "1").at("set cpu.weight"),
+            Layout::V1 { .. } => match self.directory("cpu") {
+                Some(directory) => write(&directory.join("cpu.shares"), "2").at("set cpu.shares"),
+                None => Ok(()),
+            },
+        }
+    }
+
     /// Sets the limits.
     ///
     /// # Errors

@@ -54,8 +54,8 @@ impl Client {
         Ok(client)
     }
 
-    /// Asks for a sandbox, prepared and assigned in one go.
-    pub(crate) fn begin(self: &Arc<Self>, egress: bool, mounts: Vec<MountSpec>, bounds: Bounds) -> io::Result<Cell> {
+    /// Asks for a new sandbox, with what is to be done to it at once: one batch, one message.
+    pub(crate) fn begin(self: &Arc<Self>, requests: impl FnOnce(u64) -> Vec<Request>) -> io::Result<Cell> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, reports) = mpsc::unbounded_channel();
         {
@@ -67,18 +67,12 @@ impl Client {
         }
         self.live.send_modify(|live| *live += 1);
         let cell = Cell { client: Arc::clone(self), id, reports };
-        let tmp_bytes = bounds.tmp_bytes;
-        let sent = self.send(&[Request::Prepare { id, egress, tmp_bytes }, Request::Assign { id, mounts, bounds }]);
-        if sent.as_ref().is_err_and(is_end) {
-            // Known here before the reader has read the end: the next start must not meet it again.
-            self.lose();
-        }
-        sent.map(|()| cell)
+        self.send(&requests(id)).map(|()| cell)
     }
 
-    /// Resolves when every sandbox has ended completely.
-    pub(crate) async fn all_ended(&self) {
-        let _ = self.live.subscribe().wait_for(|live| *live == 0).await;
+    /// Resolves when every sandbox has ended completely, but for as many as `held` says.
+    pub(crate) async fn all_ended(&self, held: impl Fn() -> usize) {
+        let _ = self.live.subscribe().wait_for(|live| *live <= held()).await;
     }
 
     /// True when the spawner has ended.
@@ -92,6 +86,15 @@ impl Client {
     }
 
     fn send(self: &Arc<Self>, batch: &[Request]) -> io::Result<()> {
+        let sent = self.try_to_send(batch);
+        if sent.as_ref().is_err_and(is_end) {
+            // Known here before the reader has read the end: the next start must not meet it again.
+            self.lose();
+        }
+        sent
+    }
+
+    fn try_to_send(self: &Arc<Self>, batch: &[Request]) -> io::Result<()> {
         let bytes = serde_json::to_vec(batch)?;
         let mut state = self.state();
         if !state.outbox.is_empty() {
@@ -148,6 +151,11 @@ impl Client {
 }
 
 impl Cell {
+    /// Has code and limits put on it.
+    pub(crate) fn assign(&self, mounts: Vec<MountSpec>, bounds: Bounds) -> io::Result<()> {
+        self.client.send(&[Request::Assign { id: self.id, mounts, bounds }])
+    }
+
     /// The next report about it; `None` when the spawner is gone.
     pub(crate) async fn report(&mut self) -> Option<Reported> {
         self.reports.recv().await

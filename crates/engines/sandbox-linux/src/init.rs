@@ -107,9 +107,8 @@ fn seal(control: BorrowedFd<'_>, go: OwnedFd, birth: &Birth<'_>, step: &mut u8) 
     let inert = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     sys::mount(c"proc", c"/proc", Some(c"proc"), inert, None)?;
     next();
-    let inodes = (birth.tmp_bytes >> 12).max(16_384);
-    let options = CString::new(format!("size={},mode=1777,nr_inodes={inodes}", birth.tmp_bytes))?;
     // Lambda lets functions execute what they put into /tmp.
+    let options = tmp_options(birth.tmp_bytes)?;
     sys::mount(c"tmp", c"/tmp", Some(c"tmpfs"), libc::MS_NOSUID | libc::MS_NODEV, Some(&options))?;
     next();
     sys::mount(c"shm", c"/dev/shm", Some(c"tmpfs"), inert, Some(SHARED_MEMORY_OPTIONS))?;
@@ -151,6 +150,12 @@ fn seal(control: BorrowedFd<'_>, go: OwnedFd, birth: &Birth<'_>, step: &mut u8) 
     next();
     birth.filter.install()?;
     Ok((signals, tmp))
+}
+
+/// How `/tmp` of this size is mounted.
+pub(crate) fn tmp_options(bytes: u64) -> io::Result<CString> {
+    let inodes = (bytes >> 12).max(16_384);
+    Ok(CString::new(format!("size={bytes},mode=1777,nr_inodes={inodes}"))?)
 }
 
 /// Waits until the spawner has done its next step. If it ends instead, so do we.

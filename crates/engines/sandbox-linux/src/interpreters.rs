@@ -158,17 +158,22 @@ impl Interpreters {
     /// # Errors
     /// [`StartError::RuntimeUnavailable`] with what there is.
     pub(crate) fn choose(&self, version: &Version) -> Result<Option<&Interpreter>, StartError> {
-        let Some((kind, wanted)) = Kind::of(version.config.runtime.language()) else { return Ok(None) };
+        let language = version.config.runtime.language();
+        match (Kind::of(language), self.of(language)) {
+            (Some((kind, _)), None) => Err(StartError::RuntimeUnavailable(self.refusal(version, kind))),
+            (_, found) => Ok(found),
+        }
+    }
+
+    /// The interpreter of a language; `None` where there is none, or none is needed.
+    pub(crate) fn of(&self, language: Language) -> Option<&Interpreter> {
+        let (kind, wanted) = Kind::of(language)?;
         let of_kind = || self.found.iter().filter(|found| found.language == kind);
-        if let Some(exact) = of_kind().find(|found| found.named() == wanted) {
-            return Ok(Some(exact));
-        }
+        let exact = of_kind().find(|found| found.named() == wanted);
         // The smallest distance; of two the newer, which is likelier to run older code than the reverse.
-        let nearest = of_kind().min_by_key(|found| (found.named().abs_diff(wanted), std::cmp::Reverse(found.named())));
-        match nearest {
-            Some(nearest) if self.nearest => Ok(Some(nearest)),
-            _ => Err(StartError::RuntimeUnavailable(self.refusal(version, kind))),
-        }
+        let nearest =
+            || of_kind().min_by_key(|found| (found.named().abs_diff(wanted), std::cmp::Reverse(found.named())));
+        exact.or_else(|| if self.nearest { nearest() } else { None })
     }
 
     fn refusal(&self, version: &Version, kind: Kind) -> String {

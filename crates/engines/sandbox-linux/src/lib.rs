@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  server (tokio)                    spawner (one thread, privileged)            sandbox
-//!  driver.rs  ── Prepare, Assign ──► spawner/  netpool ► clone ► maps, cgroup ─► init.rs (pid 1) seals itself
+//!  making.rs  ── Prepare, Assign ──► spawner/  netpool ► clone ► maps, cgroup ─► init.rs (pid 1) seals itself
 //!  client.rs  ◄── Prepared ─────────    │      code mounted, limits set             │
 //!  sandbox.rs ── Exec + pipes ──────────┼──────────────────────────────────────────►│ forks the runtime
 //!  logs.rs    ◄── lines, frames ────────┼───────────────────────────────────────────┤
@@ -12,6 +12,7 @@
 //!
 //! Making is split in two: PREPARE knows no function and ends in a sealed sandbox, ASSIGN brings code and limits. A
 //! start from nothing asks for both at once, and they run beside each other: the spawner mounts while init seals.
+//! Prepared sandboxes wait on the shelf (prepared.rs), kept full by keeper.rs; starts.rs takes the best rung there is.
 //!
 //! Trust: a function may do what it likes inside; init, the door, the log pipes and the way out are where its bytes
 //! are met, each with limits. The spawner reads only what the server wrote.
@@ -25,13 +26,17 @@ mod error;
 mod forget;
 mod init;
 mod interpreters;
+mod keeper;
 mod landlock;
+mod launching;
 mod logs;
+mod making;
 mod memory;
 mod meter;
 mod net;
 mod options;
 mod packet;
+mod prepared;
 mod probe;
 mod protocol;
 mod report;
@@ -43,6 +48,7 @@ mod seccomp;
 mod spawner;
 mod spawners;
 mod starter;
+mod starts;
 mod sweep;
 mod sys;
 mod watched;

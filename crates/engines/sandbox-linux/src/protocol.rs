@@ -30,8 +30,9 @@ pub(crate) struct Setup {
 /// Server to spawner.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Make a sealed sandbox that knows no function yet.
-    Prepare { id: u64, egress: bool, tmp_bytes: u64 },
+    /// Make a sealed sandbox that knows no function yet. `waits`: none will come at once, so what runs in it
+    /// meanwhile comes after everything else; `mounts` are for that.
+    Prepare { id: u64, egress: bool, tmp_bytes: u64, waits: bool, mounts: Vec<MountSpec> },
     /// Put code and limits on it.
     Assign { id: u64, mounts: Vec<MountSpec>, bounds: Bounds },
     /// Kill it and take everything back.

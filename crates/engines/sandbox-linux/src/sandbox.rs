@@ -12,7 +12,8 @@
 use crate::client::Cell;
 use crate::control::Control;
 use crate::endings::{self, ExitStatus};
-use crate::logs::{Logs, Pipes};
+use crate::launching::{Launch, Streams};
+use crate::logs::Logs;
 use crate::memory::MemoryWatch;
 use crate::meter::Meter;
 use crate::net::EgressHandle;
@@ -22,57 +23,13 @@ use lacewing_model::RequestId;
 use lacewing_runtime_api::{Door, GuestAnswer, GuestReady};
 use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, Sandbox, SandboxError, Work};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use tokio::net::UnixStream;
 
 /// How long init may take to kill and reap all processes.
 const RESET_MAX: Duration = Duration::from_secs(5);
 /// After the runtime has ended: how long its last bytes may take through the door.
 const LAST_WORD_MAX: Duration = Duration::from_millis(20);
-
-/// How the runtime is started in it, each time.
-pub(crate) struct Launch {
-    pub(crate) argv: Vec<String>,
-    pub(crate) env: Vec<(String, String)>,
-    /// True: it gets a stream to the door and a pipe for log frames.
-    pub(crate) own_door: bool,
-    /// False: there is no bootstrap to execute.
-    pub(crate) possible: bool,
-    /// True: the program is the user's wrapper around a managed runtime.
-    pub(crate) wrapped: bool,
-}
-
-/// The server's ends of what a runtime process was given.
-pub(crate) struct Streams {
-    pipes: Pipes,
-    door: Option<std::os::unix::net::UnixStream>,
-}
-
-impl Launch {
-    /// Has init start the runtime.
-    ///
-    /// # Errors
-    /// Pipes cannot be made, or init is gone.
-    pub(crate) async fn exec(&self, control: &Control) -> io::Result<Streams> {
-        let (out, out_inside) = pipe()?;
-        let (err, err_inside) = pipe()?;
-        let mut inside = vec![out_inside, err_inside];
-        let (mut frames, mut door) = (None, None);
-        if self.own_door {
-            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-            ours.set_nonblocking(true)?;
-            let (read, write) = pipe()?;
-            inside.extend([theirs.into(), write]);
-            (frames, door) = (Some(read), Some(ours));
-        }
-        let argv = self.argv.iter().map(|part| part.clone().into_bytes()).collect();
-        let env = self.env.iter().map(|(key, value)| format!("{key}={value}").into_bytes()).collect();
-        let fds: Vec<BorrowedFd<'_>> = inside.iter().map(AsFd::as_fd).collect();
-        control.order(&Order::Exec { argv, env }, &fds).await?;
-        Ok(Streams { pipes: Pipes { out, err, frames }, door })
-    }
-}
 
 /// A sandbox of the Linux driver. The fields are dropped in this order: the way out and the logs first.
 pub(crate) struct LinuxSandbox {
@@ -139,7 +96,7 @@ impl LinuxSandbox {
     /// They cannot be watched.
     pub(crate) fn follow(&mut self, streams: Streams) -> io::Result<()> {
         if let Some(door) = streams.door {
-            self.door.serve_unix(UnixStream::from_std(door)?);
+            self.door.serve_unix(door);
         }
         self.logs.follow(streams.pipes)
     }
@@ -383,9 +340,4 @@ fn broke(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
 pub(crate) fn seal_failed(step: u8, errno: i32) -> SandboxError {
     let name = crate::init::STEPS.get(usize::from(step)).copied().unwrap_or("an unknown step");
     SandboxError(format!("init cannot {name}: {}", io::Error::from_raw_os_error(errno)))
-}
-
-/// A pipe: what we read from, and what the function writes to.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }

@@ -5,6 +5,7 @@
 
 use crate::cgroup::Layout;
 use crate::error::LinuxError;
+use crate::runtime_files::show_to_all;
 use rustix::fs::FlockOperation;
 use std::fs::{self, File};
 use std::io;
@@ -40,6 +41,10 @@ impl RunFolder {
             other => other.map_err(|error| bad(&lock_path)(error.into()))?,
         }
         let folder = Self { path, _lock: lock };
+        for directory in [folder.blank().join("lib"), folder.empty()] {
+            fs::create_dir_all(&directory).and_then(|()| show_to_all(&directory)).map_err(bad(&directory))?;
+        }
+        show_to_all(&folder.blank()).map_err(bad(&folder.path))?;
         // For people and tests that look for what belongs to it.
         let name = folder.path.join("cgroup");
         fs::write(&name, folder.instance()).map_err(bad(&name))?;
@@ -51,6 +56,16 @@ impl RunFolder {
         let scratch = self.path.join("scratch");
         fs::create_dir_all(&scratch).map_err(|source| LinuxError::DataDir { path: scratch.clone(), source })?;
         Ok(scratch)
+    }
+
+    /// A directory to be seen where a function's code is not yet: empty, but for the names that the loader looks for.
+    pub(crate) fn blank(&self) -> PathBuf {
+        self.path.join("blank")
+    }
+
+    /// A directory to be seen where a function has nothing.
+    pub(crate) fn empty(&self) -> PathBuf {
+        self.path.join("empty")
     }
 
     /// The name that is this data dir's and no other's: part of cgroup names, so that two servers on one

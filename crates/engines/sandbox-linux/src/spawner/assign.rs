@@ -1,8 +1,9 @@
 //! ASSIGN: code, interpreter and limits come to a sandbox that may have been sealed long ago.
 
-use super::{Spawner, micros};
+use super::setup::Ground;
+use super::{Cell, Spawner, micros};
 use crate::protocol::{At, Bounds, Fault, MountSpec, Report};
-use crate::{root, sys};
+use crate::{init, root, sys};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::AsFd;
@@ -17,6 +18,27 @@ impl Spawner {
         let began = Instant::now();
         let unknown = || io::Error::from_raw_os_error(libc::ESRCH);
         let cell = self.cells.get_mut(&id).ok_or_else(unknown).at("find the sandbox")?;
+        self.ground.mount_into(cell, mounts, Some(bounds.tmp_bytes))?;
+        cell.group.bound(bounds)?;
+        Ok(Report::Assigned { id, micros: micros(began) })
+    }
+}
+
+impl Ground {
+    /// Puts host directories into a sandbox, and gives its `/tmp` the size it shall have.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub(super) fn mount_into(
+        &self,
+        cell: &mut Cell,
+        mounts: &[MountSpec],
+        tmp_bytes: Option<u64>,
+    ) -> Result<(), Fault> {
+        let tmp_bytes = tmp_bytes.filter(|bytes| *bytes != cell.tmp_bytes);
+        if mounts.is_empty() && tmp_bytes.is_none() {
+            return Ok(());
+        }
         // Opened here, where the host's paths are; a mount namespace sees only its own.
         let trees = mounts.iter().map(|mount| {
             let source = &mount.source;
@@ -33,22 +55,19 @@ impl Spawner {
                 break;
             }
         }
-        if result.is_ok() && bounds.tmp_bytes != cell.tmp_bytes {
-            result = resize_tmp(bounds.tmp_bytes).at("resize /tmp");
-            cell.tmp_bytes = bounds.tmp_bytes;
+        if let (Ok(()), Some(bytes)) = (&result, tmp_bytes) {
+            result = resize_tmp(bytes).at("resize /tmp");
+            cell.tmp_bytes = bytes;
         }
-        if sys::setns(self.ground.home_mounts.as_fd(), libc::CLONE_NEWNS).is_err() {
+        if sys::setns(self.home_mounts.as_fd(), libc::CLONE_NEWNS).is_err() {
             std::process::abort();
         }
-        result?;
-        cell.group.bound(bounds)?;
-        Ok(Report::Assigned { id, micros: micros(began) })
+        result
     }
 }
 
 /// In the sandbox's mounts.
 fn resize_tmp(bytes: u64) -> io::Result<()> {
-    let options = CString::new(format!("size={bytes}"))?;
     let flags = libc::MS_REMOUNT | libc::MS_NOSUID | libc::MS_NODEV;
-    sys::mount(c"tmp", c"/tmp", None, flags, Some(&options))
+    sys::mount(c"tmp", c"/tmp", None, flags, Some(&init::tmp_options(bytes)?))
 }

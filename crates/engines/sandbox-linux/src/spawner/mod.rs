@@ -144,7 +144,9 @@ impl Spawner {
         let (mut reports, mut fds) = (Vec::new(), Vec::new());
         for request in batch {
             let (id, result) = match request {
-                Request::Prepare { id, egress, tmp_bytes } => (id, self.prepare(id, egress, tmp_bytes)),
+                Request::Prepare { id, egress, tmp_bytes, waits, mounts } => {
+                    (id, self.prepare(id, egress, tmp_bytes, (waits, &mounts)))
+                }
                 Request::Assign { id, mounts, bounds } => {
                     (id, self.assign(id, &mounts, &bounds).map(|report| (report, Vec::new())))
                 }

@@ -3,7 +3,7 @@
 use super::stock::Parts;
 use super::{Cell, Spawner, micros};
 use crate::init::{self, Birth};
-use crate::protocol::{At, Fault, Report};
+use crate::protocol::{At, Fault, MountSpec, Report};
 use crate::root::{INSIDE_GID, INSIDE_UID};
 use crate::sys;
 use std::collections::BTreeSet;
@@ -51,7 +51,13 @@ impl Spawner {
     ///
     /// # Errors
     /// The step that failed. What was made is in `cells` or undone.
-    pub(super) fn prepare(&mut self, id: u64, egress: bool, tmp_bytes: u64) -> Result<(Report, Vec<OwnedFd>), Fault> {
+    pub(super) fn prepare(
+        &mut self,
+        id: u64,
+        egress: bool,
+        tmp_bytes: u64,
+        (waits, mounts): (bool, &[MountSpec]),
+    ) -> Result<(Report, Vec<OwnedFd>), Fault> {
         let began = Instant::now();
         let Parts { net, group } = self.stock.take(egress)?;
         let made = sys::packet_pair().and_then(|ends| Ok((ends, sys::semaphore()?)));
@@ -85,7 +91,7 @@ impl Spawner {
             }
         };
         let name = group.name().to_owned();
-        let mut cell = self.cells.entry(id).insert_entry(Cell { pid, pidfd, group, slot, tmp_bytes });
+        let cell = self.cells.entry(id).insert_entry(Cell { pid, pidfd, group, slot, tmp_bytes }).into_mut();
         write_maps(pid, slot, self.ground.uid_base, self.ground.privileged)?;
         if self.ground.privileged {
             // Written by root it is also the least that the function can set for itself.
@@ -93,8 +99,12 @@ impl Spawner {
         }
         // Init mounts meanwhile, and waits for the second word before it makes its cgroup the root of what it sees.
         sys::post(go.as_fd()).at("wake init")?;
-        cell.get_mut().group.enter(pid)?;
+        cell.group.enter(pid)?;
         sys::post(go.as_fd()).at("wake init again")?;
+        if waits {
+            cell.group.give_way()?;
+        }
+        self.ground.mount_into(cell, mounts, None)?;
         let has_egress = net.egress.is_some();
         let mut fds = vec![server_end, net.door];
         if let Some(egress) = net.egress {

@@ -1,0 +1,151 @@
+//! How the runtime process of a function is started: its command, its environment, and the ends of its pipes.
+
+use crate::control::Control;
+use crate::logs::Pipes;
+use crate::protocol::Order;
+use lacewing_model::Language;
+use lacewing_runtime_api::{launch, waiting};
+use lacewing_sandbox::{Missed, Preparation, StartSpec};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+
+/// How the runtime is started in a sandbox, each time.
+pub(crate) struct Launch {
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// True: it gets a stream to the door and a pipe for log frames.
+    pub(crate) own_door: bool,
+    /// False: there is no bootstrap to execute.
+    pub(crate) possible: bool,
+    /// True: the program is the user's wrapper around a managed runtime.
+    pub(crate) wrapped: bool,
+}
+
+/// The server's ends of what a runtime process was given.
+pub(crate) struct Streams {
+    pub(crate) pipes: Pipes,
+    pub(crate) door: Option<UnixStream>,
+}
+
+impl Launch {
+    /// The command and environment for a function.
+    pub(crate) fn of(spec: &StartSpec) -> Self {
+        let language = spec.version.config.runtime.language();
+        let own_door = launch::command(language).needs_own_door;
+        let mut argv = launch::argv(language, spec.version.config.memory);
+        let wrapper = spec.environment.iter().find(|(key, _)| key == "AWS_LAMBDA_EXEC_WRAPPER");
+        let (mut possible, mut wrapped) = (true, false);
+        match wrapper {
+            Some((_, wrapper)) if language != Language::Provided && !wrapper.is_empty() => {
+                argv.insert(0, wrapper.clone());
+                wrapped = true;
+            }
+            _ if language == Language::Provided => possible = is_executable(&spec.code_dir.join("bootstrap")),
+            _ => {}
+        }
+        let mut env = spec.environment.clone();
+        let door = crate::net::DOOR_ADDRESS;
+        let mut set = |key: &str, value: String| {
+            env.retain(|(known, _)| known != key);
+            env.push((key.to_owned(), value));
+        };
+        set("AWS_LAMBDA_RUNTIME_API", door.to_string());
+        set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{door}"));
+        // Python's clients name the service in another way than the design does.
+        set("AWS_ENDPOINT_URL_LOGS", format!("http://{door}"));
+        set("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", format!("http://{door}"));
+        if own_door {
+            set("LACEWING_DOOR_FD", "3".to_owned());
+            set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());
+        }
+        Self { argv, env, own_door, possible, wrapped }
+    }
+
+    /// The same for a runtime that waits for its function; `None` where there is none to boot.
+    pub(crate) fn waiting(kind: Preparation) -> Option<Self> {
+        let memory = kind.memory.unwrap_or_default();
+        let argv = launch::argv(kind.language, memory);
+        let waits = kind.language != Language::Provided;
+        waits.then(|| Self { argv, env: waiting::environment(), own_door: true, possible: true, wrapped: false })
+    }
+
+    /// Why a runtime that was booted before cannot serve this function.
+    pub(crate) fn needs_fresh_interpreter(&self, language: Language) -> Option<Missed> {
+        if self.wrapped {
+            return Some(Missed::Wrapper);
+        }
+        waiting::needs_fresh_interpreter(language, &self.env).map(|name| Missed::Environment(name.to_owned()))
+    }
+
+    /// Has init start the runtime.
+    ///
+    /// # Errors
+    /// Pipes cannot be made, or init is gone.
+    pub(crate) async fn exec(&self, control: &Control) -> io::Result<Streams> {
+        let (out, out_inside) = pipe()?;
+        let (err, err_inside) = pipe()?;
+        let mut inside = vec![out_inside, err_inside];
+        let (mut frames, mut door) = (None, None);
+        if self.own_door {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            let (read, write) = pipe()?;
+            inside.extend([theirs.into(), write]);
+            (frames, door) = (Some(read), Some(UnixStream::from_std(ours)?));
+        }
+        let argv = self.argv.iter().map(|part| part.clone().into_bytes()).collect();
+        let env = self.env.iter().map(|(key, value)| format!("{key}={value}").into_bytes()).collect();
+        let fds: Vec<BorrowedFd<'_>> = inside.iter().map(AsFd::as_fd).collect();
+        control.order(&Order::Exec { argv, env }, &fds).await?;
+        Ok(Streams { pipes: Pipes { out, err, frames }, door })
+    }
+}
+
+impl Streams {
+    /// Resolves when the runtime has first said something; nothing of it is read.
+    ///
+    /// # Errors
+    /// The stream cannot be watched, or there is none.
+    pub(crate) async fn first_sign(&self) -> io::Result<()> {
+        self.door()?.readable().await
+    }
+
+    /// Tells a waiting runtime what its environment is. It applies it, and waits on.
+    ///
+    /// # Errors
+    /// The runtime is gone.
+    pub(crate) async fn assign(&mut self, launch: &Launch) -> io::Result<()> {
+        self.door_mut()?.write_all(&waiting::assignment(&launch.env)).await
+    }
+
+    /// Tells it that its code is there.
+    ///
+    /// # Errors
+    /// The runtime is gone.
+    pub(crate) async fn go(&mut self) -> io::Result<()> {
+        self.door_mut()?.write_all(waiting::GO).await
+    }
+
+    fn door(&self) -> io::Result<&UnixStream> {
+        self.door.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn door_mut(&mut self) -> io::Result<&mut UnixStream> {
+        self.door.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+/// A pipe: what we read from, and what the function writes to.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// Judged on the host, where the same file lies; following links as the sandbox would is left to exec.
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.symlink_metadata()
+        .is_ok_and(|about| about.is_symlink() || (about.is_file() && about.permissions().mode() & 0o111 != 0))
+}

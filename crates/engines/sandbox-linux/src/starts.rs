@@ -1,0 +1,150 @@
+//! A start: takes the best rung there is, and sees the runtime through INIT.
+
+use crate::control::Control;
+use crate::driver::LinuxDriver;
+use crate::interpreters::Interpreter;
+use crate::launching::Launch;
+use crate::logs::Logs;
+use crate::making::{Made, Unmade, no_room};
+use crate::memory::MemoryWatch;
+use crate::meter::Meter;
+use crate::net::EgressProxy;
+use crate::protocol::Word;
+use crate::sandbox::{LinuxSandbox, seal_failed};
+use lacewing_model::{Language, Version};
+use lacewing_runtime_api::{Door, DoorOptions};
+use lacewing_sandbox::{Missed, Preparation, Rung, StartError, StartPhases, StartSpec, Started};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A sandbox with its runtime begun.
+struct Begun {
+    sandbox: LinuxSandbox,
+    /// When the runtime began, or was told its function.
+    at: Instant,
+    rung: Rung,
+}
+
+impl LinuxDriver {
+    /// Starts a sandbox: from the shelf if it can, else from nothing.
+    ///
+    /// # Errors
+    /// No sandbox could be made.
+    pub(crate) async fn start_on_best_rung(&self, spec: StartSpec) -> Result<Started, StartError> {
+        let interpreter = self.interpreters.choose(&spec.version)?;
+        let launch = Launch::of(&spec);
+        let fresh = launch.needs_fresh_interpreter(spec.version.config.runtime.language());
+        let mut phases = StartPhases::default();
+        let Begun { mut sandbox, at, rung } = {
+            let _underway = self.shelf.start_begins();
+            self.begin_start(&spec, launch, interpreter, fresh.is_some(), &mut phases).await?
+        };
+        let missed = fresh.or((rung == Rung::Full).then_some(Missed::NonePrepared));
+        if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
+            sandbox.logs.platform(stand_in);
+        }
+        let init = sandbox.see_through_init(None, at, at + spec.init_max).await;
+        let init = init.map_err(|error| StartError::Broken(error.to_string()))?;
+        phases.boot = sandbox.boot_time(at).unwrap_or(init.duration);
+        phases.init = init.duration.saturating_sub(phases.boot);
+        sandbox.logs.drain();
+        Ok(Started { sandbox: Box::new(sandbox), init, rung, missed, phases })
+    }
+
+    async fn begin_start(
+        &self,
+        spec: &StartSpec,
+        launch: Launch,
+        interpreter: Option<&Interpreter>,
+        needs_fresh: bool,
+        phases: &mut StartPhases,
+    ) -> Result<Begun, StartError> {
+        let began = Instant::now();
+        let own = Preparation::of(&spec.version);
+        let kind = if needs_fresh { Preparation { language: Language::Provided, memory: None, ..own } } else { own };
+        while let Some(mut made) = self.shelf.take(kind) {
+            let mounting = Instant::now();
+            // One that was lost between is no reason to fail: nothing of the function has run in it.
+            if self.assign(&mut made, spec, &launch, interpreter).await.is_ok() {
+                (phases.sandbox, phases.mount) = (mounting - began, mounting.elapsed());
+                return self.furnish(spec, launch, made, Rung::Prepared).await;
+            }
+        }
+        let (made, mounting) = match self.make(spec, interpreter).await {
+            Err(Unmade::SpawnerGone) => self.make(spec, interpreter).await?,
+            made => made?,
+        };
+        phases.mount = mounting;
+        phases.sandbox = began.elapsed().saturating_sub(mounting);
+        self.furnish(spec, launch, made, Rung::Full).await
+    }
+
+    /// Begins the runtime, if it does not wait there already, and hangs up what it needs of us.
+    async fn furnish(&self, spec: &StartSpec, launch: Launch, made: Made, rung: Rung) -> Result<Begun, StartError> {
+        let at = Instant::now();
+        let Made { cell, control, door, egress, cgroup, tmp, waiting } = made;
+        // First of all: the rest happens while it starts.
+        let streams = match waiting {
+            Some(waiting) => Some(waiting),
+            None if launch.possible => Some(launch.exec(&control).await.map_err(|error| not_begun(&control, error))?),
+            None => None,
+        };
+        let door = self.hang_door(spec, door).map_err(no_room)?;
+        let egress = egress.map(|fds| EgressProxy::serve(fds, self.egress.clone()));
+        let memory_bytes = spec.version.config.memory.bytes();
+        let mut sandbox = LinuxSandbox {
+            control,
+            door,
+            _egress: egress.transpose().map_err(no_room)?,
+            logs: Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max),
+            meter: Meter::open(&self.standing.cgroups, &cgroup),
+            memory: MemoryWatch::new(memory_bytes),
+            memory_bytes,
+            response_bytes_max: self.options.limits.response_bytes_max,
+            tmp,
+            launch,
+            alive: false,
+            ended: false,
+            oom_kills: 0,
+            broken: false,
+            _cell: cell,
+        };
+        if let Some(streams) = streams {
+            sandbox.follow(streams).map_err(no_room)?;
+        }
+        Ok(Begun { sandbox, at, rung })
+    }
+
+    /// The guests' door, on a listener that the kernel has taken connections for since it was made.
+    fn hang_door(&self, spec: &StartSpec, listener: OwnedFd) -> io::Result<Door> {
+        let options =
+            DoorOptions { response_bytes_max: self.options.limits.response_bytes_max, ..DoorOptions::default() };
+        let mut door = Door::new(options, Arc::clone(&spec.api));
+        door.expect_runtime();
+        let listener = std::net::TcpListener::from(listener);
+        listener.set_nonblocking(true)?;
+        door.serve_tcp(tokio::net::TcpListener::from_std(listener)?);
+        Ok(door)
+    }
+}
+
+/// What an interpreter says of itself where it is not the one asked for.
+fn stand_in(found: &Interpreter, version: &Version) -> Option<String> {
+    let runtime = &version.config.runtime;
+    let exact = match runtime.language() {
+        Language::Python(minor) => found.version.1 == minor,
+        Language::Node(major) => found.version.0 == major,
+        Language::Provided => true,
+    };
+    (!exact).then(|| format!("lacewing: {runtime} is not installed on this host; {} runs in its place", found.title()))
+}
+
+/// Why init took no order: its own last word says more than the closed socket.
+fn not_begun(control: &Control, error: io::Error) -> StartError {
+    match control.word_now() {
+        Ok(Some((Word::SealFailed { step, errno }, _))) => StartError::Broken(seal_failed(step, errno).to_string()),
+        _ => no_room(error),
+    }
+}
