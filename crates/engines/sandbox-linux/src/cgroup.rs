@@ -8,7 +8,7 @@
 //! hierarchy was mounted `favordynmods`; [`favour_quick_moves`] sees to that.
 
 use crate::protocol::{At, Bounds, Fault};
-use crate::sys;
+use crate::{freezer, sys};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::fs;
@@ -38,6 +38,8 @@ pub(crate) enum Layout {
         cpuacct: Option<PathBuf>,
         /// The `pids` controller.
         pids: Option<PathBuf>,
+        /// The `freezer` controller.
+        freezer: Option<PathBuf>,
     },
     /// One directory for all.
     V2 {
@@ -64,13 +66,13 @@ impl Layout {
         let found = Self::from_mounts(&mounts);
         match found {
             Self::V2 { root } => Self::usable_v2(root, &own),
-            Self::V1 { memory, cpu, cpuacct, pids } => {
+            Self::V1 { memory, cpu, cpuacct, pids, freezer } => {
                 let keep = |path: Option<PathBuf>| path.filter(|path| is_writable(path));
                 let (memory, cpu, cpuacct, pids) = (keep(memory), keep(cpu), keep(cpuacct), keep(pids));
                 if memory.is_none() && cpu.is_none() && cpuacct.is_none() && pids.is_none() {
                     Self::Absent
                 } else {
-                    Self::V1 { memory, cpu, cpuacct, pids }
+                    Self::V1 { memory, cpu, cpuacct, pids, freezer: keep(freezer) }
                 }
             }
             Self::Absent => Self::Absent,
@@ -79,7 +81,7 @@ impl Layout {
 
     /// Reads a mountinfo table. Source: proc_pid_mountinfo(5).
     fn from_mounts(table: &str) -> Self {
-        let mut v1: [Option<PathBuf>; 4] = Default::default();
+        let mut v1: [Option<PathBuf>; 5] = Default::default();
         for line in table.lines() {
             let Some((left, right)) = line.split_once(" - ") else { continue };
             let Some(point) = left.split(' ').nth(4).map(PathBuf::from) else { continue };
@@ -88,7 +90,7 @@ impl Layout {
                 Some("cgroup2") if has_controllers(&point) => return Self::V2 { root: point },
                 Some("cgroup") => {
                     let options = right.nth(1).unwrap_or_default();
-                    for (at, controller) in ["memory", "cpu", "cpuacct", "pids"].into_iter().enumerate() {
+                    for (at, controller) in ["memory", "cpu", "cpuacct", "pids", "freezer"].into_iter().enumerate() {
                         if options.split(',').any(|option| option == controller) {
                             v1[at] = Some(point.clone());
                         }
@@ -97,8 +99,8 @@ impl Layout {
                 _ => {}
             }
         }
-        let [memory, cpu, cpuacct, pids] = v1;
-        Self::V1 { memory, cpu, cpuacct, pids }
+        let [memory, cpu, cpuacct, pids, freezer] = v1;
+        Self::V1 { memory, cpu, cpuacct, pids, freezer }
     }
 
     /// The root group for root, the own group for a user to whom it was delegated.
@@ -120,8 +122,8 @@ impl Layout {
         let mut all: Vec<&Path> = match self {
             Self::Absent => Vec::new(),
             Self::V2 { root } => vec![root],
-            Self::V1 { memory, cpu, cpuacct, pids } => {
-                [memory, cpu, cpuacct, pids].into_iter().flatten().map(PathBuf::as_path).collect()
+            Self::V1 { memory, cpu, cpuacct, pids, freezer } => {
+                [memory, cpu, cpuacct, pids, freezer].into_iter().flatten().map(PathBuf::as_path).collect()
             }
         };
         all.sort_unstable();
@@ -134,11 +136,12 @@ impl Layout {
         match self {
             Self::Absent => None,
             Self::V2 { root } => Some(root),
-            Self::V1 { memory, cpu, cpuacct, pids } => match name {
+            Self::V1 { memory, cpu, cpuacct, pids, freezer } => match name {
                 "memory" => memory.as_deref(),
                 "cpu" => cpu.as_deref(),
                 "cpuacct" => cpuacct.as_deref(),
                 "pids" => pids.as_deref(),
+                "freezer" => freezer.as_deref(),
                 _ => None,
             },
         }
@@ -292,6 +295,13 @@ impl Group {
 
     fn directory(&self, controller: &str) -> Option<PathBuf> {
         self.layout.controller(controller).map(|hierarchy| hierarchy.join(&self.name))
+    }
+
+    /// After a kill: has it heeded also by what stands still.
+    pub(crate) fn let_die(&self) {
+        if let (Layout::V1 { .. }, Some(directory)) = (&self.layout, self.directory("freezer")) {
+            freezer::let_die(&directory);
+        }
     }
 
     /// Removes it; nothing may live in it any more.

@@ -24,6 +24,7 @@ mod driver;
 mod endings;
 mod error;
 mod forget;
+mod freezer;
 mod init;
 mod interpreters;
 mod keeper;

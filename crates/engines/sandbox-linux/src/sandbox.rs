@@ -12,6 +12,7 @@
 use crate::client::Cell;
 use crate::control::Control;
 use crate::endings::{self, ExitStatus};
+use crate::freezer::Freezer;
 use crate::launching::{Launch, Streams};
 use crate::logs::Logs;
 use crate::memory::MemoryWatch;
@@ -51,6 +52,7 @@ pub(crate) struct LinuxSandbox {
     pub(crate) oom_kills: u64,
     /// True once its processes, or what they left in memory, could not be ended: it must not be used any more.
     pub(crate) broken: bool,
+    pub(crate) freezer: Freezer,
     /// Held for its drop, the end of the sandbox.
     pub(crate) _cell: Cell,
 }
@@ -224,6 +226,7 @@ impl LinuxSandbox {
 #[async_trait]
 impl Sandbox for LinuxSandbox {
     async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError> {
+        self.freezer.thaw().map_err(broke("let its processes go on"))?;
         let cpu = self.meter.cpu();
         self.logs.tag(Some(work.request_id));
         if self.alive && (self.has_ended_meanwhile()? || self.ended) {
@@ -262,6 +265,10 @@ impl Sandbox for LinuxSandbox {
             }
             Err(_) => false,
         }
+    }
+
+    fn freeze(&mut self) {
+        self.freezer.freeze();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::driver::LinuxDriver;
+use crate::freezer::Freezer;
 use crate::interpreters::Interpreter;
 use crate::launching::Launch;
 use crate::logs::Logs;
@@ -100,6 +101,7 @@ impl LinuxDriver {
             _egress: egress.transpose().map_err(no_room)?,
             logs: Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max),
             meter: Meter::open(&self.standing.cgroups, &cgroup),
+            freezer: Freezer::of(&self.standing.cgroups, &cgroup),
             memory: MemoryWatch::new(memory_bytes),
             memory_bytes,
             response_bytes_max: self.options.limits.response_bytes_max,

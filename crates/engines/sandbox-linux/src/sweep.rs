@@ -5,6 +5,7 @@
 
 use crate::cgroup::Layout;
 use crate::error::LinuxError;
+use crate::freezer;
 use crate::runtime_files::show_to_all;
 use rustix::fs::FlockOperation;
 use std::fs::{self, File};
@@ -83,14 +84,15 @@ impl RunFolder {
 
 /// Removes the instance's cgroups and whoever is still in them.
 pub(crate) fn sweep(layout: &Layout, instance: &str) {
+    if let (Layout::V1 { .. }, Some(hierarchy)) = (layout, layout.controller("freezer")) {
+        for group in groups_in(&hierarchy.join(instance)) {
+            kill_all(&group);
+            freezer::let_die(&group);
+        }
+    }
     for hierarchy in layout.hierarchies() {
         let root = hierarchy.join(instance);
-        let Ok(entries) = fs::read_dir(&root) else { continue };
-        let groups: Vec<PathBuf> = entries
-            .flatten()
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-            .map(|entry| entry.path())
-            .collect();
+        let groups = groups_in(&root);
         let since = Instant::now();
         for group in &groups {
             kill_all(group);
@@ -105,6 +107,11 @@ pub(crate) fn sweep(layout: &Layout, instance: &str) {
         }
         let _ = fs::remove_dir(&root);
     }
+}
+
+fn groups_in(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 fn kill_all(group: &Path) {

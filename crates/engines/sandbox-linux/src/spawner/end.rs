@@ -65,6 +65,7 @@ impl Spawner {
     fn kill(&mut self, id: u64, cell: Cell, report: bool) {
         // It may be dead already; then it is waited for all the same.
         let _ = sys::pidfd_kill(cell.pidfd.as_fd(), libc::SIGKILL);
+        cell.group.let_die();
         self.ending.push(Ending { id, cell, reaped: false, removals: 0, report });
     }
 
