@@ -6,8 +6,9 @@ use crate::body::Payload;
 use crate::reply::{self, Reply};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
 use lacewing_access::{BodyHash, RequestHead};
 use lacewing_lambda_api::{ApiError, ErrorCode, Operation, Protocol, Route};
 
@@ -18,19 +19,34 @@ impl Gateway {
     /// Answers one request; never fails.
     pub(crate) async fn answer(&self, parts: Parts, mut body: Payload) -> Reply {
         let aim = Aim::of(&parts);
-        if aim == Aim::House("health") {
-            body.linger();
-            return reply::mark(crate::house::health());
-        }
-        let result = self.verified(&parts, &aim, &mut body).await;
-        let reply = result.unwrap_or_else(|error| {
-            // A client that waits for "100 Continue" sends nothing after a refusal.
-            if !parts.headers.contains_key("expect") {
+        let reply = match self.open_to_strangers(&parts, &aim).await {
+            Some(reply) => {
                 body.linger();
+                reply
             }
-            reply::error(&error, aim.protocol())
-        });
+            None => self.verified(&parts, &aim, &mut body).await.unwrap_or_else(|error| {
+                // A client that waits for "100 Continue" sends nothing after a refusal.
+                if !parts.headers.contains_key("expect") {
+                    body.linger();
+                }
+                reply::error(&error, aim.protocol())
+            }),
+        };
+        self.inner.traffic.count(&aim, reply.status().as_u16());
         reply::mark(reply)
+    }
+
+    /// What needs no signature: health, and metrics for whoever has their token.
+    async fn open_to_strangers(&self, parts: &Parts, aim: &Aim<'_>) -> Option<Reply> {
+        match aim {
+            Aim::House("health") => Some(crate::house::health()),
+            Aim::House("metrics") if parts.method == Method::GET => {
+                let opens = |value: &HeaderValue| self.inner.access.opens_metrics(value.as_bytes());
+                let open = parts.headers.get(AUTHORIZATION).is_some_and(opens);
+                if open { self.metrics().await.ok() } else { None }
+            }
+            _ => None,
+        }
     }
 
     async fn verified(&self, parts: &Parts, aim: &Aim<'_>, body: &mut Payload) -> Result<Reply, ApiError> {

@@ -1,4 +1,5 @@
-//! Our own endpoints, below `/_lacewing/`: what the AWS API has no words for. All but `health` are signed.
+//! Our own endpoints, below `/_lacewing/`: what the AWS API has no words for. All but `health` are signed,
+//! or bear the metrics token.
 
 use crate::answer::{blocking, ok};
 use crate::asked::Asked;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use jiff::tz::TimeZone;
 use lacewing_lambda_api::{ApiError, CostLine, CostReply, DoctorReply, ErrorCode, InterpreterReply, WallReply};
-use lacewing_ledger::{Bill, BillLine, BillQuery, RateCard, Slice, UsageQuery};
+use lacewing_ledger::{Bill, BillLine, BillQuery, METRICS_CONTENT_TYPE, RateCard, Slice, UsageQuery};
 use lacewing_model::{FunctionName, Timestamp};
 use lacewing_sandbox::Strength;
 
@@ -25,14 +26,27 @@ impl Gateway {
         match (method, path) {
             ("GET", "cost") => self.cost(asked).await,
             ("GET", "doctor") => self.doctor(asked),
+            ("GET", "metrics") => {
+                asked.permit(self, "lacewing:GetMetrics", || "*".to_owned())?;
+                self.metrics().await
+            }
             ("GET", package) if package.starts_with("packages/") => {
                 self.package(asked, package.strip_prefix("packages/").unwrap_or_default()).await
             }
             _ => Err(ApiError::new(
                 ErrorCode::ResourceNotFound,
-                "There is no such endpoint. There are GET /_lacewing/health, /_lacewing/cost and /_lacewing/doctor.",
+                "There is no such endpoint. There are GET /_lacewing/health, /_lacewing/metrics, /_lacewing/cost and \
+                 /_lacewing/doctor.",
             )),
         }
+    }
+
+    /// Every figure of the node, as Prometheus reads it.
+    pub(crate) async fn metrics(&self) -> Result<Reply, ApiError> {
+        let (ledger, invoke) = (self.inner.ledger.clone(), self.inner.invoke.clone());
+        // Thousands of series take milliseconds to write.
+        let text = blocking(move || Ok(ledger.metrics().expose(&invoke.moment()))).await?;
+        Ok(reply::bytes(200, HeaderValue::from_static(METRICS_CONTENT_TYPE), text.into()))
     }
 
     async fn cost(&self, asked: &Asked<'_>) -> Result<Reply, ApiError> {

@@ -29,6 +29,7 @@ mod reply;
 mod requests;
 mod server;
 mod settings;
+mod traffic;
 
 use body::BodyBudget;
 use lacewing_access::Access;
@@ -38,6 +39,7 @@ use lacewing_ledger::Ledger;
 use lacewing_model::{AccountId, Clock, Limits};
 use lacewing_sandbox::{InterpreterInfo, IsolationReport};
 use std::sync::{Arc, OnceLock};
+use traffic::Traffic;
 
 /// What a gateway is made from.
 pub struct GatewayParts {
@@ -72,6 +74,7 @@ struct Inner {
     limits: Limits,
     clock: Arc<dyn Clock>,
     budget: BodyBudget,
+    traffic: Traffic,
     machine: OnceLock<(IsolationReport, Vec<InterpreterInfo>)>,
 }
 
@@ -80,8 +83,9 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
         let GatewayParts { access, catalog, invoke, ledger, account, limits, clock } = parts;
-        let (budget, machine) = (BodyBudget::default(), OnceLock::new());
-        Self { inner: Arc::new(Inner { access, catalog, invoke, ledger, account, limits, clock, budget, machine }) }
+        let (budget, traffic, machine) = (BodyBudget::default(), Traffic::new(ledger.metrics()), OnceLock::new());
+        let inner = Inner { access, catalog, invoke, ledger, account, limits, clock, budget, traffic, machine };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Lets `GET /_lacewing/doctor` tell what isolation is in force and which interpreters were found.

@@ -1,4 +1,5 @@
-//! The data dir's own root key: made at the first start, read by `lacewing env`.
+//! The data dir's own secrets: the root key, read by `lacewing env`, and the metrics token, read by scrapers.
+//! Both are made at the first start.
 
 use crate::NodeError;
 use std::fs::{self, OpenOptions};
@@ -7,25 +8,44 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const FILE: &str = "root-key";
+const METRICS_FILE: &str = "metrics-token";
 /// A key file holds one line; anything longer is not ours.
 const FILE_BYTES_MAX: u64 = 512;
 
 /// The key of `data_dir` as `(id, secret)`, made where there is none. The file is readable by its owner only.
 pub(crate) fn root_key(data_dir: &Path) -> Result<(String, String), NodeError> {
-    let path = data_dir.join(FILE);
-    if path.exists() {
+    if data_dir.join(FILE).exists() {
         return read_root_key(data_dir);
     }
     let (id, secret) = (random_id(), random_secret());
+    keep(data_dir, FILE, &format!("{id}:{secret}"))?;
+    Ok((id, secret))
+}
+
+/// The token that opens `/_lacewing/metrics`, made where there is none. The file is readable by its owner only.
+pub(crate) fn metrics_token(data_dir: &Path) -> Result<String, NodeError> {
+    let path = data_dir.join(METRICS_FILE);
+    if path.exists() {
+        let failed = |why| NodeError(format!("{}: {why}; remove it, and the next start makes another", path.display()));
+        let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+        let token = text.trim();
+        return if token.is_empty() { Err(failed("it holds no token".into())) } else { Ok(token.to_owned()) };
+    }
+    let token = random_secret();
+    keep(data_dir, METRICS_FILE, &token)?;
+    Ok(token)
+}
+
+/// Writes a secret of one line: aside and renamed, so that a kill in between leaves no half of it.
+fn keep(data_dir: &Path, name: &str, secret: &str) -> Result<(), NodeError> {
+    let path = data_dir.join(name);
     let failed = |error| NodeError(format!("{}: {error}; is the data dir writable?", path.display()));
-    // Written aside and renamed, so that a kill in between leaves no half of a key.
-    let aside = data_dir.join("root-key.new");
+    let aside = data_dir.join(format!("{name}.new"));
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).map_err(failed)?;
-    file.write_all(format!("{id}:{secret}\n").as_bytes()).map_err(failed)?;
+    file.write_all(format!("{secret}\n").as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
-    fs::rename(&aside, &path).map_err(failed)?;
-    Ok((id, secret))
+    fs::rename(&aside, &path).map_err(failed)
 }
 
 /// The key of `data_dir` as `(id, secret)`.
@@ -65,13 +85,17 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn a_data_dir_keeps_its_key_and_only_its_owner_reads_it() {
+    fn a_data_dir_keeps_its_secrets_and_only_its_owner_reads_them() {
         let dir = tempfile::tempdir().unwrap();
         assert!(read_root_key(dir.path()).is_err());
         let key = root_key(dir.path()).unwrap();
         assert_eq!(root_key(dir.path()).unwrap(), key);
         assert_eq!((key.0.len(), key.1.len()), (20, 64));
-        let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let token = metrics_token(dir.path()).unwrap();
+        assert_eq!(metrics_token(dir.path()).unwrap(), token);
+        for file in [FILE, METRICS_FILE] {
+            let mode = fs::metadata(dir.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod keys;
 mod machine;
 mod options;
+mod pulse;
 mod run;
 mod wiring;
 

@@ -49,6 +49,8 @@ pub struct Config {
     pub runtimes: Runtimes,
     /// How functions' lines are written and kept.
     pub logs: Logs,
+    /// Who may read the node's figures.
+    pub metrics: Metrics,
 }
 
 /// `[scaling]`
@@ -123,6 +125,41 @@ pub struct Logs {
     pub start_phases: bool,
 }
 
+/// `[metrics]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// The bearer token that opens `/_lacewing/metrics`: 16 characters or more; default the one in the data dir's
+    /// file `metrics-token`, made at the first start.
+    pub token: Option<MetricsToken>,
+}
+
+/// A token that is long enough not to be guessed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct MetricsToken(String);
+
+/// Fewer characters can be guessed.
+const TOKEN_CHARACTERS_MIN: usize = 16;
+
+impl MetricsToken {
+    /// The token's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for MetricsToken {
+    type Error = String;
+
+    fn try_from(token: String) -> Result<Self, String> {
+        let fits = token.len() >= TOKEN_CHARACTERS_MIN && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let hint = || format!("a metrics token has {TOKEN_CHARACTERS_MIN} characters or more, and no blanks");
+        fits.then_some(Self(token)).ok_or_else(hint)
+    }
+}
+
 impl Config {
     /// Reads `path`.
     ///
@@ -157,5 +194,6 @@ mod tests {
         assert_eq!(config.scaling.keep_alive_seconds, 3);
         assert_eq!(config.scaling.cpu, Cpu::Quota);
         assert!(config.runtimes.nearest);
+        assert!(toml::from_str::<Config>("[metrics]\ntoken = \"short\"").is_err());
     }
 }

@@ -4,8 +4,8 @@
 //! lock data dir ─► spawner ─► tokio ─► wire ─► listen ─► ready ─► serve ─► (SIGTERM) drain ─► flush ─► end
 //! ```
 
-use crate::wiring::{self, Parts};
-use crate::{NodeError, NodeOptions, keys, machine};
+use crate::wiring::{self, Parts, Secrets};
+use crate::{NodeError, NodeOptions, keys, machine, pulse};
 use lacewing_sandbox::SandboxDriver;
 use lacewing_sandbox_linux::{LinuxDriver, PendingDriver};
 use std::fs::{self, File};
@@ -31,7 +31,7 @@ pub(crate) fn run<S: Future<Output = ()> + Send + 'static>(
 ) -> Result<(), NodeError> {
     machine::raise_descriptor_limit();
     let _lock = claim(&options.data_dir)?;
-    let root_key = keys::root_key(&options.data_dir)?;
+    let secrets = Secrets { root_key: keys::root_key(&options.data_dir)?, metrics_token: metrics_token(&options)? };
     let pending = LinuxDriver::launch(wiring::linux_options(&options)).map_err(|error| NodeError(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(machine::processors().max(2))
@@ -39,14 +39,14 @@ pub(crate) fn run<S: Future<Output = ()> + Send + 'static>(
         .enable_all()
         .build()
         .map_err(|error| NodeError(format!("no threads: {error}; raise the limit on processes (ulimit -u)")))?;
-    let result = runtime.block_on(live(&options, root_key, pending, on_ready, stop));
+    let result = runtime.block_on(live(&options, secrets, pending, on_ready, stop));
     runtime.shutdown_timeout(Duration::from_secs(5));
     result
 }
 
 async fn live<S: Future<Output = ()> + Send + 'static>(
     options: &NodeOptions,
-    root_key: (String, String),
+    secrets: Secrets,
     pending: PendingDriver,
     on_ready: impl FnOnce(Ready),
     stop: impl FnOnce() -> S,
@@ -56,16 +56,18 @@ async fn live<S: Future<Output = ()> + Send + 'static>(
         .await
         .map_err(|error| NodeError(format!("{}: {error}; choose another address with --listen", options.listen)))?;
     let addr = listener.local_addr().map_err(|error| NodeError(error.to_string()))?;
-    let parts = wiring::wire(options, root_key.clone(), Arc::clone(&driver) as Arc<dyn SandboxDriver>).await?;
+    let parts = wiring::wire(options, secrets.clone(), Arc::clone(&driver) as Arc<dyn SandboxDriver>).await?;
     publish(&options.data_dir, addr)?;
     let house = tokio::spawn({
         let invoke = parts.invoke.clone();
         async move { invoke.keep_house().await }
     });
+    let pulse = tokio::spawn(pulse::run(parts.ledger.clone()));
     let stop = stop();
-    on_ready(Ready { addr, root_key });
+    on_ready(Ready { addr, root_key: secrets.root_key });
     let drained = drain(&parts, listener, stop, Duration::from_secs(options.config.scaling.drain_seconds)).await;
     house.abort();
+    pulse.abort();
     parts.ledger.flush();
     drop(parts);
     driver.close().await;
@@ -96,6 +98,14 @@ async fn drain(
     }
     invoke.drain();
     Ok(())
+}
+
+/// The token of the configuration, or the data dir's own.
+fn metrics_token(options: &NodeOptions) -> Result<String, NodeError> {
+    match &options.config.metrics.token {
+        Some(token) => Ok(token.as_str().to_owned()),
+        None => keys::metrics_token(&options.data_dir),
+    }
 }
 
 /// Makes the data dir and takes it for this process alone.

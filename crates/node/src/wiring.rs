@@ -13,6 +13,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
+/// What this node is known by and opened with.
+#[derive(Clone)]
+pub(crate) struct Secrets {
+    pub(crate) root_key: (String, String),
+    pub(crate) metrics_token: String,
+}
+
 /// A node put together, not yet listening.
 pub(crate) struct Parts {
     pub(crate) gateway: Gateway,
@@ -45,7 +52,7 @@ fn limits(options: &NodeOptions) -> Limits {
 /// Opens the state in the data dir and puts every room in its place.
 pub(crate) async fn wire(
     options: &NodeOptions,
-    own_key: (String, String),
+    secrets: Secrets,
     driver: Arc<dyn SandboxDriver>,
 ) -> Result<Parts, NodeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -69,7 +76,7 @@ pub(crate) async fn wire(
     })
     .await
     .map_err(|e| opening("the functions", e.to_string()))?;
-    let access = access(options, own_key);
+    let access = access(options, secrets);
     let door = Arc::new(LatePassage::default());
     let invoke = Invoke::new(InvokeParts {
         catalog: catalog.clone(),
@@ -96,12 +103,13 @@ pub(crate) async fn wire(
     Ok(Parts { gateway, invoke, ledger })
 }
 
-fn access(options: &NodeOptions, own_key: (String, String)) -> Access {
-    let pairs = std::iter::once(&own_key).chain(&options.root_keys);
+fn access(options: &NodeOptions, secrets: Secrets) -> Access {
+    let pairs = std::iter::once(&secrets.root_key).chain(&options.root_keys);
     Access::new(AccessOptions {
         account: options.account.clone(),
         strict_region: options.strict_region.then(|| options.region.clone()),
         root_keys: pairs.map(|(id, secret)| RootKey { id: id.clone(), secret: secret.clone() }).collect(),
+        metrics_token: Some(secrets.metrics_token),
     })
 }
 

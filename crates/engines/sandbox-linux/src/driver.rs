@@ -2,6 +2,7 @@
 
 use crate::error::LinuxError;
 use crate::interpreters::Interpreters;
+use crate::meter::Meter;
 use crate::net::{EgressOptions, EgressPolicy};
 use crate::options::{IsolationRequirement, LinuxOptions};
 use crate::prepared::Shelf;
@@ -149,6 +150,10 @@ impl SandboxDriver for LinuxDriver {
 
     fn can_run(&self, version: &Version) -> Result<(), StartError> {
         self.interpreters.choose(version).map(drop)
+    }
+
+    fn memory_used_bytes(&self) -> Option<u64> {
+        Meter::open(&self.standing.cgroups, &self.folder.instance()).usage_bytes()
     }
 
     fn keep_prepared(&self, kind: Preparation, count: usize) {

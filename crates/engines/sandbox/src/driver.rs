@@ -62,6 +62,11 @@ pub trait SandboxDriver: Send + Sync {
     fn forget_snapshot(&self, generation: RevisionId) {
         let _ = generation;
     }
+
+    /// Memory that all its sandboxes really hold, bytes, where the machine tells.
+    fn memory_used_bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a prepared sandbox is ready for: equal for versions that could take each other's.

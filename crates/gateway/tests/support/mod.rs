@@ -23,6 +23,7 @@ use std::time::{Duration, SystemTime};
 
 pub const ACCOUNT: &str = "000000000000";
 pub const KEY: (&str, &str) = ("test", "test-secret");
+pub const METRICS_TOKEN: &str = "a-token-of-the-tests";
 pub const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 pub const HOST: &str = "127.0.0.1:9000";
 
@@ -88,6 +89,7 @@ impl House {
             account: account.clone(),
             strict_region: None,
             root_keys: vec![RootKey { id: KEY.0.into(), secret: KEY.1.into() }],
+            metrics_token: Some(METRICS_TOKEN.into()),
         });
         let sessions = access.clone();
         let invoke = Invoke::new(InvokeParts {

@@ -13,18 +13,27 @@ pub enum LogsOperation {
 }
 
 impl LogsOperation {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::DescribeLogGroups, Self::DescribeLogStreams, Self::GetLogEvents, Self::FilterLogEvents];
+
     /// The prefix of `X-Amz-Target`.
     pub const TARGET_PREFIX: &str = "Logs_20140328.";
 
     /// Finds an operation by its name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        match name {
-            "DescribeLogGroups" => Some(Self::DescribeLogGroups),
-            "DescribeLogStreams" => Some(Self::DescribeLogStreams),
-            "GetLogEvents" => Some(Self::GetLogEvents),
-            "FilterLogEvents" => Some(Self::FilterLogEvents),
-            _ => None,
+        Self::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DescribeLogGroups => "DescribeLogGroups",
+            Self::DescribeLogStreams => "DescribeLogStreams",
+            Self::GetLogEvents => "GetLogEvents",
+            Self::FilterLogEvents => "FilterLogEvents",
         }
     }
 }

@@ -16,6 +16,7 @@ mod canonical;
 mod error;
 mod keys;
 mod links;
+mod metrics;
 mod permission;
 mod request;
 mod sessions;
@@ -50,6 +51,8 @@ pub struct AccessOptions {
     pub strict_region: Option<Region>,
     /// The fixed pairs.
     pub root_keys: Vec<RootKey>,
+    /// What a scraper shows to read the node's figures; without it only signed calls may.
+    pub metrics_token: Option<String>,
 }
 
 /// Verifies signatures and permissions. Cheap to clone: clones share one key ring.
@@ -62,18 +65,19 @@ struct Inner {
     strict_region: Option<Region>,
     keys: KeyRing,
     link_key: Arc<str>,
+    metrics_token: Option<String>,
 }
 
 impl Access {
     /// A room with the given keys, and one random key of its own for links.
     #[must_use]
     pub fn new(options: AccessOptions) -> Self {
-        let AccessOptions { account, strict_region, root_keys } = options;
+        let AccessOptions { account, strict_region, root_keys, metrics_token } = options;
         let keys = KeyRing::default();
         for key in root_keys {
             keys.add_root(&account, key);
         }
         let link_key = keys.add_link(&account);
-        Self { inner: Arc::new(Inner { strict_region, keys, link_key }) }
+        Self { inner: Arc::new(Inner { strict_region, keys, link_key, metrics_token }) }
     }
 }

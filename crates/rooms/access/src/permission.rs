@@ -41,8 +41,12 @@ mod tests {
     #[test]
     fn callers_keep_to_their_account_and_their_actions() {
         let account: lacewing_model::AccountId = "123456789012".parse().unwrap();
-        let access =
-            Access::new(AccessOptions { account: account.clone(), strict_region: None, root_keys: Vec::new() });
+        let access = Access::new(AccessOptions {
+            account: account.clone(),
+            strict_region: None,
+            root_keys: Vec::new(),
+            metrics_token: None,
+        });
         let role = "arn:aws:iam::123456789012:role/x".parse().unwrap();
         let function = Principal::Function { role, function: "f".parse().unwrap() };
         let own = "arn:aws:lambda:us-east-1:123456789012:function:g";

@@ -21,6 +21,7 @@ fn room() -> Access {
         account: "000000000000".parse().unwrap(),
         strict_region: None,
         root_keys: vec![RootKey { id: "AKID".into(), secret: SECRET.into() }],
+        metrics_token: None,
     })
 }
 
@@ -205,6 +206,7 @@ fn scopes_and_times_are_checked() {
         account: "000000000000".parse().unwrap(),
         strict_region: Some("us-east-1".parse().unwrap()),
         root_keys: vec![RootKey { id: "AKID".into(), secret: SECRET.into() }],
+        metrics_token: None,
     });
     let text = refusal(&strict, &ask(&signer), signer.body, NOW);
     assert_eq!(text, "Credential should be scoped to a valid region, not 'eu-west-1': this server is 'us-east-1'.");

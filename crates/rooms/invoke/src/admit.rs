@@ -53,6 +53,12 @@ impl Admission {
         Self(Arc::new(Mutex::new(InFlight::new(max))))
     }
 
+    /// Calls admitted and not ended.
+    pub(crate) fn in_flight(&self) -> usize {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.calls.values().map(|count| *count as usize).sum()
+    }
+
     pub(crate) fn admit(&self, scope: Arc<Scope>) -> Result<Permit, InvokeError> {
         let entered = self.0.lock().unwrap_or_else(PoisonError::into_inner).enter(&scope);
         match entered {
@@ -92,6 +98,7 @@ mod tests {
         let _second = admission.admit(Arc::clone(&ours)).unwrap();
         assert!(matches!(admission.admit(Arc::clone(&ours)), Err(InvokeError::Throttled { .. })));
         assert!(admission.admit(theirs).is_ok());
+        assert_eq!(admission.in_flight(), 2);
         drop(first);
         assert!(admission.admit(ours).is_ok());
     }

@@ -8,8 +8,8 @@ use crate::start::{Companion, Kitchen, OpenSession};
 use crate::trace::trace_id;
 use bytes::Bytes;
 use lacewing_catalog::{Catalog, Runnable, Scope};
-use lacewing_ledger::{Ledger, UsageRecord, billed_ms};
-use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, VersionNumber};
+use lacewing_ledger::{Ledger, Moment, UsageRecord, billed_ms};
+use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, Version, VersionNumber};
 use lacewing_pool::{Census, Lease, Pool, PoolLimits, Story};
 use lacewing_sandbox::{ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, Work};
 use serde::de::IgnoredAny;
@@ -84,6 +84,9 @@ struct Inner {
     limits: Limits,
     admission: Admission,
     pool: Pool<Companion>,
+    driver: Arc<dyn SandboxDriver>,
+    /// What the pool may promise, MiB.
+    memory_mib_max: u64,
     kitchen: Arc<Kitchen>,
     start_phases: bool,
     /// Until when no call is run, because the last one could not be recorded: milliseconds since the epoch.
@@ -105,7 +108,9 @@ impl Invoke {
             init_max: parts.limits.init_max,
         };
         Self(Arc::new(Inner {
-            pool: Pool::new(parts.driver, parts.pool, Arc::clone(&parts.clock)),
+            memory_mib_max: parts.pool.memory_mib,
+            pool: Pool::new(Arc::clone(&parts.driver), parts.pool, Arc::clone(&parts.clock)),
+            driver: parts.driver,
             admission: Admission::new(parts.limits.account_concurrency_max),
             kitchen: Arc::new(kitchen),
             catalog: parts.catalog,
@@ -126,7 +131,7 @@ impl Invoke {
     /// Dropping the future stops no function: what is left of the corridor goes on by itself.
     pub async fn call(&self, call: Call) -> Result<Answer, InvokeError> {
         let inner = Arc::clone(&self.0);
-        Detached::new(async move { inner.walk(call).await }).await
+        Detached::new(async move { inner.walk(call).await.inspect_err(|error| inner.count_failure(error)) }).await
     }
 
     /// What a `DryRun` checks: that the function is there and can be invoked.
@@ -165,6 +170,26 @@ impl Invoke {
     pub fn census(&self) -> Census {
         self.0.pool.census()
     }
+
+    /// The same as metrics show them.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let (census, inner) = (self.0.pool.census(), &self.0);
+        let prepared = inner.driver.prepared().iter().map(|(_, count)| count).sum();
+        Moment {
+            in_flight: inner.admission.in_flight(),
+            queued: census.waiting,
+            sandboxes: vec![
+                ("busy", census.busy),
+                ("idle", census.idle),
+                ("starting", census.starting),
+                ("prepared", prepared),
+            ],
+            memory_promised_bytes: census.memory_mib << 20,
+            memory_promised_bytes_max: inner.memory_mib_max << 20,
+            memory_used_bytes: inner.driver.memory_used_bytes(),
+        }
+    }
 }
 
 impl Inner {
@@ -172,9 +197,11 @@ impl Inner {
         let runnable = self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
         let payload = self.check_payload(call.payload)?;
         self.check_books()?;
-        let permit = self.admission.admit(Arc::clone(&call.scope))?;
-        let mut lease =
-            self.pool.lease(&runnable.version, || Arc::clone(&self.kitchen).recipe(runnable.clone())).await?;
+        let throttled = |error| self.count_throttle(&runnable.version, error);
+        let permit = self.admission.admit(Arc::clone(&call.scope)).map_err(throttled)?;
+        let recipe = || Arc::clone(&self.kitchen).recipe(runnable.clone());
+        let leased = self.pool.lease(&runnable.version, recipe).await;
+        let mut lease = leased.map_err(|error| throttled(error.into()))?;
         let request_id = RequestId::random();
         let visit = Visit { runnable, request_id, story: lease.take_story(), bytes_in: payload.len(), tail: call.tail };
         let trace_id = trace_id(call.trace_id, self.clock.now());
@@ -199,6 +226,19 @@ impl Inner {
         let log_tail = self.settle(&visit, &lease, &outcome, permit)?;
         let executed_version = visit.runnable.version.number;
         Ok(Answer { request_id, executed_version, trace_id, ending: outcome.ending, log_tail })
+    }
+
+    fn count_throttle(&self, version: &Version, error: InvokeError) -> InvokeError {
+        if let InvokeError::Throttled { reason, .. } = error {
+            self.ledger.metrics().throttled(version, reason.as_str());
+        }
+        error
+    }
+
+    fn count_failure(&self, error: &InvokeError) {
+        if !matches!(error, InvokeError::Throttled { .. }) {
+            self.ledger.metrics().failed(error.reason());
+        }
     }
 
     fn check_payload(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
@@ -230,6 +270,9 @@ impl Inner {
         let Some(companion) = lease.companion() else { return };
         let (version, now) = (&visit.runnable.version, self.clock.now());
         if let Some(story) = &visit.story {
+            let (metrics, language) = (self.ledger.metrics(), version.config.runtime.language());
+            metrics.started(language, story.rung, &story.phases, &story.init);
+            metrics.waited(lease.queued());
             say(companion, report::init_report(version, &story.init, "init", now));
         }
         companion.logs.begin(visit.request_id, visit.tail);
@@ -264,6 +307,9 @@ impl Inner {
             tail = companion.logs.end();
         }
         let record = usage_record(&account, visit.bytes_in);
+        if let Some(companion) = lease.companion() {
+            companion.metrics.ended(record.outcome, record.duration);
+        }
         self.ledger.record(&record).map_err(|error| {
             self.books_closed_until.store(account.now.plus(BOOKS_CLOSED).0, Ordering::Relaxed);
             InvokeError::Internal(error.to_string())

@@ -43,6 +43,21 @@ pub enum InvokeError {
     Internal(String),
 }
 
+impl InvokeError {
+    /// Its word in metrics.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Catalog(_) => "no_function",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::NotJson(_) => "not_json",
+            Self::Throttled { .. } => "throttled",
+            Self::Stopping => "stopping",
+            Self::Start(_) => "start",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
 /// Which limit a throttled call met. The names are AWS's `Reason`s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ThrottleReason {

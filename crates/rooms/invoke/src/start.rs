@@ -2,7 +2,7 @@
 
 use crate::report;
 use lacewing_catalog::{CodeDir, Runnable};
-use lacewing_ledger::{Ledger, LogStream};
+use lacewing_ledger::{FunctionMetrics, Ledger, LogStream};
 use lacewing_model::{Clock, SandboxId, Version};
 use lacewing_pool::Recipe;
 use lacewing_sandbox::{ApiPassage, Credentials, LogSink, StartSpec, lambda_environment};
@@ -17,6 +17,8 @@ pub type OpenSession = Arc<dyn Fn(&Version) -> (Credentials, Box<dyn Any + Send>
 pub struct Companion {
     /// Its log stream.
     pub logs: Arc<LogStream>,
+    /// The counters of its version.
+    pub metrics: Arc<FunctionMetrics>,
     /// Ends the credentials.
     _session: Box<dyn Any + Send>,
     /// Keeps the code on the disk.
@@ -52,7 +54,8 @@ impl Kitchen {
                 logs: Arc::clone(&logs) as Arc<dyn LogSink>,
                 api: Arc::clone(&self.api),
             };
-            (spec, Companion { logs, _session: session, _code: runnable.code.clone() })
+            let metrics = self.ledger.metrics().function(version);
+            (spec, Companion { logs, metrics, _session: session, _code: runnable.code.clone() })
         })
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! driver ── LogSink::write ──► logs: memory ──(each second)──► segments below logs/ ──► CloudWatch Logs queries
 //! settle ── record ──────────► usage: one write(2) below usage/, folded into hours ──► bill under a rate card
+//! everywhere ── count ───────► metrics: atomics ──(each scrape)──► Prometheus text
 //! ```
 //!
 //! Nothing here waits for a disk on the path of a call but `record`, whose one append is the promise that
@@ -10,6 +11,7 @@
 
 mod frame;
 mod logs;
+mod metrics;
 mod money;
 mod options;
 mod usage;
@@ -18,6 +20,7 @@ pub use logs::{
     EventsPage, EventsQuery, FilterPage, FilterQuery, GroupInfo, GroupQuery, LogEvent, LogScope, LogStream, LogsError,
     Page, StreamInfo, StreamOrder, StreamQuery,
 };
+pub use metrics::{FunctionMetrics, METRICS_CONTENT_TYPE, Metrics, Moment, OperationRequests};
 pub use money::{Bill, BillLine, BillQuery, CardError, Meter, RateCard, Slice};
 pub use options::{LedgerOptions, LogOptions, UsageOptions};
 pub use usage::{FunctionKey, FunctionUsage, Sums, UsageError, UsageOutcome, UsageQuery, UsageRecord, billed_ms};
@@ -34,6 +37,9 @@ pub enum LedgerError {
     /// The thread that writes logs could not be started.
     #[error("no thread for writing logs: {0}; raise the limit on processes of this user (ulimit -u)")]
     Thread(std::io::Error),
+    /// The library for metrics takes a definition of ours for unsound: a fault of this build.
+    #[error("metrics: {0}; report it with the version of this build")]
+    Metrics(String),
 }
 
 /// Logs and usage of everything that ran. A cheap handle.
@@ -41,6 +47,7 @@ pub enum LedgerError {
 pub struct Ledger {
     logs: Arc<logs::Logs>,
     usage: Arc<usage::Usage>,
+    metrics: Arc<Metrics>,
 }
 
 impl Ledger {
@@ -49,9 +56,16 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] when the usage files cannot be used.
     pub fn open(options: LedgerOptions) -> Result<Self, LedgerError> {
-        let usage = usage::Usage::open(&options)?;
-        let logs = logs::Logs::open(options).map_err(LedgerError::Thread)?;
-        Ok(Self { logs: Arc::new(logs), usage: Arc::new(usage) })
+        let metrics = Metrics::new().map_err(|error| LedgerError::Metrics(error.to_string()))?;
+        let usage = usage::Usage::open(&options, metrics.volumes.usage.clone())?;
+        let logs = logs::Logs::open(options, metrics.volumes.clone()).map_err(LedgerError::Thread)?;
+        Ok(Self { logs: Arc::new(logs), usage: Arc::new(usage), metrics: Arc::new(metrics) })
+    }
+
+    /// The figures of this node.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The log stream of a new sandbox of `version`, named for today.

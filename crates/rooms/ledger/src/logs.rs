@@ -33,6 +33,7 @@ pub use query::{
 pub use stream::LogStream;
 
 use crate::LedgerOptions;
+use crate::metrics::Volumes;
 use group::{Group, lock};
 use lacewing_model::{SandboxId, Version};
 use source::Source;
@@ -52,8 +53,8 @@ type Groups = HashMap<(LogScope, String), Arc<Group>>;
 
 impl Logs {
     /// Starts the writer; reads nothing.
-    pub fn open(options: LedgerOptions) -> std::io::Result<Self> {
-        let writer = Arc::new(Writer::new(options));
+    pub fn open(options: LedgerOptions, volumes: Volumes) -> std::io::Result<Self> {
+        let writer = Arc::new(Writer::new(options, volumes));
         let thread = writer.start()?;
         Ok(Self { writer, groups: Mutex::default(), thread: Some(thread) })
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
     records: u64,
-    bytes: u64,
+    pub bytes: u64,
 }
 
 impl Dropped {

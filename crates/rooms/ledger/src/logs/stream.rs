@@ -124,6 +124,7 @@ impl LogStream {
     fn say_dropped(&self, state: &mut State, now: Timestamp) {
         let Some(dropped) = state.dropped.take() else { return };
         state.last_notice = now;
+        self.writer.dropped(dropped.bytes);
         if self.format == LogFormat::Text || self.system_level <= LogLevel::Warn {
             let notice = dropped.notice(self.format, state.request_id, now);
             self.put_platform(state, &notice, now);

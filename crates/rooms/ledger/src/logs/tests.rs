@@ -37,7 +37,7 @@ impl Room {
         self.logs = None;
         let clock: Arc<dyn Clock> = self.clock.clone();
         let options = LedgerOptions { logs: self.options.clone(), ..LedgerOptions::new(self.dir.path().into(), clock) };
-        self.logs = Some(Logs::open(options).unwrap());
+        self.logs = Some(Logs::open(options, crate::Metrics::new().unwrap().volumes).unwrap());
     }
 
     fn logs(&self) -> &Logs {

@@ -7,6 +7,7 @@
 use super::group::{Group, Pushed, lock};
 use super::retention;
 use crate::LedgerOptions;
+use crate::metrics::Volumes;
 use lacewing_model::Timestamp;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,6 +28,7 @@ const STACK_BYTES: usize = 256 << 10;
 pub(crate) struct Writer {
     options: LedgerOptions,
     logs: PathBuf,
+    volumes: Volumes,
     /// Signed: a batch may be written before the stream that began it has counted its line.
     buffered_bytes: AtomicI64,
     waiting: Mutex<Waiting>,
@@ -42,9 +44,16 @@ struct Waiting {
 }
 
 impl Writer {
-    pub fn new(options: LedgerOptions) -> Self {
+    pub fn new(options: LedgerOptions, volumes: Volumes) -> Self {
         let logs = options.dir.join("logs");
-        Self { options, logs, buffered_bytes: AtomicI64::new(0), waiting: Mutex::default(), wake: Condvar::new() }
+        Self {
+            options,
+            logs,
+            volumes,
+            buffered_bytes: AtomicI64::new(0),
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+        }
     }
 
     pub fn options(&self) -> &LedgerOptions {
@@ -70,6 +79,7 @@ impl Writer {
     /// Hears of a line; wakes the thread for a batch's first one, and when a batch is large.
     pub fn pushed(&self, group: &Arc<Group>, pushed: Pushed) {
         self.buffered_bytes.fetch_add(pushed.bytes as i64, Ordering::Relaxed);
+        self.volumes.logs.inc_by(pushed.bytes as u64);
         let large = pushed.batch_bytes >= self.options.logs.group_buffer_bytes;
         if !pushed.first && !large {
             return;
@@ -84,6 +94,11 @@ impl Writer {
         }
         waiting.urgent |= large;
         self.wake.notify_one();
+    }
+
+    /// Counts the bytes of lines that were dropped.
+    pub fn dropped(&self, bytes: u64) {
+        self.volumes.logs_dropped.inc_by(bytes);
     }
 
     /// Writes one group's lines now; returns the bytes that disk took.

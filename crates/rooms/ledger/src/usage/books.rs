@@ -6,6 +6,7 @@ use super::recent::Recent;
 use super::{FunctionKey, FunctionUsage, Sums, UsageError, UsageQuery, UsageRecord, hours};
 use crate::{LedgerOptions, UsageOptions};
 use lacewing_model::{FunctionName, Region};
+use prometheus::IntCounter;
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ pub(crate) struct Usage {
     pub(super) dir: PathBuf,
     options: UsageOptions,
     open: Mutex<Open>,
+    /// Bytes of records.
+    written: IntCounter,
 }
 
 /// The open file and what is known of it.
@@ -33,7 +36,7 @@ type Visit<'a> = &'a mut dyn FnMut(Hour, &FunctionKey, &Sums);
 
 impl Usage {
     /// Opens the newest file and sums it.
-    pub fn open(options: &LedgerOptions) -> Result<Self, UsageError> {
+    pub fn open(options: &LedgerOptions, written: IntCounter) -> Result<Self, UsageError> {
         let dir = options.dir.join("usage");
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(|source| UsageError::Disk { path: dir.clone(), source })?;
@@ -48,7 +51,7 @@ impl Usage {
             fold.add(&record);
         })?;
         let open = Mutex::new(Open { number, file, fold, covered, recent });
-        Ok(Self { dir, options: options.usage.clone(), open })
+        Ok(Self { dir, options: options.usage.clone(), open, written })
     }
 
     /// Appends `record`, unless it is one of the newest already.
@@ -65,7 +68,9 @@ impl Usage {
         if open.file.bytes - open.covered >= self.options.sums_every_bytes {
             self.keep_sums(&mut open);
         }
+        let before = open.file.bytes;
         open.file.append(record)?;
+        self.written.inc_by(open.file.bytes - before);
         open.recent.insert(record);
         open.fold.add(record);
         Ok(())

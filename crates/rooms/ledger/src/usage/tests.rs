@@ -14,7 +14,7 @@ use std::time::Duration;
 
 fn open(dir: &std::path::Path, options: UsageOptions) -> Usage {
     let ledger = LedgerOptions::new(dir.to_owned(), Arc::new(ManualClock::default()));
-    Usage::open(&LedgerOptions { usage: options, ..ledger }).unwrap()
+    Usage::open(&LedgerOptions { usage: options, ..ledger }, crate::Metrics::new().unwrap().volumes.usage).unwrap()
 }
 
 fn query(from: u64, to: u64) -> UsageQuery {
