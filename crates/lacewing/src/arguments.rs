@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, with the words that teach it.
 
-use crate::commands::{cost, demo, deploy, doctor, env, invoke, list, logs, remove, serve};
+use crate::commands::{cost, demo, deploy, doctor, env, invoke, list, logs, remove, serve, simulate};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -42,6 +42,7 @@ pub enum Command {
     Cost(cost::Cost),
     Env(env::Env),
     Doctor(doctor::Doctor),
+    Simulate(simulate::Simulate),
 }
 
 /// Which server to talk to, and as whom.

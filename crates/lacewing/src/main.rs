@@ -1,6 +1,6 @@
 //! The `lacewing` binary: the command line, and the server behind `lacewing serve`.
 //!
-//! Commands other than `serve`, `demo` and `doctor` are clients of the public API: what they can do, so can an
+//! Commands other than `serve`, `demo`, `doctor` and `simulate` are clients of the public API: what they can do, so can an
 //! SDK. stdout is data, stderr is talk, every error ends in a hint.
 
 // Doc comments of arguments are the text of `--help`: brackets there are no links.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lacewing -> node -> gateway -> rooms -> engines -> ground
+//! lacewing -> simulate -> {rooms that decide, the sandbox seam, ground}
 //! rooms:   triggers -> events -> invoke -> {catalog, pool, ledger};  scale -> {catalog, pool}
 //! engines: sandbox-* -> {sandbox, runtime-api};  runtime-api -> sandbox
 //! ```
@@ -32,6 +33,7 @@ pub struct Dependency {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Storey<'a> {
     Binary,
+    Simulate,
     Node,
     Gateway,
     Room(&'a str),
@@ -61,6 +63,9 @@ const ENGINE_TO_ENGINE: [(&str, &[&str]); 4] = [
     ("runtime-api", &["sandbox"]),
 ];
 
+/// Rooms whose decisions are played: nothing there does I/O where only its state is used.
+const PLAYED: [&str; 3] = ["pool", "invoke", "catalog"];
+
 /// What must be kept out of rooms and ground: HTTP, SQL and system calls.
 const KEPT_OUT_OF_ROOMS: [&str; 9] =
     ["hyper", "hyper-util", "http", "http-body-util", "rusqlite", "libc", "rustix", "nix", "landlock"];
@@ -89,6 +94,7 @@ fn storey(folder: &str) -> Storey<'_> {
     let parts: Vec<&str> = folder.split('/').collect();
     match parts.as_slice() {
         ["crates", "lacewing"] => Storey::Binary,
+        ["crates", "simulate"] => Storey::Simulate,
         ["crates", "node"] => Storey::Node,
         ["crates", "gateway"] => Storey::Gateway,
         ["crates", "testkit"] => Storey::Testkit,
@@ -100,7 +106,7 @@ fn storey(folder: &str) -> Storey<'_> {
 }
 
 fn may_know(from: Storey<'_>, to: Storey<'_>, for_tests: bool) -> bool {
-    use Storey::{Binary, Engine, Gateway, Ground, Node, Room, Testkit, Tool};
+    use Storey::{Binary, Engine, Gateway, Ground, Node, Room, Simulate, Testkit, Tool};
     match (from, to) {
         (_, Tool | Binary) => false,
         (_, Testkit) => for_tests && !matches!(from, Ground(_) | Testkit),
@@ -110,8 +116,10 @@ fn may_know(from: Storey<'_>, to: Storey<'_>, for_tests: bool) -> bool {
         (_, Ground(_)) => true,
         (Testkit, Engine(name)) => name == "sandbox",
         (Testkit, _) => false,
-        (Binary, Node) => true,
-        (Binary, _) => false,
+        (Binary, Node | Simulate) => true,
+        (Binary, _) | (_, Simulate) => false,
+        (Simulate, Room(name)) => PLAYED.contains(&name),
+        (Simulate, Engine(name)) => name == "sandbox",
         (Node, Node) => false,
         (Node, _) => true,
         (Gateway, Room(_)) => true,
@@ -135,7 +143,8 @@ fn why(from: Storey<'_>, to: Storey<'_>) -> &'static str {
         (Storey::Room(_), Storey::Room(_)) => "this pair of rooms does not know each other",
         (Storey::Room(_), Storey::Engine(_)) => "rooms know the sandbox seam, and store or artifact where it is theirs",
         (Storey::Engine(_), Storey::Engine(_)) => "engines know the seam, not each other",
-        (Storey::Binary, _) => "the binary knows the node and ground's words",
+        (Storey::Binary, _) => "the binary knows the node, the simulator and ground's words",
+        (Storey::Simulate, _) => "the simulator knows the rooms that decide, the seam and ground: no engine, no door",
         _ => "arrows point down only",
     }
 }
@@ -172,6 +181,11 @@ mod tests {
         for (why, from, to, allowed) in [
             ("the binary starts a node", "crates/lacewing", "crates/node", true),
             ("the binary meets no room", "crates/lacewing", "crates/rooms/pool", false),
+            ("the binary plays traces", "crates/lacewing", "crates/simulate", true),
+            ("what is played are decisions", "crates/simulate", "crates/rooms/pool", true),
+            ("a simulation starts nothing", "crates/simulate", "crates/engines/sandbox-linux", false),
+            ("a simulation stores nothing", "crates/simulate", "crates/rooms/ledger", false),
+            ("a node does not play", "crates/node", "crates/simulate", false),
             ("node wires engines", "crates/node", "crates/engines/sandbox-linux", true),
             ("a room never calls up", "crates/rooms/pool", "crates/gateway", false),
             ("an engine never calls up", "crates/engines/store", "crates/rooms/catalog", false),

@@ -5,7 +5,7 @@ use crate::arguments::Connection;
 use crate::failure::Failure;
 use crate::output::{Output, size};
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Row, Table, presets};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -54,7 +54,7 @@ impl List {
 }
 
 /// A table without lines: easy to read and to cut.
-pub(super) fn plain_table<const N: usize>(header: [&str; N]) -> Table {
+pub(super) fn plain_table(header: impl Into<Row>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);

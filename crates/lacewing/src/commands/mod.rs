@@ -10,6 +10,7 @@ pub mod list;
 pub mod logs;
 pub mod remove;
 pub mod serve;
+pub mod simulate;
 
 use crate::arguments::{Command, Connection};
 use crate::client::Client;
@@ -29,6 +30,7 @@ pub fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Demo(command) => command.run(output),
         Command::Env(command) => command.run(output),
         Command::Doctor(command) => command.run(output),
+        Command::Simulate(command) => command.run(output),
         Command::Deploy(command) => wait(command.run(output)),
         Command::Invoke(command) => wait(command.run(output)),
         Command::Logs(command) => wait(command.run(output)),

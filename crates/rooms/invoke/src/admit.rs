@@ -7,20 +7,26 @@ use lacewing_catalog::Scope;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Calls in flight by account and region.
+/// Calls in flight by account and region: the decision itself, without a lock. The server's is behind
+/// [`Permit`]s; `lacewing simulate` drives one of its own.
 #[derive(Debug, Default)]
-pub(crate) struct InFlight {
+pub struct InFlight {
     max: u32,
     calls: HashMap<Scope, u32>,
 }
 
 impl InFlight {
-    pub(crate) fn new(max: u32) -> Self {
+    /// Nothing in flight; at most `max` calls of each account.
+    #[must_use]
+    pub fn new(max: u32) -> Self {
         Self { max, calls: HashMap::new() }
     }
 
-    /// Takes one more call of `scope`, or says which limit is in the way.
-    pub(crate) fn enter(&mut self, scope: &Scope) -> Result<(), ThrottleReason> {
+    /// Takes one more call of `scope`.
+    ///
+    /// # Errors
+    /// Which limit is in the way.
+    pub fn enter(&mut self, scope: &Scope) -> Result<(), ThrottleReason> {
         match self.calls.get_mut(scope) {
             Some(count) if *count >= self.max => Err(ThrottleReason::ConcurrentInvocationLimitExceeded),
             Some(count) => {
@@ -37,7 +43,7 @@ impl InFlight {
 
     /// One call of `scope` ended. An account at rest keeps its entry: there are few, and the next call is
     /// spared an allocation.
-    pub(crate) fn leave(&mut self, scope: &Scope) {
+    pub fn leave(&mut self, scope: &Scope) {
         if let Some(count) = self.calls.get_mut(scope) {
             *count = count.saturating_sub(1);
         }

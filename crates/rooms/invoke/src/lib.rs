@@ -14,7 +14,7 @@ mod report;
 mod start;
 mod trace;
 
-pub use admit::Permit;
+pub use admit::{InFlight, Permit};
 pub use corridor::{Answer, Call, Invoke, InvokeParts};
 pub use error::{InvokeError, ThrottleReason};
 pub use start::{Companion, OpenSession};
