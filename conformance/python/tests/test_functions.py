@@ -278,12 +278,9 @@ def test_latest_alone_cannot_be_deleted(lam, hello):
 def test_operations_to_come_answer_501_and_name_themselves(lam, hello):
     arn = ARN + "hello"
     for name, action in [
-        ("CreateAlias", lambda: lam.create_alias(FunctionName="hello", Name="prod", FunctionVersion="1")),
         ("PublishLayerVersion", lambda: lam.publish_layer_version(LayerName="l", Content={"ZipFile": HELLO})),
         ("CreateEventSourceMapping", lambda: lam.create_event_source_mapping(
             FunctionName="hello", EventSourceArn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:q")),
-        ("PutFunctionConcurrency", lambda: lam.put_function_concurrency(
-            FunctionName="hello", ReservedConcurrentExecutions=1)),
         ("CreateFunctionUrlConfig", lambda: lam.create_function_url_config(FunctionName="hello", AuthType="NONE")),
         ("TagResource", lambda: lam.tag_resource(Resource=arn, Tags={"a": "b"})),
         ("InvokeWithResponseStream", lambda: lam.invoke_with_response_stream(FunctionName="hello")),

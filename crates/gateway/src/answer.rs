@@ -96,12 +96,24 @@ impl Gateway {
             Operation::UpdateFunctionCode => self.update_function_code(asked, function, body).await,
             Operation::UpdateFunctionConfiguration => self.update_function_configuration(asked, function, body).await,
             Operation::DeleteFunction => self.delete_function(asked, function).await,
+            Operation::PublishVersion => self.publish_version(asked, function, body).await,
+            Operation::ListVersionsByFunction => self.list_versions(asked, function),
+            Operation::CreateAlias => self.create_alias(asked, function, body).await,
+            Operation::GetAlias => self.get_alias(asked, function, route.second()),
+            Operation::ListAliases => self.list_aliases(asked, function),
+            Operation::UpdateAlias => self.update_alias(asked, function, route.second(), body).await,
+            Operation::DeleteAlias => self.delete_alias(asked, function, route.second()).await,
+            Operation::PutFunctionConcurrency => self.put_concurrency(asked, function, body).await,
+            Operation::GetFunctionConcurrency => self.get_concurrency(asked, function),
+            Operation::DeleteFunctionConcurrency => self.delete_concurrency(asked, function).await,
+            Operation::PutProvisionedConcurrencyConfig => self.put_provisioned(asked, function, body).await,
+            Operation::GetProvisionedConcurrencyConfig => self.get_provisioned(asked, function),
+            Operation::ListProvisionedConcurrencyConfigs => self.list_provisioned(asked, function),
+            Operation::DeleteProvisionedConcurrencyConfig => self.delete_provisioned(asked, function).await,
             Operation::GetAccountSettings => self.get_account_settings(asked),
-            other => Err(ApiError::not_implemented(
-                &format!("lambda:{}", other.name()),
-                "There are CreateFunction, GetFunction, GetFunctionConfiguration, ListFunctions, UpdateFunctionCode, \
-                 UpdateFunctionConfiguration, DeleteFunction, Invoke and GetAccountSettings.",
-            )),
+            other => {
+                Err(ApiError::not_implemented(&format!("lambda:{}", other.name()), "The README says what there is."))
+            }
         }
         .inspect(|reply| debug_assert!(route.operation == Operation::Invoke || reply.status() == status))
     }

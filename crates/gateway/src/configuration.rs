@@ -5,7 +5,7 @@ use lacewing_lambda_api::{
     EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, LoggingReply, RuntimeVersionReply,
     SnapStartReply, TracingReply, function_time, runtime_version_arn,
 };
-use lacewing_model::{LogFormat, LogLevel, Qualifier, TracingMode};
+use lacewing_model::{LogFormat, LogLevel, Qualifier, TracingMode, VersionNumber};
 use sha2::{Digest, Sha256};
 
 /// Which fields a reply has.
@@ -66,6 +66,24 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
             runtime_version_arn: runtime_version_arn(version.region.as_str(), &build_of(config.runtime.id())),
         }),
     }
+}
+
+/// Shows what a change answers with: a published version bears its number in its ARN, `$LATEST` bears nothing.
+pub(crate) fn changed(view: &FunctionView) -> FunctionConfigurationReply {
+    let qualifier = match view.version.number {
+        VersionNumber::Latest => None,
+        VersionNumber::Published(number) => Some(Qualifier::Number(number)),
+    };
+    of(view, qualifier.as_ref(), Detail::Full)
+}
+
+/// Shows an item of a list of versions, whose ARNs all end in a version.
+pub(crate) fn listed(view: &FunctionView) -> FunctionConfigurationReply {
+    let qualifier = match view.version.number {
+        VersionNumber::Latest => Qualifier::Latest,
+        VersionNumber::Published(number) => Qualifier::Number(number),
+    };
+    of(view, Some(&qualifier), Detail::Listed)
 }
 
 /// Stands for the runtime's build: AWS has 64 hex digits there. Ours follow from the runtime's name.

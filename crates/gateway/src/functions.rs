@@ -3,24 +3,21 @@
 use crate::answer::{heavy, ok};
 use crate::asked::Asked;
 use crate::configuration::{self, Detail};
+use crate::paging::{marker, max_items, next_marker};
 use crate::reply::{self, Reply};
 use crate::requests::{NewFunctionParts, config_of, read_code_change, read_create};
 use crate::settings::{change, check_model};
 use crate::{Gateway, refusals};
-use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use lacewing_catalog::{FunctionView, NewFunction};
 use lacewing_lambda_api::{
-    ApiError, CodeLocation, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply, ReferenceForm,
-    Violations, parse,
+    ApiError, CodeLocation, ConcurrencyReply, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply,
+    ReferenceForm, Violations, parse,
 };
 use lacewing_model::{FunctionName, Qualifier};
-use serde_json::json;
 
-/// Functions on a page, whatever is asked for. Source: Lambda API, `ListFunctions`.
-const PAGE_MAX: usize = 50;
 /// Standard base64, its padding optional.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -36,7 +33,7 @@ impl Gateway {
         let config = config_of(&target.name, change, architecture, egress)?;
         let new = NewFunction { name: target.name, config, zip, tags, publish };
         let view = self.inner.catalog.create(&asked.scope(), new).await.map_err(refusals::catalog)?;
-        Ok(ok(201, &configuration::of(&view, None, Detail::Full)))
+        Ok(ok(201, &configuration::changed(&view)))
     }
 
     pub(crate) fn get_function(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
@@ -45,6 +42,9 @@ impl Gateway {
             configuration: configuration::of(&view, qualifier.as_ref(), Detail::Full),
             code: CodeLocation { repository_type: "S3", location: self.package_location(asked, &view) },
             tags: view.tags.as_ref().clone(),
+            concurrency: view
+                .reserved
+                .map(|reserved| ConcurrencyReply { reserved_concurrent_executions: Some(reserved) }),
         };
         Ok(ok(200, &reply))
     }
@@ -68,33 +68,24 @@ impl Gateway {
     pub(crate) fn list_functions(&self, asked: &Asked<'_>) -> Result<Reply, ApiError> {
         asked.permit(self, "lambda:ListFunctions", || "*".to_owned())?;
         let mut violations = Violations::default();
-        let max = match asked.query.get("MaxItems").map(|text| text.parse::<i64>().map_err(|_| text)) {
-            None => PAGE_MAX,
-            Some(Ok(max)) => {
-                violations.range(max, "maxItems", 1, 10_000);
-                usize::try_from(max).unwrap_or(PAGE_MAX).min(PAGE_MAX)
-            }
-            Some(Err(text)) => {
-                violations.pattern(&text, "maxItems", r"\d+");
-                PAGE_MAX
-            }
-        };
+        let max = max_items(asked, 10_000, &mut violations);
         let every_version = asked.query.get("FunctionVersion");
         if let Some(word) = every_version.as_deref() {
             violations.one_of(word, "functionVersion", &["ALL"]);
         }
         violations.finish()?;
-        let after = asked.query.get("Marker").filter(|text| !text.is_empty());
-        let after = after.map(|marker| read_marker(&marker)).transpose()?;
         // Functions are not replicated: none of those here has its master anywhere else.
         let elsewhere = asked.query.get("MasterRegion").is_some_and(|r| r != "ALL" && *r != *asked.region().as_str());
         if elsewhere {
             return Ok(ok(200, &ListFunctionsReply { functions: Vec::new(), next_marker: None }));
         }
+        if every_version.is_some() {
+            return self.list_all_versions(asked, max);
+        }
+        let after = marker(asked)?;
         let page = self.inner.catalog.list(&asked.scope(), after.as_ref(), max);
-        let shown = every_version.is_some().then_some(Qualifier::Latest);
-        let next_marker = page.items.last().filter(|_| page.more).map(|last| BASE64.encode(last.version.name.as_str()));
-        let functions = page.items.iter().map(|view| configuration::of(view, shown.as_ref(), Detail::Listed)).collect();
+        let next_marker = page.items.last().filter(|_| page.more).map(|last| next_marker(&last.version.name));
+        let functions = page.items.iter().map(|view| configuration::of(view, None, Detail::Listed)).collect();
         Ok(ok(200, &ListFunctionsReply { functions, next_marker }))
     }
 
@@ -108,7 +99,7 @@ impl Gateway {
         let limits = self.inner.limits.clone();
         let change = heavy(body.len(), move || read_code_change(&body, &limits)).await?;
         let changed = self.inner.catalog.update_code(&asked.scope(), &name, change).await;
-        Ok(ok(200, &configuration::of(&changed.map_err(refusals::catalog)?, None, Detail::Full)))
+        Ok(ok(200, &configuration::changed(&changed.map_err(refusals::catalog)?)))
     }
 
     pub(crate) async fn update_function_configuration(
@@ -128,7 +119,7 @@ impl Gateway {
     }
 
     /// The function that a change is for: only its newest state can be changed.
-    fn latest(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<FunctionName, ApiError> {
+    pub(crate) fn latest(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<FunctionName, ApiError> {
         let target = asked.target(self, function, ReferenceForm::Short, action, "")?;
         match target.qualifier {
             None | Some(Qualifier::Latest) => Ok(target.name),
@@ -144,41 +135,8 @@ impl Gateway {
         deleted.map_err(refusals::catalog)?;
         Ok(reply::empty(204))
     }
-
-    pub(crate) fn get_account_settings(&self, asked: &Asked<'_>) -> Result<Reply, ApiError> {
-        asked.permit(self, "lambda:GetAccountSettings", || "*".to_owned())?;
-        let (limits, totals) = (&self.inner.limits, self.inner.catalog.totals(&asked.scope()));
-        let limit = json!({
-            // 75 GB, as AWS has it; nothing enforces it here.
-            "TotalCodeSize": 80_530_636_800_u64,
-            "CodeSizeUnzipped": limits.unzipped_bytes_max,
-            "CodeSizeZipped": limits.zip_bytes_max,
-            "ConcurrentExecutions": limits.account_concurrency_max,
-            "UnreservedConcurrentExecutions": limits.account_concurrency_max,
-        });
-        let usage = json!({"TotalCodeSize": totals.code_bytes, "FunctionCount": totals.functions});
-        Ok(ok(200, &json!({"AccountLimit": limit, "AccountUsage": usage})))
-    }
-}
-
-fn read_marker(marker: &str) -> Result<FunctionName, ApiError> {
-    let name = BASE64.decode(marker).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    name.and_then(|name| name.parse().ok())
-        .ok_or_else(|| invalid("The Marker is none of ours: use NextMarker of the page before, as it was given."))
 }
 
 pub(crate) fn invalid(text: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::InvalidParameterValue, text)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn markers_are_read_back() {
-        assert_eq!(read_marker(&BASE64.encode("my-fn")).unwrap().as_str(), "my-fn");
-        assert!(read_marker("???").is_err());
-    }
 }

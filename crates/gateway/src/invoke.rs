@@ -48,9 +48,9 @@ impl Gateway {
                 Ok(render(answer))
             }
             InvocationType::DryRun => {
-                self.inner.invoke.check(&call).map_err(refusals::invoke)?;
+                let version = self.inner.invoke.check(&call).map_err(refusals::invoke)?;
                 let mut reply = reply::empty(204);
-                set_version(&mut reply, VersionNumber::Latest);
+                set_version(&mut reply, version);
                 Ok(reply)
             }
             InvocationType::Event => Err(ApiError::not_implemented(

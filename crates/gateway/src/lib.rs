@@ -14,15 +14,18 @@
 //! One handler per operation, in files by family; one `match` without `_` per room's error, in `refusals`.
 
 mod aim;
+mod aliases;
 mod answer;
 mod asked;
 mod body;
+mod concurrency;
 mod configuration;
 mod functions;
 mod house;
 mod invoke;
 mod logs;
 mod packages;
+mod paging;
 mod passage;
 mod refusals;
 mod reply;
@@ -30,6 +33,7 @@ mod requests;
 mod server;
 mod settings;
 mod traffic;
+mod versions;
 
 use body::BodyBudget;
 use lacewing_access::Access;

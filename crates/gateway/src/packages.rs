@@ -5,7 +5,7 @@ use crate::reply::{self, Reply};
 use crate::{Gateway, refusals};
 use http::header::HeaderValue;
 use lacewing_access::Principal;
-use lacewing_catalog::FunctionView;
+use lacewing_catalog::{CatalogError, FunctionView};
 use lacewing_lambda_api::{ApiError, ErrorCode};
 use lacewing_model::FunctionName;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -38,11 +38,10 @@ impl Gateway {
         let name: FunctionName = name.parse().map_err(|_| gone())?;
         let hash = percent_decode_str(hash).decode_utf8().map_err(|_| gone())?;
         let scope = asked.scope();
-        let view = self.inner.catalog.get(&scope, &name, None).map_err(|_| gone())?;
-        if view.version.code_sha256.as_str() != hash {
-            return Err(gone());
+        match self.inner.catalog.package(&scope, &name, &hash).await {
+            Ok(package) => Ok(reply::bytes(200, ZIP, package.into())),
+            Err(CatalogError::NotFound { .. }) => Err(gone()),
+            Err(error) => Err(refusals::catalog(error)),
         }
-        let package = self.inner.catalog.package(&scope, &name, None).await.map_err(refusals::catalog)?;
-        Ok(reply::bytes(200, ZIP, package.into()))
     }
 }

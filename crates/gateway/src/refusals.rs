@@ -28,13 +28,14 @@ pub(crate) fn access(error: AccessError) -> ApiError {
 
 pub(crate) fn catalog(error: CatalogError) -> ApiError {
     let code = match &error {
-        CatalogError::NotFound { .. } => ErrorCode::ResourceNotFound,
-        CatalogError::AlreadyExists { .. } | CatalogError::NotReady { .. } | CatalogError::UpdateInProgress { .. } => {
-            ErrorCode::ResourceConflict
-        }
+        CatalogError::NotFound { .. } | CatalogError::Missing(_) => ErrorCode::ResourceNotFound,
+        CatalogError::AlreadyExists { .. }
+        | CatalogError::NotReady { .. }
+        | CatalogError::UpdateInProgress { .. }
+        | CatalogError::Conflict(_) => ErrorCode::ResourceConflict,
         CatalogError::StaleRevision => ErrorCode::PreconditionFailed,
         CatalogError::Invalid(_) => ErrorCode::InvalidParameterValue,
-        CatalogError::Unsupported(_) => ErrorCode::NotImplemented,
+        CatalogError::BadRouting(_) | CatalogError::BadConcurrency(_) => ErrorCode::BareInvalidParameterValue,
         CatalogError::BadPackage(package) => return bad_package(package),
         CatalogError::Internal(detail) => return internal(detail),
     };

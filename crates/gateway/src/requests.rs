@@ -10,7 +10,7 @@ use lacewing_lambda_api::{
     ApiError, CreateFunctionRequest, ErrorCode, FunctionCode, FunctionReference, FunctionSettings, ReferenceForm,
     UpdateFunctionCodeRequest, Violations, parse,
 };
-use lacewing_model::{Architecture, Egress, FunctionConfig, FunctionName, Limits, LogFormat, LoggingConfig};
+use lacewing_model::{Architecture, Egress, FunctionConfig, FunctionName, Limits, LogFormat};
 use std::collections::BTreeMap;
 
 /// The tag that sets what a function may reach over the network.
@@ -185,25 +185,10 @@ pub(crate) fn config_of(
     if !no_levels {
         return Err(invalid("Log levels are for the log format JSON only: set LogFormat to JSON."));
     }
-    let logging = LoggingConfig {
-        format: LogFormat::Text,
-        application_level: None,
-        system_level: None,
-        group: format!("/aws/lambda/{name}"),
-    };
     let defaults = FunctionConfig {
-        runtime,
-        handler,
-        role,
-        description: String::new(),
-        timeout: Default::default(),
-        memory: Default::default(),
-        ephemeral: Default::default(),
-        environment: None,
         architecture: architecture.unwrap_or_default(),
-        logging,
-        tracing: Default::default(),
         egress,
+        ..FunctionConfig::new(name, runtime, handler, role)
     };
     Ok(change.apply(defaults))
 }

@@ -1,9 +1,7 @@
 //! A version as a test wants it.
 
-use lacewing_model::{
-    Architecture, Egress, FunctionConfig, LogFormat, LoggingConfig, RevisionId, Timestamp, TracingMode, Version,
-    VersionNumber,
-};
+use lacewing_model::{FunctionConfig, RevisionId, Timestamp, Version, VersionNumber};
+use std::sync::Arc;
 
 /// A native function version with every default, called `name`.
 ///
@@ -17,25 +15,12 @@ pub fn version_named(name: &str) -> Version {
         region: "us-east-1".parse().unwrap(),
         name: name.parse().unwrap(),
         number: VersionNumber::Latest,
-        config: FunctionConfig {
-            runtime: "provided.al2023".parse().unwrap(),
-            handler: "bootstrap".parse().unwrap(),
-            role: "arn:aws:iam::000000000000:role/test".parse().unwrap(),
-            description: String::new(),
-            timeout: lacewing_model::Timeout::default(),
-            memory: lacewing_model::MemoryMib::default(),
-            ephemeral: lacewing_model::EphemeralMib::default(),
-            environment: None,
-            architecture: Architecture::X86,
-            logging: LoggingConfig {
-                format: LogFormat::Text,
-                application_level: None,
-                system_level: None,
-                group: format!("/aws/lambda/{name}"),
-            },
-            tracing: TracingMode::PassThrough,
-            egress: Egress::Internet,
-        },
+        config: Arc::new(FunctionConfig::new(
+            &name.parse().unwrap(),
+            "provided.al2023".parse().unwrap(),
+            "bootstrap".parse().unwrap(),
+            "arn:aws:iam::000000000000:role/test".parse().unwrap(),
+        )),
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
         code_bytes: 1,
         revision: RevisionId::random(),

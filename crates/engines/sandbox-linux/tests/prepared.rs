@@ -6,6 +6,7 @@ mod support;
 use lacewing_model::{EphemeralMib, Language, LogFormat};
 use lacewing_sandbox::{Ending, Missed, Preparation, Rung, SandboxDriver, Started};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use support::{Function, House, Lines, can_test, python_bootstrap, run};
 
@@ -152,9 +153,10 @@ async fn a_python_function_cannot_tell_a_prepared_start_from_a_full_one() {
     // And one that changes whatever can be changed.
     let own =
         [("TZ", "Asia/Tokyo"), ("PYTHONPATH", "/opt/mine:/var/task/deep"), ("MINE", "a=b\u{e4}"), ("PATH", "/bin")];
-    function.version.config.environment = Some(own.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-    function.version.config.ephemeral = EphemeralMib::new(2_048).unwrap();
-    function.version.config.logging.format = LogFormat::Json;
+    Arc::make_mut(&mut function.version.config).environment =
+        Some(own.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    Arc::make_mut(&mut function.version.config).ephemeral = EphemeralMib::new(2_048).unwrap();
+    Arc::make_mut(&mut function.version.config).logging.format = LogFormat::Json;
     let both = both_ways(&House::open(), &function).await;
     assert_same(&both);
     assert_eq!(both[1]["zone"][2], 9, "the function's own time zone is in force");
@@ -169,8 +171,9 @@ async fn a_node_function_cannot_tell_a_prepared_start_from_a_full_one() {
     let mut function = house.managed("look", "nodejs20.x", "app.js", LOOK_AROUND_NODE).memory(512);
     assert_same(&both_ways(&house, &function).await);
     let own = [("TZ", "Asia/Tokyo"), ("NODE_PATH", "/opt/mine"), ("MINE", "a=b\u{e4}"), ("NODE_ENV", "test")];
-    function.version.config.environment = Some(own.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-    function.version.config.logging.format = LogFormat::Json;
+    Arc::make_mut(&mut function.version.config).environment =
+        Some(own.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    Arc::make_mut(&mut function.version.config).logging.format = LogFormat::Json;
     let both = both_ways(&House::open(), &function).await;
     assert_same(&both);
     assert_eq!(both[1]["offset"], -540, "the function's own time zone is in force");
@@ -229,7 +232,8 @@ async fn what_a_booted_runtime_cannot_serve_starts_in_a_bare_sandbox_and_says_wh
         ("AWS_LAMBDA_EXEC_WRAPPER", "/var/task/wrap", Missed::Wrapper, serde_json::json!(["en_US.UTF-8", "yes"])),
     ] {
         wait_for(&house, bare, 1).await;
-        function.version.config.environment = Some(BTreeMap::from([(variable.to_owned(), value.to_owned())]));
+        Arc::make_mut(&mut function.version.config).environment =
+            Some(BTreeMap::from([(variable.to_owned(), value.to_owned())]));
         let mut started = house.start(&function, &lines).await;
         assert_eq!((started.rung, &started.missed), (Rung::Prepared, &Some(missed)));
         assert_eq!(answer(&mut started, &function, &lines).await, want);

@@ -113,7 +113,8 @@ pub fn log_stream_name(version: &Version, sandbox: SandboxId, now: Timestamp) ->
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use lacewing_model::{Architecture, Egress, FunctionConfig, LoggingConfig, RevisionId, TracingMode, VersionNumber};
+    use lacewing_model::{FunctionConfig, LoggingConfig, RevisionId, VersionNumber};
+    use std::sync::Arc;
 
     fn version(format: LogFormat, environment: Option<BTreeMap<String, String>>) -> Version {
         Version {
@@ -121,20 +122,16 @@ mod tests {
             region: "us-east-1".parse().unwrap(),
             name: "f".parse().unwrap(),
             number: VersionNumber::Latest,
-            config: FunctionConfig {
-                runtime: "python3.13".parse().unwrap(),
-                handler: "app.handler".parse().unwrap(),
-                role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
-                description: String::new(),
-                timeout: Default::default(),
-                memory: Default::default(),
-                ephemeral: Default::default(),
+            config: Arc::new(FunctionConfig {
                 environment,
-                architecture: Architecture::X86,
                 logging: LoggingConfig { format, application_level: None, system_level: None, group: "g".into() },
-                tracing: TracingMode::PassThrough,
-                egress: Egress::Internet,
-            },
+                ..FunctionConfig::new(
+                    &"f".parse().unwrap(),
+                    "python3.13".parse().unwrap(),
+                    "app.handler".parse().unwrap(),
+                    "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+                )
+            }),
             code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
             code_bytes: 1,
             revision: RevisionId::random(),

@@ -1,26 +1,29 @@
 //! Functions and their generations.
 
+use crate::column::{parse, reason, signed, unsigned};
 use crate::document::{read_config, read_lifecycle, read_tags, write_config, write_lifecycle, write_tags};
-use crate::{FunctionKey, Generation, Store, StoreError, StoredFunction};
-use lacewing_model::{FailReason, RevisionId, Timestamp};
+use crate::{FunctionKey, Generation, Store, StoreError, StoredFunction, StoredVersion, aliases, versions};
+use lacewing_model::{Alias, RevisionId, Timestamp};
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-const ALL: &str = "SELECT account, region, name, revision, state, reason_code, reason, tags, latest, serving \
-     FROM functions ORDER BY account, region, name";
+const ALL: &str = "SELECT account, region, name, revision, state, reason_code, reason, tags, latest, serving, \
+     published, reserved FROM functions ORDER BY account, region, name";
 const GENERATIONS: &str = "SELECT id, config, code_sha256, code_bytes, modified_ms FROM generations";
 const INSERT: &str = "INSERT INTO functions \
-     (account, region, name, revision, state, reason_code, reason, tags, latest, serving) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+     (account, region, name, revision, state, reason_code, reason, tags, latest, serving, published, reserved) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const UPDATE: &str = "UPDATE functions SET revision = ?4, state = ?5, reason_code = ?6, reason = ?7, tags = ?8, \
-     latest = ?9, serving = ?10 WHERE account = ?1 AND region = ?2 AND name = ?3 AND revision = ?11";
+     latest = ?9, serving = ?10, published = ?11, reserved = ?12 \
+     WHERE account = ?1 AND region = ?2 AND name = ?3 AND revision = ?13";
 const INSERT_GENERATION: &str = "INSERT INTO generations (id, config, code_sha256, code_bytes, modified_ms) \
      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING";
 /// A generation that nothing points at is never asked for again.
 const DELETE_UNUSED: &str = "DELETE FROM generations WHERE id = ?1 \
      AND NOT EXISTS (SELECT 1 FROM functions WHERE latest = ?1) \
-     AND NOT EXISTS (SELECT 1 FROM functions WHERE serving = ?1)";
+     AND NOT EXISTS (SELECT 1 FROM functions WHERE serving = ?1) \
+     AND NOT EXISTS (SELECT 1 FROM versions WHERE generation = ?1)";
 
 impl Store {
     /// All functions, ordered by account, region and name.
@@ -36,11 +39,16 @@ impl Store {
             let generation = read_generation(row)?;
             generations.insert(generation.id, Arc::new(generation));
         }
+        let mut versions = versions::read(&connection, &generations)?;
+        let mut aliases = aliases::read(&connection)?;
         let mut functions = Vec::new();
         let mut statement = connection.prepare_cached(ALL)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            functions.push(read_function(row, &generations)?);
+            let mut function = read_function(row, &generations)?;
+            function.versions = versions.remove(&function.key).unwrap_or_default();
+            function.aliases = aliases.remove(&function.key).unwrap_or_default();
+            functions.push(function);
         }
         Ok(functions)
     }
@@ -59,25 +67,27 @@ impl Store {
                     Err(StoreError::AlreadyExists)
                 }
                 other => other.map(drop),
-            }
+            }?;
+            write_members(connection, &[], &[], function)
         })
     }
 
-    /// Replaces `before` by `after`, the same function in its next state.
+    /// Replaces `before` by `after`, the same function in its next state. Only rows that differ are written.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when the function no longer has the revision of `before`.
+    /// [`StoreError::Changed`] when what is to be written no longer has the revision that it has in `before`.
     pub fn replace(&self, before: &StoredFunction, after: &StoredFunction) -> Result<(), StoreError> {
         self.write(|connection| {
             write_generations(connection, after)?;
-            if write_function(connection, UPDATE, after, Some(before.revision))? == 0 {
-                return Err(StoreError::Changed);
+            if !same_row(before, after) {
+                versions::changed(write_function(connection, UPDATE, after, Some(before.revision))?)?;
             }
+            write_members(connection, &before.versions, &before.aliases, after)?;
             delete_unused(connection, before)
         })
     }
 
-    /// Removes a function.
+    /// Removes a function with all that belongs to it.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when it no longer has the revision of `function`.
@@ -89,9 +99,7 @@ impl Store {
                     "DELETE FROM functions WHERE account = ?1 AND region = ?2 AND name = ?3 AND revision = ?4",
                 )?
                 .execute(params![account.as_str(), region.as_str(), name.as_str(), function.revision.to_string()])?;
-            if removed == 0 {
-                return Err(StoreError::Changed);
-            }
+            versions::changed(removed)?;
             delete_unused(connection, function)
         })
     }
@@ -106,7 +114,29 @@ impl Store {
 }
 
 fn generations(function: &StoredFunction) -> impl Iterator<Item = &Generation> {
-    std::iter::once(&function.latest).chain(&function.serving).map(AsRef::as_ref)
+    let published = function.versions.iter().map(|version| &version.generation);
+    std::iter::once(&function.latest).chain(&function.serving).chain(published).map(AsRef::as_ref)
+}
+
+/// True if nothing differs that lies in the function's own row.
+fn same_row(before: &StoredFunction, after: &StoredFunction) -> bool {
+    let ids = |function: &StoredFunction| (function.latest.id, function.serving.as_ref().map(|serving| serving.id));
+    before.revision == after.revision
+        && before.lifecycle == after.lifecycle
+        && before.tags == after.tags
+        && ids(before) == ids(after)
+        && (before.published, before.reserved) == (after.published, after.reserved)
+}
+
+/// Writes the rows of what belongs to a function, as far as they differ.
+fn write_members(
+    connection: &Connection,
+    versions: &[StoredVersion],
+    aliases: &[Alias],
+    after: &StoredFunction,
+) -> Result<(), StoreError> {
+    versions::write(connection, &after.key, versions, &after.versions)?;
+    aliases::write(connection, &after.key, aliases, &after.aliases)
 }
 
 fn write_generations(connection: &Connection, function: &StoredFunction) -> Result<(), StoreError> {
@@ -138,13 +168,15 @@ fn write_function(
     let tags = write_tags(&function.tags)?;
     let latest = function.latest.id.to_string();
     let serving = function.serving.as_ref().map(|generation| generation.id.to_string());
+    let (published, reserved) = (signed(function.published), function.reserved);
     let mut statement = connection.prepare_cached(sql)?;
     let written = match before.map(|before| before.to_string()) {
-        None => {
-            statement.execute(params![account, region, name, revision, state, code, message, tags, latest, serving])
-        }
-        Some(before) => statement
-            .execute(params![account, region, name, revision, state, code, message, tags, latest, serving, before]),
+        None => statement.execute(params![
+            account, region, name, revision, state, code, message, tags, latest, serving, published, reserved
+        ]),
+        Some(before) => statement.execute(params![
+            account, region, name, revision, state, code, message, tags, latest, serving, published, reserved, before
+        ]),
     };
     Ok(written?)
 }
@@ -158,9 +190,10 @@ fn delete_unused(connection: &Connection, function: &StoredFunction) -> Result<(
 }
 
 fn read_generation(row: &Row<'_>) -> Result<Generation, StoreError> {
+    let config = row.get_ref(1)?.as_str().map_err(|error| StoreError::unreadable("configuration", error))?;
     Ok(Generation {
         id: parse(row, 0)?,
-        config: read_config(row.get_ref(1)?.as_str().map_err(|error| StoreError::unreadable("configuration", error))?)?,
+        config: Arc::new(read_config(config)?),
         code_sha256: parse(row, 2)?,
         code_bytes: unsigned(row.get(3)?),
         modified: Timestamp(unsigned(row.get(4)?)),
@@ -175,32 +208,17 @@ fn read_function(
         generations.get(&id).cloned().ok_or_else(|| StoreError::unreadable("functions", "a generation is missing"))
     };
     let state: String = row.get(4)?;
-    let reason = match (row.get(5)?, row.get(6)?) {
-        (Some(code), Some(message)) => Some(FailReason { code, message }),
-        _ => None,
-    };
     let serving: Option<String> = row.get(9)?;
     Ok(StoredFunction {
         key: FunctionKey { account: parse(row, 0)?, region: parse(row, 1)?, name: parse(row, 2)? },
         revision: parse(row, 3)?,
-        lifecycle: read_lifecycle(&state, reason)?,
+        lifecycle: read_lifecycle(&state, reason(row, 5)?)?,
         tags: Arc::new(read_tags(&row.get::<_, String>(7)?)?),
         latest: generation(parse(row, 8)?)?,
         serving: serving.is_some().then(|| parse(row, 9)).transpose()?.map(generation).transpose()?,
+        published: unsigned(row.get(10)?),
+        reserved: row.get(11)?,
+        versions: Vec::new(),
+        aliases: Vec::new(),
     })
-}
-
-/// A text column as the model's type.
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: usize) -> Result<T, StoreError> {
-    let text = row.get_ref(column)?.as_str().map_err(|error| StoreError::unreadable("functions", error))?;
-    text.parse().map_err(|error| StoreError::unreadable("functions", error))
-}
-
-/// SQLite's integers are signed; sizes and times never come near the top half.
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or_default()
 }

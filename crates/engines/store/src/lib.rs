@@ -3,14 +3,17 @@
 //! Values go in and come out as the model's types; how they lie in tables and documents is private to this
 //! crate. Its methods wait for the disk: call them off the async threads. A change is durable when it returns.
 
+mod aliases;
+mod column;
 mod document;
 mod error;
 mod functions;
 mod migrate;
 mod record;
+mod versions;
 
 pub use error::StoreError;
-pub use record::{FunctionKey, Generation, StoredFunction};
+pub use record::{FunctionKey, Generation, StoredFunction, StoredVersion};
 use rusqlite::Connection;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;

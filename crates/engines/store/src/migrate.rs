@@ -6,7 +6,7 @@ use crate::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All steps: step `n` stands at index `n - 1`.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_functions.sql")];
+const STEPS: [&str; 2] = [include_str!("migrations/0001_functions.sql"), include_str!("migrations/0002_versions.sql")];
 
 /// Applies the steps that the database has not seen, each whole or not at all.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

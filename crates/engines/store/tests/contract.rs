@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FailReason, FunctionConfig, Lifecycle, LogFormat, LoggingConfig, MemoryMib,
-    RevisionId, Timeout, Timestamp, TracingMode, UpdateStatus,
+    Alias, FailReason, FunctionConfig, Lifecycle, MemoryMib, Provisioned, RevisionId, Routing, Timestamp, UpdateStatus,
+    VersionNumber,
 };
-use lacewing_store::{FunctionKey, Generation, Store, StoreError, StoredFunction};
+use lacewing_store::{FunctionKey, Generation, Store, StoreError, StoredFunction, StoredVersion};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,30 +28,21 @@ fn on_every_dialect(test: impl Fn(&dyn Fn() -> Store)) {
 
 fn config(memory: u32) -> FunctionConfig {
     FunctionConfig {
-        runtime: "python3.12".parse().unwrap(),
-        handler: "app.handler".parse().unwrap(),
-        role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
-        description: String::new(),
-        timeout: Timeout::default(),
         memory: MemoryMib::new(memory).unwrap(),
-        ephemeral: EphemeralMib::default(),
         environment: Some(BTreeMap::from([("K".into(), "it's \"v\"".into())])),
-        architecture: Architecture::X86,
-        logging: LoggingConfig {
-            format: LogFormat::Text,
-            application_level: None,
-            system_level: None,
-            group: "/aws/lambda/f".into(),
-        },
-        tracing: TracingMode::PassThrough,
-        egress: Egress::Internet,
+        ..FunctionConfig::new(
+            &"f".parse().unwrap(),
+            "python3.12".parse().unwrap(),
+            "app.handler".parse().unwrap(),
+            "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+        )
     }
 }
 
 fn generation(memory: u32) -> Arc<Generation> {
     Arc::new(Generation {
         id: RevisionId::random(),
-        config: config(memory),
+        config: Arc::new(config(memory)),
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
         code_bytes: 22,
         modified: Timestamp(1_700_000_000_123),
@@ -70,6 +61,10 @@ fn function(name: &str) -> StoredFunction {
         tags: Arc::new(BTreeMap::from([("team".into(), "a".into())])),
         latest: generation(128),
         serving: None,
+        published: 0,
+        reserved: None,
+        versions: Vec::new(),
+        aliases: Vec::new(),
     }
 }
 
@@ -105,6 +100,99 @@ fn a_function_comes_back_as_it_was_written() {
         assert_eq!(only(&open()), failed);
         open().remove(&failed).unwrap();
         assert!(open().functions().unwrap().is_empty());
+    });
+}
+
+fn version(number: u64, generation: &Arc<Generation>) -> StoredVersion {
+    StoredVersion {
+        number,
+        id: RevisionId::random(),
+        generation: generation.clone(),
+        revision: RevisionId::random(),
+        lifecycle: Lifecycle::Creating,
+        description: format!("the {number}."),
+        modified: Timestamp(1_700_000_000_456),
+        provisioned: None,
+    }
+}
+
+fn alias(name: &str, version: VersionNumber, routing: Option<Routing>) -> Alias {
+    Alias {
+        name: name.parse().unwrap(),
+        version,
+        routing,
+        description: "moves".into(),
+        revision: RevisionId::random(),
+        provisioned: None,
+    }
+}
+
+#[test]
+fn versions_and_aliases_come_back_and_their_writes_leave_the_function_as_it_was() {
+    on_every_dialect(|open| {
+        let mut first = function("f");
+        first.lifecycle = Lifecycle::Active { update: UpdateStatus::Successful };
+        first.versions = vec![version(1, &first.latest)];
+        first.published = 1;
+        open().insert(&first).unwrap();
+        assert_eq!(only(&open()), first);
+        // What a version froze stays, even when nothing else points at it any more.
+        let mut second = with_revision(&first, first.lifecycle.clone());
+        second.latest = generation(256);
+        second.reserved = Some(7);
+        open().replace(&first, &second).unwrap();
+        assert_eq!(only(&open()), second);
+        let mut third = second.clone();
+        let active = Lifecycle::Active { update: UpdateStatus::Successful };
+        let provisioned = Some(Provisioned { requested: 3, since: Timestamp(9) });
+        third.versions[0] = StoredVersion {
+            revision: RevisionId::random(),
+            lifecycle: active,
+            provisioned,
+            ..third.versions[0].clone()
+        };
+        third.versions.push(version(2, &third.latest));
+        third.published = 2;
+        let routing = Some(Routing { number: 2, weight: 0.25 });
+        third.aliases = vec![
+            alias("dev", VersionNumber::Latest, None),
+            Alias { provisioned, ..alias("live", VersionNumber::Published(1), routing) },
+        ];
+        open().replace(&second, &third).unwrap();
+        assert_eq!(only(&open()), third);
+        let mut fourth = third.clone();
+        fourth.versions.remove(1);
+        fourth.aliases.remove(0);
+        fourth.aliases[0] = alias("live", VersionNumber::Published(1), None);
+        open().replace(&third, &fourth).unwrap();
+        assert_eq!(only(&open()), fourth, "the number 2 is not forgotten");
+        open().remove(&fourth).unwrap();
+        open().insert(&function("f")).unwrap();
+        assert!(only(&open()).versions.is_empty() && only(&open()).aliases.is_empty());
+    });
+}
+
+#[test]
+fn a_writer_that_is_behind_on_a_version_or_an_alias_changes_nothing() {
+    on_every_dialect(|open| {
+        let store = open();
+        let mut first = function("f");
+        first.versions = vec![version(1, &first.latest)];
+        first.aliases = vec![alias("live", VersionNumber::Published(1), None)];
+        store.insert(&first).unwrap();
+        let mut second = first.clone();
+        second.versions[0].revision = RevisionId::random();
+        second.aliases[0].revision = RevisionId::random();
+        store.replace(&first, &second).unwrap();
+        for late in [
+            StoredFunction { versions: vec![version(1, &first.latest)], ..first.clone() },
+            StoredFunction { versions: Vec::new(), ..first.clone() },
+            StoredFunction { aliases: vec![alias("live", VersionNumber::Latest, None)], ..first.clone() },
+            StoredFunction { aliases: Vec::new(), ..first.clone() },
+        ] {
+            assert!(matches!(store.replace(&first, &late), Err(StoreError::Changed)));
+        }
+        assert_eq!(only(&store), second);
     });
 }
 

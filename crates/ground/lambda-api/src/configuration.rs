@@ -1,5 +1,6 @@
 //! Replies about functions.
 
+use crate::ConcurrencyReply;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -102,6 +103,8 @@ pub struct GetFunctionReply {
     pub code: CodeLocation,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<ConcurrencyReply>,
 }
 
 /// `Code` of `GetFunction`.
@@ -112,6 +115,16 @@ pub struct CodeLocation {
     pub repository_type: &'static str,
     /// A signed URL, good for ten minutes.
     pub location: String,
+}
+
+/// `ListVersionsByFunction`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct ListVersionsReply {
+    pub versions: Vec<FunctionConfigurationReply>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
 }
 
 /// `ListFunctions`.

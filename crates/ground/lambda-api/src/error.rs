@@ -70,10 +70,14 @@ macro_rules! codes {
 codes! {
     /// A name, version, alias, group or stream that is not there.
     ResourceNotFound = "ResourceNotFoundException" 404 User "Message",
+    /// No provisioned concurrency was asked for.
+    ProvisionedConcurrencyConfigNotFound = "ProvisionedConcurrencyConfigNotFoundException" 404 User "message",
     /// The resource's state or another change is in the way.
     ResourceConflict = "ResourceConflictException" 409 User "message",
     /// A value that the service refuses.
     InvalidParameterValue = "InvalidParameterValueException" 400 User "message",
+    /// The same where AWS leaves `Type` out: routing of aliases, limits of concurrency.
+    BareInvalidParameterValue = "InvalidParameterValueException" 400 None "message",
     /// A value that the model refuses.
     Validation = "ValidationException" 400 None "message",
     /// A body that is no JSON.

@@ -58,6 +58,16 @@ pub struct UpdateFunctionCodeRequest {
     pub revision_id: Option<String>,
 }
 
+/// `PublishVersion`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[allow(missing_docs)]
+pub struct PublishVersionRequest {
+    pub code_sha256: Option<String>,
+    pub description: Option<String>,
+    pub revision_id: Option<String>,
+}
+
 /// What `CreateFunction` and `UpdateFunctionConfiguration` may set.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -3,6 +3,8 @@
 //!
 //! No I/O and no choice is made here. Source throughout: the public service model and recorded replies.
 
+mod aliases;
+mod concurrency;
 mod configuration;
 mod cost;
 mod error;
@@ -15,15 +17,19 @@ mod runtimes;
 mod time;
 mod violations;
 
+pub use aliases::{AliasReply, AliasRequest, ListAliasesReply, RoutingConfig};
+pub use concurrency::{
+    ConcurrencyReply, ListProvisionedReply, ProvisionedReply, PutConcurrencyRequest, PutProvisionedRequest,
+};
 pub use configuration::{
     CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply,
-    ListFunctionsReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply,
+    ListFunctionsReply, ListVersionsReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply,
 };
 pub use cost::{CostLine, CostReply, DoctorReply, InterpreterReply, WallReply};
 pub use error::{ApiError, ErrorCode, Fault, Protocol};
 pub use functions::{
     Base64Text, CreateFunctionRequest, Environment, EphemeralStorage, FunctionCode, FunctionSettings, LoggingSettings,
-    SnapStart, TracingSettings, UpdateFunctionCodeRequest, Variables, parse,
+    PublishVersionRequest, SnapStart, TracingSettings, UpdateFunctionCodeRequest, Variables, parse,
 };
 pub use logs::{
     DescribeLogGroupsReply, DescribeLogGroupsRequest, DescribeLogStreamsReply, DescribeLogStreamsRequest,

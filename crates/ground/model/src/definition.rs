@@ -6,6 +6,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// The processor that a package is built for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -126,6 +127,32 @@ pub struct FunctionConfig {
     pub egress: Egress,
 }
 
+impl FunctionConfig {
+    /// A new function's configuration: AWS's defaults for all that is not given.
+    #[must_use]
+    pub fn new(name: &FunctionName, runtime: Runtime, handler: Handler, role: RoleArn) -> Self {
+        Self {
+            runtime,
+            handler,
+            role,
+            description: String::new(),
+            timeout: Timeout::default(),
+            memory: MemoryMib::default(),
+            ephemeral: EphemeralMib::default(),
+            environment: None,
+            architecture: Architecture::default(),
+            logging: LoggingConfig {
+                format: LogFormat::Text,
+                application_level: None,
+                system_level: None,
+                group: format!("/aws/lambda/{name}"),
+            },
+            tracing: TracingMode::default(),
+            egress: Egress::default(),
+        }
+    }
+}
+
 /// `$LATEST` or a published number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum VersionNumber {
@@ -144,7 +171,7 @@ impl fmt::Display for VersionNumber {
     }
 }
 
-/// One runnable version. Two with the same `revision` are the same: sandboxes are kept by it.
+/// One runnable version. Two with the same `revision` are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Version {
@@ -152,13 +179,15 @@ pub struct Version {
     pub region: Region,
     pub name: FunctionName,
     pub number: VersionNumber,
-    pub config: FunctionConfig,
+    /// Shared by all versions that froze it.
+    pub config: Arc<FunctionConfig>,
     pub code_sha256: CodeSha256,
     /// Size of the package (the zip) in bytes.
     pub code_bytes: u64,
     /// Changes with everything that can be seen of the function, also with its states.
     pub revision: RevisionId,
-    /// Changes only with code or configuration: sandboxes of another generation are not reused.
+    /// What its sandboxes are kept by: changes with code or configuration, and is each published version's own,
+    /// because a sandbox is told its version.
     pub generation: RevisionId,
     pub last_modified: Timestamp,
 }

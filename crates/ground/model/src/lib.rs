@@ -3,6 +3,7 @@
 //! Ground knows no I/O, no async and no wire format. A value here was checked when it was made, so no
 //! room checks it again.
 
+mod alias;
 mod clock;
 mod definition;
 mod ids;
@@ -12,6 +13,7 @@ mod names;
 mod runtime;
 mod sizes;
 
+pub use alias::{Alias, AliasName, Provisioned, Routing};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use definition::{
     Architecture, Egress, FunctionConfig, LogFormat, LogLevel, LoggingConfig, TracingMode, Version, VersionNumber,

@@ -6,10 +6,7 @@
 
 use bytes::Bytes;
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, Scope, Store};
-use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FunctionConfig, FunctionName, Limits, LogFormat, LoggingConfig, MemoryMib,
-    SystemClock, Timeout, TracingMode,
-};
+use lacewing_model::{FunctionConfig, FunctionName, Limits, SystemClock};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -111,25 +108,16 @@ fn owner() -> Scope {
 
 fn config() -> FunctionConfig {
     FunctionConfig {
-        runtime: "python3.12".parse().unwrap(),
-        handler: "app.handler".parse().unwrap(),
-        role: "arn:aws:iam::000000000000:role/service-role/measured".parse().unwrap(),
         description: "A function that is measured".into(),
-        timeout: Timeout::default(),
-        memory: MemoryMib::default(),
-        ephemeral: EphemeralMib::default(),
         environment: Some(
             (0..8).map(|number| (format!("VARIABLE_{number}"), "a value of some length".into())).collect(),
         ),
-        architecture: Architecture::X86,
-        logging: LoggingConfig {
-            format: LogFormat::Text,
-            application_level: None,
-            system_level: None,
-            group: "/aws/lambda/measured".into(),
-        },
-        tracing: TracingMode::PassThrough,
-        egress: Egress::Internet,
+        ..FunctionConfig::new(
+            &"measured".parse().unwrap(),
+            "python3.12".parse().unwrap(),
+            "app.handler".parse().unwrap(),
+            "arn:aws:iam::000000000000:role/service-role/measured".parse().unwrap(),
+        )
     }
 }
 

@@ -1,11 +1,12 @@
 //! The catalog's handle: opening it, and asking the writer for changes.
 
-use crate::lookup::entry;
+use crate::functions::{Draft, NewCode, check_changeable};
+use crate::lookup::find;
 use crate::open::read;
 use crate::prepare::{Prepared, Preparers};
 use crate::registry::Registry;
-use crate::writer::{Draft, NewCode, Request, Writer, check_changeable};
-use crate::{CatalogError, CodeChange, ConfigChange, FunctionView, NewFunction, Scope};
+use crate::writer::{Request, Writer};
+use crate::{AllWanted, CatalogError, CodeChange, ConfigChange, FunctionView, NewFunction, Scope};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lacewing_artifact::{Artifacts, Package};
@@ -13,7 +14,7 @@ use lacewing_model::{Clock, FunctionName, Qualifier, RevisionId, Version};
 use lacewing_store::Store;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 /// Changes that wait for the writer; more wait for a place.
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     places: Semaphore,
     uploads: Semaphore,
     retired: broadcast::Sender<RevisionId>,
+    pub(crate) wanted: watch::Sender<AllWanted>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -76,6 +78,7 @@ impl Catalog {
         let registry = Arc::new(ArcSwap::from_pointee(registry));
         let (requests, inbox) = mpsc::channel();
         let (retired, _) = broadcast::channel(RETIRED_WAITING_MAX);
+        let (wanted, _) = watch::channel(AllWanted::default());
         let done: Arc<dyn Fn(Prepared) + Send + Sync> = {
             let requests = requests.clone();
             // A writer that is gone has left the rest for the next start.
@@ -88,6 +91,7 @@ impl Catalog {
             clock,
             can_run,
             retired: retired.clone(),
+            wanted: wanted.clone(),
             preparers: Preparers::start(&done).map_err(no_thread)?,
             refused: Vec::new(),
         };
@@ -99,11 +103,12 @@ impl Catalog {
             places: Semaphore::new(CHANGES_WAITING_MAX),
             uploads: Semaphore::new(UPLOADS_AT_ONCE_MAX),
             retired,
+            wanted,
             writer: Some(thread.map_err(no_thread)?),
         })))
     }
 
-    /// Makes a function and answers while it is still Pending.
+    /// Makes a function, and version 1 of it where that is wanted; answers while what it shows is Pending.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] when nothing here can run it, [`CatalogError::BadPackage`],
@@ -113,14 +118,13 @@ impl Catalog {
     /// The function may be made all the same.
     pub async fn create(&self, owner: &Scope, new: NewFunction) -> Result<FunctionView, CatalogError> {
         let NewFunction { name, config, zip, tags, publish } = new;
-        refuse_publish(publish)?;
         // Before the package is looked at, because that costs more; the writer asks again.
         if self.0.registry.load().find(owner, &name).is_some() {
             return Err(CatalogError::AlreadyExists { name });
         }
         let package = self.put(zip).await?;
-        let draft = Box::new(Draft { config, tags, package });
-        self.ask(|reply| Request::Create(owner.clone(), name, draft, reply)).await
+        let owner = owner.clone();
+        self.ask(move |writer| writer.create(&owner, name, Draft { config, tags, package, publish })).await
     }
 
     /// Gives a function new code. The former code serves until the new one lies ready.
@@ -138,11 +142,11 @@ impl Catalog {
         change: CodeChange,
     ) -> Result<FunctionView, CatalogError> {
         let CodeChange { zip, architecture, dry_run, revision, publish } = change;
-        refuse_publish(publish)?;
-        check_changeable(entry(&self.0.registry.load(), owner, name, None)?, revision)?;
+        check_changeable(find(&self.0.registry.load(), owner, name, None)?.0, revision)?;
         let package = self.put(zip).await?;
-        let code = NewCode { package, architecture, revision, dry_run };
-        self.ask(|reply| Request::Code(owner.clone(), name.clone(), code, reply)).await
+        let code = NewCode { package, architecture, revision, dry_run, publish };
+        let (owner, name) = (owner.clone(), name.clone());
+        self.ask(move |writer| writer.code(&owner, &name, code)).await
     }
 
     /// Changes a function's configuration.
@@ -158,14 +162,15 @@ impl Catalog {
         name: &FunctionName,
         change: ConfigChange,
     ) -> Result<FunctionView, CatalogError> {
-        let change = Box::new(change);
-        self.ask(|reply| Request::Config(owner.clone(), name.clone(), change, reply)).await
+        let (owner, name) = (owner.clone(), name.clone());
+        self.ask(move |writer| writer.config(&owner, &name, change)).await
     }
 
-    /// Deletes a function, in whatever state it is.
+    /// Deletes a function with all that belongs to it, in whatever state it is; or one published version of it.
     ///
     /// # Errors
-    /// [`CatalogError::NotFound`]; [`CatalogError::Invalid`] for a qualifier that cannot be deleted alone.
+    /// [`CatalogError::NotFound`]; [`CatalogError::Invalid`] for a qualifier that cannot be deleted alone;
+    /// [`CatalogError::Conflict`] for a version that an alias leads to.
     ///
     /// # Cancel safety
     /// The function may be deleted all the same.
@@ -176,11 +181,12 @@ impl Catalog {
         qualifier: Option<&Qualifier>,
     ) -> Result<(), CatalogError> {
         // Whether the function exists is asked last: AWS refuses `$LATEST` for names that it does not know too.
-        let exists = || entry(&self.0.registry.load(), owner, name, None).map(drop);
+        let exists = || find(&self.0.registry.load(), owner, name, None).map(drop);
+        let (of, called) = (owner.clone(), name.clone());
         match qualifier {
             None => {
                 exists()?;
-                self.ask(|reply| Request::Delete(owner.clone(), name.clone(), reply)).await
+                self.ask(move |writer| writer.delete(&of, &called)).await
             }
             Some(Qualifier::Latest) => {
                 Err(CatalogError::Invalid("$LATEST version cannot be deleted without deleting the function.".into()))
@@ -189,13 +195,15 @@ impl Catalog {
                 exists()?;
                 Err(CatalogError::Invalid("Deletion of aliases is not currently supported.".into()))
             }
-            // A version that is not there is deleted already, and none is published in this release.
-            Some(Qualifier::Number(_)) => exists(),
+            Some(&Qualifier::Number(number)) => {
+                exists()?;
+                self.ask(move |writer| writer.delete_version(&of, &called, number)).await
+            }
         }
     }
 
-    /// Announces generations that no new call must get: their code or configuration was replaced, or the
-    /// function was deleted. One that lags behind by more than 1,024 is told so and loses only promptness.
+    /// Announces generations that no new call must get: their code or configuration was replaced, or their
+    /// version was deleted. One that lags behind by more than 1,024 is told so and loses only promptness.
     #[must_use]
     pub fn retired(&self) -> broadcast::Receiver<RevisionId> {
         self.0.retired.subscribe()
@@ -208,24 +216,18 @@ impl Catalog {
         blocking(move || Ok(artifacts.put(&zip)?)).await
     }
 
-    async fn ask<T>(
+    /// Has the writer make a change.
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, CatalogError>>) -> Request,
+        change: impl FnOnce(&mut Writer) -> Result<T, CatalogError> + Send + 'static,
     ) -> Result<T, CatalogError> {
         let _place = self.0.places.acquire().await.map_err(|_| stopped())?;
         let (reply, answer) = oneshot::channel();
-        self.0.requests.send(request(reply)).map_err(|_| stopped())?;
+        // An answer that nobody waits for any more is no fault: the change is made.
+        let change = Box::new(move |writer: &mut Writer| drop(reply.send(change(writer))));
+        self.0.requests.send(Request::Change(change)).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
-}
-
-fn refuse_publish(publish: bool) -> Result<(), CatalogError> {
-    if publish {
-        return Err(CatalogError::Unsupported(
-            "Publishing versions is not available in this release: leave Publish out, or set it to false.".into(),
-        ));
-    }
-    Ok(())
 }
 
 /// Runs what waits for the disk off the async threads.

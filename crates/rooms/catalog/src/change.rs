@@ -18,7 +18,7 @@ pub struct NewFunction {
     pub zip: Bytes,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Also publish version 1. Refused as [`crate::CatalogError::Unsupported`] until versions exist.
+    /// Also publish version 1, and show that.
     pub publish: bool,
 }
 
@@ -33,8 +33,19 @@ pub struct CodeChange {
     pub dry_run: bool,
     /// Change only if the function still has this revision.
     pub revision: Option<RevisionId>,
-    /// Also publish a version. Refused as [`crate::CatalogError::Unsupported`] until versions exist.
+    /// Also publish a version, and show that.
     pub publish: bool,
+}
+
+/// What a version is published under.
+#[derive(Clone, Debug, Default)]
+pub struct Publication {
+    /// Publish only if this is the hash of the code of `$LATEST`, as the caller wrote it.
+    pub code_sha256: Option<String>,
+    /// Publish only if `$LATEST` still has this revision.
+    pub revision: Option<RevisionId>,
+    /// The version's own description, in the place of the function's.
+    pub description: Option<String>,
 }
 
 /// New configuration for a function: what is `None` stays.

@@ -40,12 +40,21 @@ pub enum CatalogError {
          retrieve the latest Revision Id"
     )]
     StaleRevision,
+    /// Something else is in the way; the text is for the caller.
+    #[error("{0}")]
+    Conflict(String),
+    /// Something that belongs to a function is not there; the text is for the caller.
+    #[error("{0}")]
+    Missing(String),
+    /// An alias cannot lead to these versions together; the text is for the caller.
+    #[error("{0}")]
+    BadRouting(String),
+    /// Concurrency that cannot be set aside; the text is for the caller.
+    #[error("{0}")]
+    BadConcurrency(String),
     /// A value that cannot be accepted; the text is for the caller.
     #[error("{0}")]
     Invalid(String),
-    /// Something that this release does not do yet.
-    #[error("{0}")]
-    Unsupported(String),
     /// The package was refused. Disk faults are [`CatalogError::Internal`] instead.
     #[error(transparent)]
     BadPackage(ArtifactError),

@@ -14,18 +14,25 @@
 //! A change is answered when it is on the disk. Whatever was under way when the process died is taken up
 //! again by [`Catalog::open`], from what the store says and not from what happened before.
 
+mod aliases;
 mod catalog;
 mod change;
+mod concurrency;
+mod entry;
 mod error;
+mod functions;
 mod lookup;
 mod open;
 mod prepare;
+mod publish;
 mod registry;
 mod view;
 mod writer;
 
+pub use aliases::AliasChange;
 pub use catalog::{CanRun, Catalog, CatalogOptions};
-pub use change::{CodeChange, ConfigChange, LoggingChange, NewFunction};
+pub use change::{CodeChange, ConfigChange, LoggingChange, NewFunction, Publication};
+pub use concurrency::{AllWanted, ProvisionedView, Wanted};
 pub use error::CatalogError;
 pub use lacewing_artifact::{ArtifactError, Artifacts, CodeDir};
 pub use lacewing_store::Store;

@@ -1,10 +1,11 @@
 //! What is asked of the catalog without changing anything: all of it from memory, but for packages.
 
 use crate::catalog::{Catalog, blocking};
-use crate::registry::{Entry, Registry};
+use crate::entry::{Entry, VersionEntry};
+use crate::registry::Registry;
 use crate::view::state_word;
 use crate::{CatalogError, FunctionView, Page, Runnable, Scope, Totals};
-use lacewing_model::{FunctionName, Qualifier};
+use lacewing_model::{Alias, FunctionName, Qualifier, VersionNumber};
 use std::sync::Arc;
 
 impl Catalog {
@@ -19,7 +20,7 @@ impl Catalog {
         qualifier: Option<&Qualifier>,
     ) -> Result<FunctionView, CatalogError> {
         let registry = self.0.registry.load();
-        entry(&registry, owner, name, qualifier).map(|entry| entry.view())
+        find(&registry, owner, name, qualifier).map(|(entry, version)| entry.view(version))
     }
 
     /// Lists up to `max` functions whose names come after `after`.
@@ -27,23 +28,52 @@ impl Catalog {
     pub fn list(&self, owner: &Scope, after: Option<&FunctionName>, max: usize) -> Page<FunctionView> {
         let registry = self.0.registry.load();
         let mut found: Vec<_> =
-            registry.of(owner).filter(|entry| after.is_none_or(|after| entry.shown.name > *after)).collect();
+            registry.of(owner).filter(|entry| after.is_none_or(|after| entry.name() > after)).collect();
         let more = found.len() > max;
         if more && max > 0 {
-            found.select_nth_unstable_by(max - 1, |one, other| one.shown.name.cmp(&other.shown.name));
+            found.select_nth_unstable_by(max - 1, |one, other| one.name().cmp(other.name()));
         }
         found.truncate(max);
-        found.sort_unstable_by(|one, other| one.shown.name.cmp(&other.shown.name));
-        Page { items: found.into_iter().map(|entry| entry.view()).collect(), more }
+        found.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+        Page { items: found.into_iter().map(|entry| entry.view(&entry.latest)).collect(), more }
     }
 
-    /// What all functions of `owner` add up to.
+    /// Lists up to `max` versions of all functions that come after `after`, ordered by name and number.
+    #[must_use]
+    pub fn list_versions(
+        &self,
+        owner: &Scope,
+        after: Option<&(FunctionName, VersionNumber)>,
+        max: usize,
+    ) -> Page<FunctionView> {
+        let registry = self.0.registry.load();
+        let mut found: Vec<_> =
+            registry.of(owner).filter(|entry| after.is_none_or(|(name, _)| entry.name() >= name)).collect();
+        found.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+        let comes_after = |version: &VersionEntry| {
+            after.is_none_or(|(name, number)| (&version.shown.name, &version.shown.number) > (name, number))
+        };
+        let mut left = found
+            .into_iter()
+            .flat_map(|entry| entry.all().map(move |version| (entry, version)))
+            .filter(|(_, version)| comes_after(version));
+        let items = left.by_ref().take(max).map(|(entry, version)| entry.view(version)).collect();
+        Page { items, more: left.next().is_some() }
+    }
+
+    /// What all functions of `owner` add up to: each version counts with its whole package, as on AWS.
     #[must_use]
     pub fn totals(&self, owner: &Scope) -> Totals {
         self.0.registry.load().of(owner).fold(Totals::default(), |totals, entry| Totals {
             functions: totals.functions + 1,
-            code_bytes: totals.code_bytes + entry.shown.code_bytes,
+            code_bytes: totals.code_bytes + entry.all().map(|version| version.shown.code_bytes).sum::<u64>(),
         })
+    }
+
+    /// What the functions of `owner` have reserved together.
+    #[must_use]
+    pub fn reserved(&self, owner: &Scope) -> u64 {
+        self.0.registry.load().of(owner).filter_map(|entry| entry.reserved).map(u64::from).sum()
     }
 
     /// What a call to the function runs now. The hot path: no lock, no allocation.
@@ -59,39 +89,40 @@ impl Catalog {
     ) -> Result<Runnable, CatalogError> {
         let registry = self.0.registry.load();
         let qualifier = qualifier.unwrap_or(&Qualifier::Latest);
-        let entry = entry(&registry, owner, name, Some(qualifier))?;
-        entry
-            .runnable
-            .clone()
-            .ok_or_else(|| CatalogError::NotReady { arn: owner.arn(name, None), state: state_word(&entry.lifecycle) })
+        let not_found = || CatalogError::NotFound { arn: owner.arn(name, Some(qualifier)) };
+        let entry = registry.find(owner, name).ok_or_else(not_found)?;
+        let version = entry.meant(Some(qualifier), |alias| alias.pick(fastrand::f64)).ok_or_else(not_found)?;
+        let Some(serving) = &version.serving else {
+            return Err(CatalogError::NotReady { arn: owner.arn(name, None), state: state_word(&version.lifecycle) });
+        };
+        Ok(serving.runnable(entry.reserved))
     }
 
-    /// The package as it was uploaded, read from the disk and checked against its hash.
+    /// A package of the function as it was uploaded, read from the disk and checked against its hash.
     ///
     /// # Errors
-    /// [`CatalogError::NotFound`]; [`CatalogError::Internal`] when it cannot be read.
-    pub async fn package(
-        &self,
-        owner: &Scope,
-        name: &FunctionName,
-        qualifier: Option<&Qualifier>,
-    ) -> Result<Vec<u8>, CatalogError> {
-        let package = entry(&self.0.registry.load(), owner, name, qualifier)?.package.clone();
+    /// [`CatalogError::NotFound`] where no version has a package of this hash; [`CatalogError::Internal`] when it
+    /// cannot be read.
+    pub async fn package(&self, owner: &Scope, name: &FunctionName, sha256: &str) -> Result<Vec<u8>, CatalogError> {
+        let package = {
+            let registry = self.0.registry.load();
+            let (entry, _) = find(&registry, owner, name, None)?;
+            let found = entry.all().find(|version| version.shown.code_sha256.as_str() == sha256);
+            found.map(|version| version.package.clone())
+        };
+        let package = package.ok_or_else(|| CatalogError::NotFound { arn: owner.arn(name, None) })?;
         blocking(move || Ok(package.read()?)).await
     }
 }
 
-/// The function, if the qualifier means one of its versions.
-pub(crate) fn entry<'a>(
+/// The function, and the version that the qualifier means: of an alias, its first one.
+pub(crate) fn find<'a>(
     registry: &'a Registry,
     owner: &Scope,
     name: &FunctionName,
     qualifier: Option<&Qualifier>,
-) -> Result<&'a Arc<Entry>, CatalogError> {
-    let not_found = || CatalogError::NotFound { arn: owner.arn(name, qualifier) };
-    match qualifier {
-        None | Some(Qualifier::Latest) => registry.find(owner, name).ok_or_else(not_found),
-        // Published versions and aliases do not exist yet.
-        Some(Qualifier::Number(_) | Qualifier::Alias(_)) => Err(not_found()),
-    }
+) -> Result<(&'a Arc<Entry>, &'a Arc<VersionEntry>), CatalogError> {
+    let first = |alias: &Alias| alias.version;
+    let found = registry.find(owner, name).and_then(|entry| Some((entry, entry.meant(qualifier, first)?)));
+    found.ok_or_else(|| CatalogError::NotFound { arn: owner.arn(name, qualifier) })
 }

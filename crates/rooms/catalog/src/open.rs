@@ -1,56 +1,129 @@
 //! Reads what a former process kept, and mends what it left.
 
 use crate::CatalogError;
-use crate::registry::{Entry, Registry, version};
-use crate::view::Runnable;
-use crate::writer::is_under_way;
+use crate::entry::{Entry, Serving, VersionEntry};
+use crate::publish::described;
+use crate::registry::Registry;
 use lacewing_artifact::Artifacts;
-use lacewing_model::{FailReason, Lifecycle, RevisionId};
-use lacewing_store::{Store, StoredFunction};
+use lacewing_model::{FailReason, Lifecycle, Provisioned, Version, VersionNumber};
+use lacewing_store::{FunctionKey, Generation, Store, StoredFunction, StoredVersion};
 use std::sync::Arc;
 
 /// All functions of the store, their code claimed. Packages and trees that no function needs are removed.
 pub(crate) fn read(store: &Store, artifacts: &Artifacts) -> Result<Registry, CatalogError> {
     let mut registry = Registry::default();
     for function in store.functions()? {
-        registry.put(Arc::new(entry(store, artifacts, function)?));
+        let entry = entry(artifacts, &function);
+        let mended = entry.stored();
+        if mended != function {
+            store.replace(&function, &mended)?;
+        }
+        registry.put(Arc::new(entry));
     }
     artifacts.sweep()?;
     Ok(registry)
 }
 
-fn entry(store: &Store, artifacts: &Artifacts, function: StoredFunction) -> Result<Entry, CatalogError> {
-    let latest = &*function.latest;
-    let package = artifacts.claim(&latest.code_sha256, latest.code_bytes);
-    package.keep();
-    let shown = Arc::new(version(&function, latest));
-    let mut entry =
-        Entry { shown, lifecycle: function.lifecycle.clone(), tags: function.tags.clone(), package, runnable: None };
-    let Some(serving) = &function.serving else { return Ok(entry) };
-    let shared = serving.id == latest.id;
-    let package =
-        if shared { entry.package.clone() } else { artifacts.claim(&serving.code_sha256, serving.code_bytes) };
-    package.keep();
-    // The tree lies there, unless somebody removed it: then it is made again from the package, now, because
-    // the function is Active and may be called the moment we are open.
-    match package.unpack() {
-        Ok(code) => {
-            let version = if shared { entry.shown.clone() } else { Arc::new(version(&function, serving)) };
-            entry.runnable = Some(Runnable { version, code });
-            Ok(entry)
-        }
-        Err(error) => {
-            tracing::error!(function = %entry.shown.arn(), %error, "the code of a function is lost");
-            // A newer generation is being prepared: its end decides.
-            if is_under_way(&entry.lifecycle) {
-                return Ok(entry);
+fn entry(artifacts: &Artifacts, function: &StoredFunction) -> Entry {
+    let as_latest = |generation: &Generation| Version {
+        number: VersionNumber::Latest,
+        revision: function.revision,
+        ..version(&function.key, generation)
+    };
+    let shown = Arc::new(as_latest(&function.latest));
+    let serving = function.serving.as_ref().map(|serving| {
+        let version = if serving.id == function.latest.id { shown.clone() } else { Arc::new(as_latest(serving)) };
+        (version, serving.clone())
+    });
+    let latest =
+        Kept { shown, generation: &function.latest, lifecycle: &function.lifecycle, serving, provisioned: None };
+    Entry {
+        latest: Arc::new(latest.revive(artifacts)),
+        tags: function.tags.clone(),
+        published: function.published,
+        reserved: function.reserved,
+        versions: function.versions.iter().map(|one| Arc::new(published(artifacts, &function.key, one))).collect(),
+        aliases: function.aliases.iter().cloned().map(Arc::new).collect(),
+    }
+}
+
+fn published(artifacts: &Artifacts, key: &FunctionKey, stored: &StoredVersion) -> VersionEntry {
+    let frozen = version(key, &stored.generation);
+    let same_words = frozen.config.description == stored.description;
+    let shown = Arc::new(Version {
+        number: VersionNumber::Published(stored.number),
+        config: if same_words { frozen.config } else { described(&frozen.config, stored.description.clone()) },
+        revision: stored.revision,
+        generation: stored.id,
+        last_modified: stored.modified,
+        ..frozen
+    });
+    let serves = matches!(stored.lifecycle, Lifecycle::Active { .. });
+    Kept {
+        serving: serves.then(|| (shown.clone(), stored.generation.clone())),
+        shown,
+        generation: &stored.generation,
+        lifecycle: &stored.lifecycle,
+        provisioned: stored.provisioned,
+    }
+    .revive(artifacts)
+}
+
+/// A generation as a version of its function.
+fn version(key: &FunctionKey, generation: &Generation) -> Version {
+    Version {
+        account: key.account.clone(),
+        region: key.region.clone(),
+        name: key.name.clone(),
+        number: VersionNumber::Latest,
+        config: generation.config.clone(),
+        code_sha256: generation.code_sha256.clone(),
+        code_bytes: generation.code_bytes,
+        revision: generation.id,
+        generation: generation.id,
+        last_modified: generation.modified,
+    }
+}
+
+/// A version as the store kept it.
+struct Kept<'a> {
+    shown: Arc<Version>,
+    generation: &'a Arc<Generation>,
+    lifecycle: &'a Lifecycle,
+    serving: Option<(Arc<Version>, Arc<Generation>)>,
+    provisioned: Option<Provisioned>,
+}
+
+impl Kept<'_> {
+    /// The version with its code in place, or failed where that is lost.
+    fn revive(self, artifacts: &Artifacts) -> VersionEntry {
+        let claim = |generation: &Generation| {
+            let package = artifacts.claim(&generation.code_sha256, generation.code_bytes);
+            package.keep();
+            package
+        };
+        let mut entry = VersionEntry {
+            shown: self.shown,
+            lifecycle: self.lifecycle.clone(),
+            generation: self.generation.clone(),
+            package: claim(self.generation),
+            serving: None,
+            provisioned: self.provisioned,
+        };
+        let Some((version, generation)) = self.serving else { return entry };
+        // The tree lies there, unless somebody removed it: then it is made again from the package, now, because
+        // the version is Active and may be called the moment we are open.
+        match claim(&generation).unpack() {
+            Ok(code) => entry.serving = Some(Serving { version, generation, code }),
+            Err(error) => {
+                tracing::error!(function = %entry.shown.arn(), %error, "the code of a function is lost");
+                // A newer generation may be being prepared: then its end decides.
+                if !entry.is_under_way() {
+                    let reason = FailReason { code: "InternalError".into(), message: error.to_string() };
+                    entry = entry.in_state(Lifecycle::Failed(reason));
+                }
             }
-            let reason = FailReason { code: "InternalError".into(), message: error.to_string() };
-            entry.lifecycle = Lifecycle::Failed(reason);
-            entry.shown =
-                Arc::new(lacewing_model::Version { revision: RevisionId::random(), ..(*entry.shown).clone() });
-            store.replace(&function, &entry.stored())?;
-            Ok(entry)
         }
+        entry
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Scope;
 use lacewing_artifact::{CodeDir, Package};
-use lacewing_model::{FailReason, FunctionName, RevisionId};
+use lacewing_model::{FailReason, FunctionName, RevisionId, VersionNumber};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -10,10 +10,11 @@ use std::thread::JoinHandle;
 /// Threads, at most: unpacking waits for the disk more than for the processor, but more of them only compete.
 const THREADS_MAX: usize = 4;
 
-/// What is to be prepared: at most one per function, so that the queue is never longer than the registry.
+/// What is to be prepared: at most one per version, so that the queue is never longer than the registry.
 pub(crate) struct Job {
     pub(crate) owner: Scope,
     pub(crate) name: FunctionName,
+    pub(crate) number: VersionNumber,
     pub(crate) generation: RevisionId,
     pub(crate) package: Package,
 }
@@ -22,6 +23,7 @@ pub(crate) struct Job {
 pub(crate) struct Prepared {
     pub(crate) owner: Scope,
     pub(crate) name: FunctionName,
+    pub(crate) number: VersionNumber,
     pub(crate) generation: RevisionId,
     pub(crate) code: Result<CodeDir, FailReason>,
 }
@@ -76,10 +78,10 @@ fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 }
 
 fn prepare(job: Job) -> Prepared {
-    let Job { owner, name, generation, package } = job;
+    let Job { owner, name, number, generation, package } = job;
     let code = package.unpack().map_err(|error| FailReason {
         code: if error.is_senders_fault() { "InvalidZipFileException" } else { "InternalError" }.into(),
         message: error.to_string(),
     });
-    Prepared { owner, name, generation, code }
+    Prepared { owner, name, number, generation, code }
 }

@@ -29,7 +29,8 @@ impl Scope {
     }
 }
 
-/// A function as replies show it: its newest configuration, even while the former one still serves.
+/// A version of a function as replies show it: of `$LATEST` the newest configuration, even while the former one
+/// still serves.
 #[derive(Clone, Debug)]
 pub struct FunctionView {
     /// Configuration, code, revision, last modified.
@@ -38,6 +39,8 @@ pub struct FunctionView {
     pub lifecycle: Lifecycle,
     /// The user's tags.
     pub tags: Arc<BTreeMap<String, String>>,
+    /// The function's reserved concurrency.
+    pub reserved: Option<u32>,
 }
 
 /// A state's reason: AWS's code and a sentence.
@@ -101,12 +104,12 @@ pub(crate) fn state_word(lifecycle: &Lifecycle) -> &'static str {
     }
 }
 
-/// One page of a listing, in the order of the names.
+/// One page of a listing, in its order.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
     /// What is on it.
     pub items: Vec<T>,
-    /// True when there is more: ask again after the last item's name.
+    /// True when there is more: ask again after the last item.
     pub more: bool,
 }
 
@@ -126,4 +129,6 @@ pub struct Runnable {
     pub version: Arc<Version>,
     /// The unpacked package. Keep it as long as a sandbox may read it: the tree is removed after the last one.
     pub code: CodeDir,
+    /// The function's reserved concurrency: what all its versions together may have in flight.
+    pub reserved: Option<u32>,
 }

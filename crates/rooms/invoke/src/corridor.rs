@@ -134,13 +134,12 @@ impl Invoke {
         Detached::new(async move { inner.walk(call).await.inspect_err(|error| inner.count_failure(error)) }).await
     }
 
-    /// What a `DryRun` checks: that the function is there and can be invoked.
+    /// What a `DryRun` checks: that the function is there and can be invoked; which version would run.
     ///
     /// # Errors
     /// As [`Invoke::call`].
-    pub fn check(&self, call: &Call) -> Result<(), InvokeError> {
-        self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
-        Ok(())
+    pub fn check(&self, call: &Call) -> Result<VersionNumber, InvokeError> {
+        Ok(self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?.version.number)
     }
 
     /// Follows what the catalog retires and lets keep-alives run out, until dropped.

@@ -199,6 +199,7 @@ mod tests {
     use bytes::Bytes;
     use lacewing_model::LoggingConfig;
     use lacewing_testkit::version_named;
+    use std::sync::Arc;
 
     fn outcome(ending: Ending, duration: f64) -> Outcome {
         Outcome {
@@ -257,7 +258,8 @@ mod tests {
     #[test]
     fn json_logs_bear_events_and_keep_to_their_level() {
         let mut version = version_named("f");
-        version.config.logging = LoggingConfig { format: LogFormat::Json, ..version.config.logging };
+        let logging = LoggingConfig { format: LogFormat::Json, ..version.config.logging.clone() };
+        Arc::make_mut(&mut version.config).logging = logging;
         let outcome = outcome(Ending::Answer(Bytes::from_static(b"null")), 1.5);
         let account = account(&version, &outcome, None);
         assert_eq!(end(&account), None, "runtimeDone is DEBUG");
@@ -265,7 +267,7 @@ mod tests {
             report(&account).unwrap(),
             r#"{"record":{"metrics":{"billedDurationMs":2,"durationMs":1.5,"maxMemoryUsedMB":30,"memorySizeMB":128},"requestId":"4ca9f4f8-4f42-4b0f-9ad1-77a2a0a4b9a6","status":"success"},"time":"2026-11-18T11:06:40.123Z","type":"platform.report"}"#
         );
-        version.config.logging.system_level = Some(LogLevel::Warn);
+        Arc::make_mut(&mut version.config).logging.system_level = Some(LogLevel::Warn);
         assert_eq!(start(&version, RequestId::random(), Timestamp(0)), None);
     }
 

@@ -40,7 +40,7 @@ impl House {
         let scope = Arc::new(Scope { account: "000000000000".parse().unwrap(), region: "us-east-1".parse().unwrap() });
         let function = NewFunction {
             name: "f".parse().unwrap(),
-            config: version_named("f").config,
+            config: (*version_named("f").config).clone(),
             zip: package(),
             tags: std::collections::BTreeMap::new(),
             publish: false,

@@ -6,8 +6,8 @@ use lacewing_ledger::{
     FilterQuery, GroupQuery, Ledger, LedgerOptions, LogScope, UsageOutcome, UsageQuery, UsageRecord,
 };
 use lacewing_model::{
-    AccountId, Architecture, Egress, EphemeralMib, FunctionConfig, LogFormat, LoggingConfig, MemoryMib, Region,
-    RequestId, RevisionId, SandboxId, SystemClock, Timeout, Timestamp, TracingMode, Version, VersionNumber,
+    AccountId, Architecture, EphemeralMib, FunctionConfig, MemoryMib, Region, RequestId, RevisionId, SandboxId,
+    SystemClock, Timestamp, Version, VersionNumber,
 };
 use lacewing_sandbox::{LogLine, LogSink, LogSource, PhaseTimes, Rung};
 use std::sync::Arc;
@@ -96,25 +96,12 @@ fn version(number: usize) -> Version {
         region: region(),
         name: format!("f{number}").parse().unwrap(),
         number: VersionNumber::Latest,
-        config: FunctionConfig {
-            runtime: "provided.al2023".parse().unwrap(),
-            handler: "h".parse().unwrap(),
-            role: "arn:aws:iam::123456789012:role/r".parse().unwrap(),
-            description: String::new(),
-            timeout: Timeout::default(),
-            memory: MemoryMib::default(),
-            ephemeral: EphemeralMib::default(),
-            environment: None,
-            architecture: Architecture::X86,
-            logging: LoggingConfig {
-                format: LogFormat::Text,
-                application_level: None,
-                system_level: None,
-                group: format!("/aws/lambda/f{number}"),
-            },
-            tracing: TracingMode::default(),
-            egress: Egress::default(),
-        },
+        config: Arc::new(FunctionConfig::new(
+            &format!("f{number}").parse().unwrap(),
+            "provided.al2023".parse().unwrap(),
+            "h".parse().unwrap(),
+            "arn:aws:iam::123456789012:role/r".parse().unwrap(),
+        )),
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
         code_bytes: 1,
         revision: RevisionId::random(),

@@ -2,8 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FunctionConfig, Limits, LogFormat, LoggingConfig, MemoryMib, RequestId,
-    RevisionId, SandboxId, Timeout, Timestamp, TracingMode, Version, VersionNumber,
+    FunctionConfig, Limits, MemoryMib, RequestId, RevisionId, SandboxId, Timestamp, Version, VersionNumber,
 };
 use lacewing_sandbox::{
     ApiPassage, ApiRequest, ApiResponse, Credentials, LogLine, LogSink, Outcome, SandboxDriver, StartSpec, Started,
@@ -108,7 +107,7 @@ pub struct Function {
 
 impl Function {
     pub fn memory(mut self, mib: u32) -> Self {
-        self.version.config.memory = MemoryMib::new(mib).unwrap();
+        Arc::make_mut(&mut self.version.config).memory = MemoryMib::new(mib).unwrap();
         self
     }
 
@@ -134,25 +133,12 @@ pub fn version(name: &str, runtime: &str) -> Version {
         region: "us-east-1".parse().unwrap(),
         name: name.parse().unwrap(),
         number: VersionNumber::Latest,
-        config: FunctionConfig {
-            runtime: runtime.parse().unwrap(),
-            handler: "app.handler".parse().unwrap(),
-            role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
-            description: String::new(),
-            timeout: Timeout::default(),
-            memory: MemoryMib::default(),
-            ephemeral: EphemeralMib::default(),
-            environment: None,
-            architecture: Architecture::X86,
-            logging: LoggingConfig {
-                format: LogFormat::Text,
-                application_level: None,
-                system_level: None,
-                group: "/aws/lambda/f".into(),
-            },
-            tracing: TracingMode::PassThrough,
-            egress: Egress::Internet,
-        },
+        config: Arc::new(FunctionConfig::new(
+            &name.parse().unwrap(),
+            runtime.parse().unwrap(),
+            "app.handler".parse().unwrap(),
+            "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+        )),
         code_sha256: "A".repeat(44).parse().unwrap(),
         code_bytes: 1,
         revision: RevisionId::random(),

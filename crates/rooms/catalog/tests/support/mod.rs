@@ -5,10 +5,7 @@ use bytes::Bytes;
 use lacewing_catalog::{
     Artifacts, CanRun, Catalog, CatalogOptions, CodeChange, ConfigChange, FunctionView, NewFunction, Scope, Store,
 };
-use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FunctionConfig, FunctionName, Limits, LogFormat, LoggingConfig, ManualClock,
-    MemoryMib, Timeout, Timestamp, TracingMode,
-};
+use lacewing_model::{FunctionConfig, FunctionName, Limits, ManualClock, MemoryMib, Timestamp};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -32,23 +29,13 @@ pub fn package(content: &str) -> Bytes {
 
 pub fn config() -> FunctionConfig {
     FunctionConfig {
-        runtime: "python3.12".parse().unwrap(),
-        handler: "app.handler".parse().unwrap(),
-        role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
-        description: String::new(),
-        timeout: Timeout::default(),
-        memory: MemoryMib::default(),
-        ephemeral: EphemeralMib::default(),
         environment: Some(BTreeMap::from([("STAGE".into(), "test".into())])),
-        architecture: Architecture::X86,
-        logging: LoggingConfig {
-            format: LogFormat::Text,
-            application_level: None,
-            system_level: None,
-            group: "/aws/lambda/f".into(),
-        },
-        tracing: TracingMode::PassThrough,
-        egress: Egress::Internet,
+        ..FunctionConfig::new(
+            &"f".parse().unwrap(),
+            "python3.12".parse().unwrap(),
+            "app.handler".parse().unwrap(),
+            "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+        )
     }
 }
 

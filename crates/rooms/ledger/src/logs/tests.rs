@@ -8,8 +8,8 @@ mod writing;
 use super::*;
 use crate::LogOptions;
 use lacewing_model::{
-    Architecture, Clock, Egress, EphemeralMib, FunctionConfig, LogFormat, LogLevel, LoggingConfig, ManualClock,
-    MemoryMib, RequestId, RevisionId, Timeout, Timestamp, TracingMode, VersionNumber,
+    Clock, FunctionConfig, LogFormat, LogLevel, LoggingConfig, ManualClock, RequestId, RevisionId, Timestamp,
+    VersionNumber,
 };
 use lacewing_sandbox::{LogLine, LogSink, LogSource};
 use std::collections::BTreeSet;
@@ -79,20 +79,15 @@ fn version(format: LogFormat) -> Version {
         region: scope().region,
         name: "hello".parse().unwrap(),
         number: VersionNumber::Latest,
-        config: FunctionConfig {
-            runtime: "provided.al2023".parse().unwrap(),
-            handler: "h".parse().unwrap(),
-            role: "arn:aws:iam::123456789012:role/r".parse().unwrap(),
-            description: String::new(),
-            timeout: Timeout::default(),
-            memory: MemoryMib::default(),
-            ephemeral: EphemeralMib::default(),
-            environment: Default::default(),
-            architecture: Architecture::X86,
+        config: Arc::new(FunctionConfig {
             logging: LoggingConfig { format, application_level: None, system_level: None, group: GROUP.into() },
-            tracing: TracingMode::default(),
-            egress: Egress::default(),
-        },
+            ..FunctionConfig::new(
+                &"hello".parse().unwrap(),
+                "provided.al2023".parse().unwrap(),
+                "h".parse().unwrap(),
+                "arn:aws:iam::123456789012:role/r".parse().unwrap(),
+            )
+        }),
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
         code_bytes: 1,
         revision: RevisionId::random(),

@@ -124,7 +124,7 @@ fn a_tail_is_kept_only_for_who_asks() {
 fn json_functions_are_filtered_by_level() {
     let room = Room::new(LogOptions::default());
     let mut version = version(LogFormat::Json);
-    version.config.logging.application_level = Some(LogLevel::Warn);
+    Arc::make_mut(&mut version.config).logging.application_level = Some(LogLevel::Warn);
     let stream = room.logs().stream(&version, SandboxId::random());
     for text in [r#"{"level":"info"}"#, r#"{"level":"ERROR"}"#, "plain"] {
         room.say(&stream, text);
@@ -152,7 +152,7 @@ fn group_handles_are_bounded() {
     let room = Room::new(LogOptions { open_groups_max: 3, ..LogOptions::default() });
     for number in 0..10 {
         let mut version = version(LogFormat::Text);
-        version.config.logging.group = format!("/aws/lambda/f{number}");
+        Arc::make_mut(&mut version.config).logging.group = format!("/aws/lambda/f{number}");
         let stream = room.logs().stream(&version, SandboxId::random());
         room.say(&stream, "x");
         room.logs().flush();

@@ -1,0 +1,168 @@
+//! Changes of functions themselves, as the writer makes them.
+
+use crate::entry::{Entry, VersionEntry};
+use crate::view::{FunctionView, Scope};
+use crate::writer::Writer;
+use crate::{CatalogError, ConfigChange};
+use lacewing_artifact::Package;
+use lacewing_model::{
+    Architecture, FunctionConfig, FunctionName, Lifecycle, LifecycleEvent, RevisionId, Version, VersionNumber,
+};
+use lacewing_store::Generation;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A function to be made.
+pub(crate) struct Draft {
+    pub(crate) config: FunctionConfig,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) package: Package,
+    pub(crate) publish: bool,
+}
+
+/// A function's new code.
+pub(crate) struct NewCode {
+    pub(crate) package: Package,
+    pub(crate) architecture: Option<Architecture>,
+    pub(crate) revision: Option<RevisionId>,
+    pub(crate) dry_run: bool,
+    pub(crate) publish: bool,
+}
+
+impl Writer {
+    pub(crate) fn create(
+        &mut self,
+        owner: &Scope,
+        name: FunctionName,
+        draft: Draft,
+    ) -> Result<FunctionView, CatalogError> {
+        if self.registry.load().find(owner, &name).is_some() {
+            return Err(CatalogError::AlreadyExists { name });
+        }
+        let shown = Version {
+            account: owner.account.clone(),
+            region: owner.region.clone(),
+            name,
+            number: VersionNumber::Latest,
+            config: Arc::new(draft.config),
+            code_sha256: draft.package.sha256().clone(),
+            code_bytes: draft.package.bytes(),
+            revision: RevisionId::random(),
+            generation: RevisionId::random(),
+            last_modified: self.clock.now(),
+        };
+        (self.can_run)(&shown).map_err(CatalogError::Invalid)?;
+        let latest = VersionEntry {
+            generation: Arc::new(generation(&shown)),
+            shown: Arc::new(shown),
+            lifecycle: Lifecycle::Creating,
+            package: draft.package,
+            serving: None,
+            provisioned: None,
+        };
+        let (entry, view) = self.published_if(draft.publish, Entry::new(latest, draft.tags));
+        self.write(None, Some(entry))?;
+        Ok(view)
+    }
+
+    pub(crate) fn code(
+        &mut self,
+        owner: &Scope,
+        name: &FunctionName,
+        code: NewCode,
+    ) -> Result<FunctionView, CatalogError> {
+        let entry = self.changeable(owner, name, code.revision)?;
+        let mut config = entry.latest.shown.config.clone();
+        if let Some(architecture) = code.architecture.filter(|new| *new != config.architecture) {
+            Arc::make_mut(&mut config).architecture = architecture;
+        }
+        let after = self.changed(&entry, config, code.package)?;
+        if code.dry_run {
+            // As it would look; nothing of it begins.
+            return Ok(FunctionView { lifecycle: entry.latest.lifecycle.clone(), ..after.view(&after.latest) });
+        }
+        let (after, view) = self.published_if(code.publish, after);
+        self.write(Some(&entry), Some(after))?;
+        Ok(view)
+    }
+
+    pub(crate) fn config(
+        &mut self,
+        owner: &Scope,
+        name: &FunctionName,
+        change: ConfigChange,
+    ) -> Result<FunctionView, CatalogError> {
+        let entry = self.changeable(owner, name, change.revision)?;
+        let config = change.apply((*entry.latest.shown.config).clone());
+        let after = self.changed(&entry, Arc::new(config), entry.latest.package.clone())?;
+        let view = after.view(&after.latest);
+        self.write(Some(&entry), Some(after))?;
+        Ok(view)
+    }
+
+    /// The function, if a change may begin now.
+    fn changeable(
+        &self,
+        owner: &Scope,
+        name: &FunctionName,
+        revision: Option<RevisionId>,
+    ) -> Result<Arc<Entry>, CatalogError> {
+        let entry = self.find(owner, name)?;
+        check_changeable(&entry, revision)?;
+        Ok(entry)
+    }
+
+    /// `entry` with new code or configuration, in progress.
+    fn changed(&self, entry: &Entry, config: Arc<FunctionConfig>, package: Package) -> Result<Entry, CatalogError> {
+        let (latest, before) = (&*entry.latest, &*entry.latest.shown);
+        // A change that changes nothing keeps the generation, and with it the warm sandboxes.
+        let same = before.config == config && before.code_sha256 == *package.sha256();
+        let shown = Version {
+            config: if same { before.config.clone() } else { config },
+            code_sha256: package.sha256().clone(),
+            code_bytes: package.bytes(),
+            revision: RevisionId::random(),
+            generation: if same { before.generation } else { RevisionId::random() },
+            last_modified: self.clock.now(),
+            ..before.clone()
+        };
+        (self.can_run)(&shown).map_err(CatalogError::Invalid)?;
+        Ok(entry.with(VersionEntry {
+            lifecycle: latest.after(LifecycleEvent::Changed)?,
+            generation: if same { latest.generation.clone() } else { Arc::new(generation(&shown)) },
+            shown: Arc::new(shown),
+            package,
+            ..latest.clone()
+        }))
+    }
+
+    pub(crate) fn delete(&mut self, owner: &Scope, name: &FunctionName) -> Result<(), CatalogError> {
+        let entry = self.find(owner, name)?;
+        self.write(Some(&entry), None)
+    }
+}
+
+/// What `$LATEST` freezes.
+fn generation(version: &Version) -> Generation {
+    Generation {
+        id: version.generation,
+        config: version.config.clone(),
+        code_sha256: version.code_sha256.clone(),
+        code_bytes: version.code_bytes,
+        modified: version.last_modified,
+    }
+}
+
+/// Refuses a change that cannot begin now.
+pub(crate) fn check_changeable(entry: &Entry, revision: Option<RevisionId>) -> Result<(), CatalogError> {
+    entry.latest.after(LifecycleEvent::Changed)?;
+    check_revision(entry.latest.shown.revision, revision)
+}
+
+/// Refuses a change that is meant for another revision.
+pub(crate) fn check_revision(newest: RevisionId, given: Option<RevisionId>) -> Result<(), CatalogError> {
+    match given {
+        Some(given) if given != newest => Err(CatalogError::StaleRevision),
+        _ => Ok(()),
+    }
+}
