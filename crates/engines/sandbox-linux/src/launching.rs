@@ -43,7 +43,11 @@ impl Launch {
                 argv.insert(0, wrapper.clone());
                 wrapped = true;
             }
-            _ if language == Language::Provided => possible = is_executable(&spec.code_dir.join("bootstrap")),
+            _ if language == Language::Provided && !is_executable(&spec.code_dir.join("bootstrap")) => {
+                // A layer may hold the runtime.
+                possible = spec.layers_dir.as_ref().is_some_and(|layers| is_executable(&layers.join("bootstrap")));
+                argv = vec!["/opt/bootstrap".to_owned()];
+            }
             _ => {}
         }
         let mut env = spec.environment.clone();

@@ -89,7 +89,7 @@ impl LinuxDriver {
         spec: &StartSpec,
         interpreter: Option<&Interpreter>,
     ) -> Result<(Made, Duration), Unmade> {
-        let mut mounts = vec![mount(&spec.code_dir, "/var/task")?];
+        let mut mounts = of_function(spec)?;
         mounts.extend(self.of_interpreter(interpreter)?);
         let bounds = self.bounds(&spec.version);
         let (egress, tmp_bytes) = (spec.version.config.egress == Egress::Internet, bounds.tmp_bytes);
@@ -156,9 +156,11 @@ impl LinuxDriver {
         launch: &Launch,
         interpreter: Option<&Interpreter>,
     ) -> Result<(), Unmade> {
-        let mut mounts = vec![mount(&spec.code_dir, "/var/task")?];
+        let mut mounts = of_function(spec)?;
         match made.waiting {
-            Some(_) => mounts.push(mount(&self.folder.empty(), "/opt")?),
+            // Over the blank one.
+            Some(_) if spec.layers_dir.is_none() => mounts.push(mount(&self.folder.empty(), "/opt")?),
+            Some(_) => {}
             None => mounts.extend(self.of_interpreter(interpreter)?),
         }
         let bounds = self.bounds(&spec.version);
@@ -197,6 +199,15 @@ impl LinuxDriver {
         let root = root.map_err(|error| StartError::Broken(format!("cannot link the interpreter: {error}")))?;
         Ok(vec![mount(&root, "/var/lang")?, mount(self.runtime_files.path(), "/var/runtime")?])
     }
+}
+
+/// What is the function's own: its code, and its layers if it has any.
+fn of_function(spec: &StartSpec) -> Result<Vec<MountSpec>, StartError> {
+    let mut mounts = vec![mount(&spec.code_dir, "/var/task")?];
+    if let Some(layers) = &spec.layers_dir {
+        mounts.push(mount(layers, "/opt")?);
+    }
+    Ok(mounts)
 }
 
 fn mount(source: &Path, target: &str) -> Result<MountSpec, StartError> {

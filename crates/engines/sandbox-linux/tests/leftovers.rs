@@ -63,7 +63,7 @@ async fn server_to_be_killed() {
         &code.join("bootstrap"),
         support::python_bootstrap("def handle(event): return event").as_bytes(),
     );
-    let function = support::Function { version: support::version("f", "provided.al2023"), code };
+    let function = support::Function { version: support::version("f", "provided.al2023"), code, layers: None };
     let mut all = Vec::new();
     for _ in 0..3 {
         all.push(driver.start(function.spec(&Lines::default())).await.unwrap());

@@ -125,6 +125,8 @@ pub struct StartSpec {
     pub version: Arc<Version>,
     /// The unpacked package on the host: mounted read-only as `/var/task`.
     pub code_dir: PathBuf,
+    /// The function's layers on the host, merged: mounted read-only as `/opt`.
+    pub layers_dir: Option<PathBuf>,
     /// The whole environment but for what the driver itself adds (`AWS_LAMBDA_RUNTIME_API`, `PATH`, ...).
     pub environment: Vec<(String, String)>,
     /// How long INIT may take.

@@ -49,6 +49,7 @@ impl Kitchen {
                 id,
                 version: Arc::clone(version),
                 code_dir: runnable.code.path().to_path_buf(),
+                layers_dir: None,
                 environment: lambda_environment(version, id, logs.created(), &credentials),
                 init_max: self.init_max,
                 logs: Arc::clone(&logs) as Arc<dyn LogSink>,

@@ -374,6 +374,7 @@ mod tests {
                 id: SandboxId::random(),
                 version: Arc::clone(&version),
                 code_dir: "/code".into(),
+                layers_dir: None,
                 environment: Vec::new(),
                 init_max: Duration::from_secs(10),
                 logs: Arc::new(QuietSink::default()),

@@ -66,7 +66,7 @@ impl House {
         let code = self.folder.path().join("code").join(name);
         fs::create_dir_all(&code).unwrap();
         write_executable(&code.join("bootstrap"), script.as_bytes());
-        Function { version: version(name, "provided.al2023"), code }
+        Function { version: version(name, "provided.al2023"), code, layers: None }
     }
 
     /// A function in C, so small that only the platform is seen; `None` without a compiler.
@@ -86,7 +86,7 @@ impl House {
         let code = self.folder.path().join("code").join(name);
         fs::create_dir_all(&code).unwrap();
         fs::write(code.join(file), text).unwrap();
-        Function { version: version(name, runtime), code }
+        Function { version: version(name, runtime), code, layers: None }
     }
 
     pub async fn start(&self, function: &Function, lines: &Lines) -> Started {
@@ -103,6 +103,7 @@ pub fn write_executable(path: &Path, bytes: &[u8]) {
 pub struct Function {
     pub version: Version,
     pub code: PathBuf,
+    pub layers: Option<PathBuf>,
 }
 
 impl Function {
@@ -119,6 +120,7 @@ impl Function {
             id,
             version: Arc::new(self.version.clone()),
             code_dir: self.code.clone(),
+            layers_dir: self.layers.clone(),
             environment: lambda_environment(&self.version, id, Timestamp(0), &credentials),
             init_max: Duration::from_secs(10),
             logs: Arc::new(lines.clone()),
