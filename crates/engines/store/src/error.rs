@@ -6,11 +6,11 @@ use std::path::PathBuf;
 /// A failure of the database, or of what lies in it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A function of that name is there.
-    #[error("the function is there already")]
+    /// What is to be added is there.
+    #[error("it is there already")]
     AlreadyExists,
-    /// The function is not there, or no longer as the caller believes.
-    #[error("the function is not there, or was changed by another writer: read it again")]
+    /// What is to be changed is not there, or no longer as the caller believes.
+    #[error("it is not there, or was changed by another writer: read it again")]
     Changed,
     /// A newer release wrote the file.
     #[error(

@@ -2,6 +2,7 @@
 
 use crate::column::{parse, reason, signed, unsigned};
 use crate::document::{read_config, read_lifecycle, read_tags, write_config, write_lifecycle, write_tags};
+use crate::records::DELETE_OF_FUNCTION;
 use crate::{FunctionKey, Generation, Store, StoreError, StoredFunction, StoredVersion, aliases, versions};
 use lacewing_model::{Alias, RevisionId, Timestamp};
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior, params};
@@ -100,12 +101,14 @@ impl Store {
                 )?
                 .execute(params![account.as_str(), region.as_str(), name.as_str(), function.revision.to_string()])?;
             versions::changed(removed)?;
+            let mut statement = connection.prepare_cached(DELETE_OF_FUNCTION)?;
+            statement.execute(params![account.as_str(), region.as_str(), name.as_str()])?;
             delete_unused(connection, function)
         })
     }
 
     /// Runs `work` in a transaction: all of it is durable when this returns, or none of it.
-    fn write(&self, work: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, work: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work(&transaction)?;

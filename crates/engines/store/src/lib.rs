@@ -10,6 +10,7 @@ mod error;
 mod functions;
 mod migrate;
 mod record;
+pub mod records;
 mod versions;
 
 pub use error::StoreError;

@@ -6,7 +6,11 @@ use crate::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All steps: step `n` stands at index `n - 1`.
-const STEPS: [&str; 2] = [include_str!("migrations/0001_functions.sql"), include_str!("migrations/0002_versions.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("migrations/0001_functions.sql"),
+    include_str!("migrations/0002_versions.sql"),
+    include_str!("migrations/0003_records.sql"),
+];
 
 /// Applies the steps that the database has not seen, each whole or not at all.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use lacewing_model::{
     Alias, FailReason, FunctionConfig, Lifecycle, MemoryMib, Provisioned, RevisionId, Routing, Timestamp, UpdateStatus,
     VersionNumber,
 };
+use lacewing_store::records::{Document, Family, Policy, RecordKey, Recursion, StoredRecord};
 use lacewing_store::{FunctionKey, Generation, Store, StoreError, StoredFunction, StoredVersion};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -256,6 +257,53 @@ fn writers_at_once_each_write_or_learn_that_they_are_behind() {
             writers.into_iter().map(|writer| writer.join().unwrap()).sum()
         });
         assert_eq!(won, 1);
+    });
+}
+
+fn record<T: Document>(function: Option<&str>, name: &str, document: T) -> StoredRecord {
+    let FunctionKey { account, region, .. } = function_key();
+    let function = function.map(|name| name.parse().unwrap());
+    let key = RecordKey { account, region, family: T::FAMILY, function, name: name.into() };
+    StoredRecord { key: Arc::new(key), revision: RevisionId::random(), record: T::wrap(Arc::new(document)) }
+}
+
+fn function_key() -> FunctionKey {
+    function("f").key
+}
+
+#[test]
+fn a_record_comes_back_as_it_was_written_and_goes_with_its_function() {
+    on_every_dialect(|open| {
+        let store = open();
+        let f = function("f");
+        store.insert(&f).unwrap();
+        let own = record(Some("f"), "live", Policy::default());
+        let other = record(Some("g"), "", Recursion { allowed: true });
+        let nobodys = record(None, "x", Recursion { allowed: false });
+        for record in [&own, &other, &nobodys] {
+            store.put_record(record, None).unwrap();
+        }
+        assert!(matches!(store.put_record(&own, None), Err(StoreError::AlreadyExists)));
+        assert_eq!(open().records().unwrap(), [own, nobodys.clone(), other.clone()]);
+        store.remove(&f).unwrap();
+        assert_eq!(open().records().unwrap(), [nobodys, other]);
+    });
+}
+
+#[test]
+fn a_record_is_changed_by_who_knows_its_revision() {
+    on_every_dialect(|open| {
+        let store = open();
+        let first = record(Some("f"), "", Recursion { allowed: false });
+        store.put_record(&first, None).unwrap();
+        let second = record(Some("f"), "", Recursion { allowed: true });
+        store.put_record(&second, Some(first.revision)).unwrap();
+        assert!(matches!(store.put_record(&first, Some(first.revision)), Err(StoreError::Changed)));
+        assert!(matches!(store.remove_record(&first), Err(StoreError::Changed)));
+        assert_eq!(store.records().unwrap(), std::slice::from_ref(&second));
+        assert_eq!(second.key.family, Family::Recursion);
+        store.remove_record(&second).unwrap();
+        assert!(store.records().unwrap().is_empty());
     });
 }
 
