@@ -92,6 +92,8 @@ codes! {
     TooManyRequests = "TooManyRequestsException" 429 User "message",
     /// A revision id that is not the newest.
     PreconditionFailed = "PreconditionFailedException" 412 User "message",
+    /// A policy over its limit.
+    PolicyLengthExceeded = "PolicyLengthExceededException" 400 User "message",
     /// Nothing here runs the function's runtime.
     InvalidRuntime = "InvalidRuntimeException" 502 User "Message",
     /// The platform failed.

@@ -8,13 +8,18 @@ mod concurrency;
 mod configuration;
 mod cost;
 mod error;
+mod event_invoke;
 mod functions;
 mod logs;
 mod operations;
+mod policies;
 mod query;
 mod reference;
+mod runtime_settings;
 mod runtimes;
+mod tags;
 mod time;
+mod urls;
 mod violations;
 
 pub use aliases::{AliasReply, AliasRequest, ListAliasesReply, RoutingConfig};
@@ -27,6 +32,7 @@ pub use configuration::{
 };
 pub use cost::{CostLine, CostReply, DoctorReply, InterpreterReply, WallReply};
 pub use error::{ApiError, ErrorCode, Fault, Protocol};
+pub use event_invoke::{Destination, DestinationConfig, EventInvokeReply, EventInvokeRequest, ListEventInvokeReply};
 pub use functions::{
     Base64Text, CreateFunctionRequest, Environment, EphemeralStorage, FunctionCode, FunctionSettings, LoggingSettings,
     PublishVersionRequest, SnapStart, TracingSettings, UpdateFunctionCodeRequest, Variables, parse,
@@ -37,8 +43,19 @@ pub use logs::{
     LogStream, LogsOperation, OutputEvent, group_name,
 };
 pub use operations::{Operation, Route};
+pub use policies::{
+    AddLayerVersionPermissionRequest, AddPermissionReply, AddPermissionRequest, POLICY_ARN_PATTERN, PolicyArnLike,
+    PolicyBool, PolicyCondition, PolicyDocument, PolicyPrincipal, PolicyReply, PolicyStatement, PolicyStringEquals,
+    PutResourcePolicyRequest,
+};
 pub use query::Query;
 pub use reference::{FUNCTION_NAME_PATTERN, FunctionReference, QUALIFIER_PATTERN, ReferenceError, ReferenceForm};
+pub use runtime_settings::{
+    FunctionScalingReply, FunctionScalingRequest, RUNTIME_VERSION_PATTERN, RecursionRequest, RuntimeManagementReply,
+    RuntimeManagementRequest, ScalingBounds,
+};
 pub use runtimes::{runtime_refusal, runtime_version_arn};
-pub use time::function_time;
+pub use tags::{TagResourceRequest, TaggedResource};
+pub use time::{function_time, url_time};
+pub use urls::{ALIAS_QUALIFIER_PATTERN, CorsSettings, ListUrlConfigsReply, UrlConfigReply, UrlConfigRequest};
 pub use violations::Violations;

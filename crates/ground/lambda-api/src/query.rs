@@ -17,11 +17,14 @@ impl<'a> Query<'a> {
     /// The first value of `key`, decoded; empty where the key stands alone.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Cow<'a, str>> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let pairs = self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs.into_iter().find(|(name, _)| decode(name) == key).map(|(_, value)| decode(value))
+        self.all(key).next()
+    }
+
+    /// Every value of `key`, decoded, in the order in which they stand.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        let pairs = self.0.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.filter(move |(name, _)| decode(name) == key).map(|(_, value)| decode(value))
     }
 }
 
@@ -43,6 +46,7 @@ mod tests {
         assert_eq!(query.get("Qualifier").as_deref(), Some("$LATEST"));
         assert_eq!(query.get("Flag").as_deref(), Some(""));
         assert_eq!(query.get("a").as_deref(), Some("b c"));
+        assert_eq!(query.all("a").collect::<Vec<_>>(), ["b c", "second"]);
         assert_eq!(query.get("absent"), None);
         assert_eq!(Query::new("").get(""), None);
     }

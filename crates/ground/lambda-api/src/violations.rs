@@ -1,6 +1,7 @@
 //! Model constraints that a request breaks: all are collected, then answered in one sentence.
 
 use crate::{ApiError, ErrorCode};
+use regex_lite::Regex;
 use std::fmt::Display;
 
 /// Collects broken constraints.
@@ -47,6 +48,15 @@ impl Violations {
     /// Adds a value that is not of its pattern.
     pub fn pattern(&mut self, value: &str, path: &str, pattern: &str) {
         self.add(value, path, format_args!("satisfy regular expression pattern: {pattern}"));
+    }
+
+    /// Checks a value against the model's pattern for it, which has to fit the whole of it.
+    pub fn matches(&mut self, value: &str, path: &str, pattern: &str) {
+        // The model's patterns are ours to write down, and a test compiles them all.
+        let fits = Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(value));
+        if !fits {
+            self.pattern(value, path, pattern);
+        }
     }
 
     /// Checks one of a set of words.
@@ -109,5 +119,29 @@ mod tests {
              satisfy constraint: [x]"
         );
         assert!(Violations::default().finish().is_ok());
+    }
+
+    #[test]
+    fn every_pattern_of_the_model_can_be_matched() {
+        use crate::{event_invoke, policies, runtime_settings, tags};
+        for pattern in [
+            event_invoke::DESTINATION_PATTERN,
+            policies::ACTION_PATTERN,
+            policies::ARN_PATTERN,
+            policies::LAYER_PRINCIPAL_PATTERN,
+            policies::POLICY_ARN_PATTERN,
+            policies::PRINCIPAL_PATTERN,
+            policies::SID_PATTERN,
+            runtime_settings::RUNTIME_VERSION_PATTERN,
+            tags::RESOURCE_PATTERN,
+        ] {
+            assert!(Regex::new(&format!("^(?:{pattern})$")).is_ok(), "{pattern}");
+        }
+        let mut violations = Violations::default();
+        violations.matches("", "p", event_invoke::DESTINATION_PATTERN);
+        violations.matches("s3-1_A", "p", policies::SID_PATTERN);
+        assert_eq!(violations.text(), None);
+        violations.matches("example.com", "p", policies::SID_PATTERN);
+        assert!(violations.text().unwrap().ends_with("satisfy regular expression pattern: ([a-zA-Z0-9-_]+)"));
     }
 }
