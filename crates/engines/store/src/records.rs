@@ -46,7 +46,7 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sy
     fn wrap(document: Arc<Self>) -> Record;
 
     /// Out of all documents: `None` for one of another family.
-    fn unwrap(record: &Record) -> Option<&Arc<Self>>;
+    fn of(record: &Record) -> Option<&Arc<Self>>;
 }
 
 macro_rules! families {
@@ -100,7 +100,7 @@ macro_rules! families {
                 Record::$name(document)
             }
 
-            fn unwrap(record: &Record) -> Option<&Arc<Self>> {
+            fn of(record: &Record) -> Option<&Arc<Self>> {
                 match record {
                     Record::$name(document) => Some(document),
                     _ => None,

@@ -1,5 +1,6 @@
 //! The catalog's handle: opening it, and asking the writer for changes.
 
+use crate::attached::Records;
 use crate::functions::{Draft, NewCode, check_changeable};
 use crate::lookup::find;
 use crate::open::read;
@@ -45,6 +46,7 @@ pub struct Catalog(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) registry: Arc<ArcSwap<Registry>>,
+    pub(crate) records: Arc<ArcSwap<Records>>,
     artifacts: Artifacts,
     requests: mpsc::Sender<Request>,
     places: Semaphore,
@@ -70,12 +72,14 @@ impl Catalog {
     /// [`CatalogError::Internal`] when the store cannot be read.
     pub async fn open(options: CatalogOptions) -> Result<Self, CatalogError> {
         let CatalogOptions { store, artifacts, clock, can_run } = options;
-        let (store, artifacts, registry) = blocking(move || {
+        let (store, artifacts, registry, records) = blocking(move || {
             let registry = read(&store, &artifacts)?;
-            Ok((store, artifacts, registry))
+            let records = Records::read(&store)?;
+            Ok((store, artifacts, registry, records))
         })
         .await?;
         let registry = Arc::new(ArcSwap::from_pointee(registry));
+        let records = Arc::new(ArcSwap::from_pointee(records));
         let (requests, inbox) = mpsc::channel();
         let (retired, _) = broadcast::channel(RETIRED_WAITING_MAX);
         let (wanted, _) = watch::channel(AllWanted::default());
@@ -88,6 +92,7 @@ impl Catalog {
         let writer = Writer {
             store,
             registry: registry.clone(),
+            records: records.clone(),
             clock,
             can_run,
             retired: retired.clone(),
@@ -98,6 +103,7 @@ impl Catalog {
         let thread = std::thread::Builder::new().name("catalog".into()).spawn(move || writer.run(&inbox));
         Ok(Self(Arc::new(Inner {
             registry,
+            records,
             artifacts,
             requests,
             places: Semaphore::new(CHANGES_WAITING_MAX),

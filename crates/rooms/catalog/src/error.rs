@@ -40,10 +40,22 @@ pub enum CatalogError {
          retrieve the latest Revision Id"
     )]
     StaleRevision,
+    /// The caller's revision id is not the policy's.
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the {call} API to retrieve the latest \
+         Revision Id"
+    )]
+    StalePolicy {
+        /// The operation by which the right one can be had.
+        call: &'static str,
+    },
+    /// A policy over its limit. Source: Lambda quotas.
+    #[error("The final policy size is bigger than the limit (20480).")]
+    PolicyTooLong,
     /// Something else is in the way; the text is for the caller.
     #[error("{0}")]
     Conflict(String),
-    /// Something that belongs to a function is not there; the text is for the caller.
+    /// Something other than a function is not there; the text is for the caller.
     #[error("{0}")]
     Missing(String),
     /// An alias cannot lead to these versions together; the text is for the caller.

@@ -113,7 +113,12 @@ impl Writer {
     }
 
     /// `entry` with new code or configuration, in progress.
-    fn changed(&self, entry: &Entry, config: Arc<FunctionConfig>, package: Package) -> Result<Entry, CatalogError> {
+    pub(crate) fn changed(
+        &self,
+        entry: &Entry,
+        config: Arc<FunctionConfig>,
+        package: Package,
+    ) -> Result<Entry, CatalogError> {
         let (latest, before) = (&*entry.latest, &*entry.latest.shown);
         // A change that changes nothing keeps the generation, and with it the warm sandboxes.
         let same = before.config == config && before.code_sha256 == *package.sha256();

@@ -15,6 +15,7 @@
 //! again by [`Catalog::open`], from what the store says and not from what happened before.
 
 mod aliases;
+mod attached;
 mod catalog;
 mod change;
 mod concurrency;
@@ -23,17 +24,20 @@ mod error;
 mod functions;
 mod lookup;
 mod open;
+pub mod policies;
 mod prepare;
 mod publish;
 mod registry;
+mod tags;
 mod view;
 mod writer;
 
 pub use aliases::AliasChange;
+pub use attached::UrlTarget;
 pub use catalog::{CanRun, Catalog, CatalogOptions};
 pub use change::{CodeChange, ConfigChange, LoggingChange, NewFunction, Publication};
 pub use concurrency::{AllWanted, ProvisionedView, Wanted};
 pub use error::CatalogError;
 pub use lacewing_artifact::{ArtifactError, Artifacts, CodeDir};
-pub use lacewing_store::Store;
+pub use lacewing_store::{Store, records};
 pub use view::{FunctionView, Page, Reason, Runnable, Scope, Totals};

@@ -19,7 +19,9 @@ impl Scope {
         Self { account: version.account.clone(), region: version.region.clone() }
     }
 
-    pub(crate) fn arn(&self, name: &FunctionName, qualifier: Option<&Qualifier>) -> FunctionArn {
+    /// The ARN of a function, of any name, in it.
+    #[must_use]
+    pub fn arn(&self, name: &FunctionName, qualifier: Option<&Qualifier>) -> FunctionArn {
         FunctionArn {
             region: self.region.clone(),
             account: self.account.clone(),

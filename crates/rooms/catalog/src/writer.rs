@@ -1,5 +1,6 @@
 //! The writer: the one thread that changes anything. Store first, then registry, then the answer.
 
+use crate::attached::Records;
 use crate::concurrency::touches_wanted;
 use crate::entry::{Entry, Serving, VersionEntry};
 use crate::prepare::{Job, Prepared, Preparers};
@@ -31,6 +32,7 @@ pub(crate) enum Request {
 pub(crate) struct Writer {
     pub(crate) store: Store,
     pub(crate) registry: Arc<ArcSwap<Registry>>,
+    pub(crate) records: Arc<ArcSwap<Records>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) can_run: CanRun,
     pub(crate) retired: broadcast::Sender<RevisionId>,
@@ -119,7 +121,11 @@ impl Writer {
         let mut registry = (**self.registry.load()).clone();
         match (before, &after) {
             (_, Some(after)) => registry.put(after.clone()),
-            (Some(before), None) => registry.remove(&before.owner(), before.name()),
+            (Some(before), None) => {
+                registry.remove(&before.owner(), before.name());
+                // The store let them go with the function.
+                self.records.store(Arc::new(self.records.load().without(&before.owner(), before.name())));
+            }
             (None, None) => {}
         }
         self.registry.store(Arc::new(registry));
