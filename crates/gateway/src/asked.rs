@@ -23,6 +23,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// A function that a request names, as far as it can be one.
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) name: FunctionName,
     /// What the caller wrote behind the name or as `?Qualifier`.
@@ -56,6 +57,16 @@ impl<'a> Asked<'a> {
 
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// A value of the query; an empty one counts as none.
+    pub(crate) fn query_text(&self, key: &str) -> Option<String> {
+        self.query.get(key).filter(|text| !text.is_empty()).map(Cow::into_owned)
+    }
+
+    /// How the client reaches us: behind a proxy that speaks TLS for us it has to come back through it.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.header("x-forwarded-proto") == Some("https") { "https" } else { "http" }
     }
 
     /// The ARN of a function of the caller's, whatever its name.

@@ -22,9 +22,7 @@ impl Gateway {
         let hash = utf8_percent_encode(version.code_sha256.as_str(), NON_ALPHANUMERIC);
         let path = format!("/_lacewing/packages/{}/{hash}", version.name);
         let link = self.inner.access.link(asked.host, &path, &version.region, VALID, asked.now);
-        // Behind a proxy that speaks TLS for us the client has to come back through it.
-        let scheme = if asked.header("x-forwarded-proto") == Some("https") { "https" } else { "http" };
-        format!("{scheme}://{}{link}", asked.host)
+        format!("{}://{}{link}", asked.scheme(), asked.host)
     }
 
     /// `GET /_lacewing/packages/NAME/HASH`.

@@ -11,16 +11,60 @@ const PAGE_MAX: usize = 50;
 
 /// How many items are asked for, at most 50; `model_max` is what the model takes.
 pub(crate) fn max_items(asked: &Asked<'_>, model_max: i64, violations: &mut Violations) -> usize {
-    match asked.query.get("MaxItems").map(|text| text.parse::<i64>().map_err(|_| text)) {
-        None => PAGE_MAX,
-        Some(Ok(max)) => {
-            violations.range(max, "maxItems", 1, model_max);
-            usize::try_from(max).unwrap_or(PAGE_MAX).min(PAGE_MAX)
+    Paging { asked_max: model_max, page_max: PAGE_MAX }.items(asked, violations)
+}
+
+/// How one operation is paged. Source: Lambda service model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paging {
+    /// The most that may be asked for.
+    pub(crate) asked_max: i64,
+    /// The most that a page has, whatever was asked for.
+    pub(crate) page_max: usize,
+}
+
+/// Most lists: at most 50 are asked for, and given.
+pub(crate) const FIFTY: Paging = Paging { asked_max: 50, page_max: PAGE_MAX };
+
+/// One page.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next_marker: Option<String>,
+}
+
+impl Paging {
+    fn items(self, asked: &Asked<'_>, violations: &mut Violations) -> usize {
+        match asked.query.get("MaxItems").map(|text| text.parse::<i64>().map_err(|_| text)) {
+            None => self.page_max,
+            Some(Ok(max)) => {
+                violations.range(max, "maxItems", 1, self.asked_max);
+                usize::try_from(max).unwrap_or(self.page_max).min(self.page_max)
+            }
+            Some(Err(text)) => {
+                violations.pattern(&text, "maxItems", r"\d+");
+                self.page_max
+            }
         }
-        Some(Err(text)) => {
-            violations.pattern(&text, "maxItems", r"\d+");
-            PAGE_MAX
-        }
+    }
+
+    /// Cuts the page that `asked` wants out of `items`, which are ordered by `name`.
+    pub(crate) fn cut<T>(
+        self,
+        asked: &Asked<'_>,
+        items: Vec<T>,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<Page<T>, ApiError> {
+        let mut violations = Violations::default();
+        let max = self.items(asked, &mut violations);
+        violations.finish()?;
+        let after = marker::<String>(asked)?;
+        let comes_after = |item: &T| after.as_deref().is_none_or(|after| name(item) > after);
+        let mut rest: Vec<T> = items.into_iter().filter(comes_after).collect();
+        let more = rest.len() > max;
+        rest.truncate(max);
+        let next_marker = rest.last().filter(|_| more).map(|last| next_marker(name(last)));
+        Ok(Page { items: rest, next_marker })
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) fn catalog(error: CatalogError) -> ApiError {
         | CatalogError::UpdateInProgress { .. }
         | CatalogError::Conflict(_) => ErrorCode::ResourceConflict,
         CatalogError::StaleRevision => ErrorCode::PreconditionFailed,
+        CatalogError::StalePolicy { .. } => ErrorCode::PreconditionFailed,
+        CatalogError::PolicyTooLong => ErrorCode::PolicyLengthExceeded,
         CatalogError::Invalid(_) => ErrorCode::InvalidParameterValue,
         CatalogError::BadRouting(_) | CatalogError::BadConcurrency(_) => ErrorCode::BareInvalidParameterValue,
         CatalogError::BadPackage(package) => return bad_package(package),

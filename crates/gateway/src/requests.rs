@@ -142,7 +142,7 @@ fn zip_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) -> Result<Bytes,
     }
 }
 
-fn check_tags(tags: &BTreeMap<String, String>, violations: &mut Violations) {
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>, violations: &mut Violations) {
     let words = |max: usize| {
         format!(
             "[Member must have length less than or equal to {max}, Member must have length greater than or equal to \
@@ -158,7 +158,7 @@ fn check_tags(tags: &BTreeMap<String, String>, violations: &mut Violations) {
     }
 }
 
-fn egress_of(tags: &BTreeMap<String, String>) -> Result<Egress, ApiError> {
+pub(crate) fn egress_of(tags: &BTreeMap<String, String>) -> Result<Egress, ApiError> {
     match tags.get(EGRESS_TAG).map(String::as_str) {
         None | Some("internet") => Ok(Egress::Internet),
         Some("none") => Ok(Egress::None),

@@ -1,0 +1,205 @@
+//! Function URLs: the operations on their configurations.
+
+use crate::answer::ok;
+use crate::asked::{Asked, Target};
+use crate::paging::FIFTY;
+use crate::policies::NO_RESOURCE;
+use crate::reply::{self, Reply};
+use crate::{Gateway, refusals};
+use bytes::Bytes;
+use lacewing_catalog::records::{Cors, Document, RecordKey, UrlConfig};
+use lacewing_catalog::{CatalogError, Scope};
+use lacewing_lambda_api::{
+    ALIAS_QUALIFIER_PATTERN, ApiError, CorsSettings, ErrorCode, ListUrlConfigsReply, ReferenceForm, UrlConfigReply,
+    UrlConfigRequest, Violations, parse, url_time,
+};
+use lacewing_model::Qualifier;
+use sha2::{Digest, Sha256};
+
+/// Source: recorded AWS text.
+const NO_FUNCTION: &str = "Function does not exist";
+
+impl Gateway {
+    pub(crate) async fn create_url(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
+        let request: UrlConfigRequest = parse(&body)?;
+        let target = self.url_target(asked, function, "lambda:CreateFunctionUrlConfig", |violations| {
+            if request.auth_type.is_none() {
+                violations.null("authType");
+            }
+            request.check(violations);
+        })?;
+        let scope = asked.scope();
+        self.url_function(&scope, &target)?;
+        let (key, now) = (key(&scope, &target), asked.now.0);
+        let new = UrlConfig {
+            id: url_id(&key),
+            signed: request.auth_type.as_deref() == Some("AWS_IAM"),
+            streams: request.invoke_mode.as_deref() == Some("RESPONSE_STREAM"),
+            cors: request.cors.map(kept),
+            created_ms: now,
+            modified_ms: now,
+        };
+        let arn = scope.arn(&target.name, target.qualifier.as_ref());
+        let decide = move |lying: &mut Option<UrlConfig>| match lying {
+            Some(_) => Err(CatalogError::Conflict(format!(
+                "Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig \
+                 exists for this Lambda function"
+            ))),
+            None => Ok(lying.insert(new).clone()),
+        };
+        let made = self.inner.catalog.change_record(key.clone(), decide).await.map_err(refusals::catalog)?;
+        let mut reply = shown(asked, &key, &made);
+        reply.last_modified_time = None;
+        reply.invoke_mode = reply.invoke_mode.filter(|_| request.invoke_mode.is_some());
+        Ok(ok(201, &reply))
+    }
+
+    pub(crate) async fn update_url(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
+        let request: UrlConfigRequest = parse(&body)?;
+        let target = self.url_target(asked, function, "lambda:UpdateFunctionUrlConfig", |v| request.check(v))?;
+        let scope = asked.scope();
+        self.url_function(&scope, &target)?;
+        let (key, now) = (key(&scope, &target), asked.now.0);
+        let UrlConfigRequest { auth_type, cors, invoke_mode } = request;
+        let mode_given = invoke_mode.is_some();
+        let decide = move |lying: &mut Option<UrlConfig>| {
+            let config = lying.as_mut().ok_or_else(|| CatalogError::Missing(NO_RESOURCE.to_owned()))?;
+            if let Some(kind) = auth_type {
+                config.signed = kind == "AWS_IAM";
+            }
+            if let Some(mode) = invoke_mode {
+                config.streams = mode == "RESPONSE_STREAM";
+            }
+            if let Some(cors) = cors {
+                config.cors = Some(kept(cors));
+            }
+            config.modified_ms = now;
+            Ok(config.clone())
+        };
+        let changed = self.inner.catalog.change_record(key.clone(), decide).await.map_err(refusals::catalog)?;
+        let mut reply = shown(asked, &key, &changed);
+        reply.invoke_mode = reply.invoke_mode.filter(|_| mode_given);
+        Ok(ok(200, &reply))
+    }
+
+    pub(crate) fn get_url(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
+        let target = self.url_target(asked, function, "lambda:GetFunctionUrlConfig", |_| {})?;
+        let key = key(&asked.scope(), &target);
+        let found = self.inner.catalog.record::<UrlConfig>(&key);
+        let found = found.ok_or_else(|| ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE))?;
+        Ok(ok(200, &shown(asked, &key, &found)))
+    }
+
+    pub(crate) async fn delete_url(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
+        let target = self.url_target(asked, function, "lambda:DeleteFunctionUrlConfig", |_| {})?;
+        let missing = || CatalogError::Missing(NO_RESOURCE.to_owned());
+        let decide = move |lying: &mut Option<UrlConfig>| lying.take().map(drop).ok_or_else(missing);
+        let deleted = self.inner.catalog.change_record(key(&asked.scope(), &target), decide).await;
+        deleted.map_err(|error| match error {
+            CatalogError::NotFound { .. } => refusals::catalog(missing()),
+            other => refusals::catalog(other),
+        })?;
+        Ok(reply::empty(204))
+    }
+
+    pub(crate) fn list_urls(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
+        let target = asked.target(self, function, ReferenceForm::Short, "lambda:ListFunctionUrlConfigs", "")?;
+        let scope = asked.scope();
+        self.url_function(&scope, &Target { qualifier: None, ..target.clone() })?;
+        let all = self.inner.catalog.function_records::<UrlConfig>(&scope, &target.name);
+        let page = FIFTY.cut(asked, all, |(key, _)| &key.name)?;
+        let function_url_configs = page.items.iter().map(|(key, config)| shown(asked, key, config)).collect();
+        Ok(ok(200, &ListUrlConfigsReply { function_url_configs, next_marker: page.next_marker }))
+    }
+
+    /// The function or alias whose URL is meant: a version has none.
+    fn url_target(
+        &self,
+        asked: &Asked<'_>,
+        function: &str,
+        action: &str,
+        check: impl FnOnce(&mut Violations),
+    ) -> Result<Target, ApiError> {
+        let target = asked.target(self, function, ReferenceForm::Short, action, "")?;
+        let mut violations = Violations::default();
+        if let Some(qualifier @ (Qualifier::Latest | Qualifier::Number(_))) = &target.qualifier {
+            violations.pattern(&qualifier.to_string(), "qualifier", ALIAS_QUALIFIER_PATTERN);
+        }
+        check(&mut violations);
+        violations.finish()?;
+        Ok(target)
+    }
+
+    fn url_function(&self, scope: &Scope, target: &Target) -> Result<(), ApiError> {
+        let found = self.inner.catalog.get(scope, &target.name, target.qualifier.as_ref());
+        found.map(drop).map_err(|_| ApiError::new(ErrorCode::ResourceNotFound, NO_FUNCTION))
+    }
+}
+
+fn key(scope: &Scope, target: &Target) -> RecordKey {
+    let alias = target.qualifier.as_ref().map(ToString::to_string).unwrap_or_default();
+    scope.function_record(UrlConfig::FAMILY, &target.name, &alias)
+}
+
+/// The id of a URL: 32 of `[a-z0-9]`. It follows from whose URL it is, so that a function that is made anew under
+/// its name is found where it was.
+fn url_id(key: &RecordKey) -> String {
+    const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let name = key.function.as_ref().map(ToString::to_string).unwrap_or_default();
+    let digest = Sha256::digest(format!("{}/{}/{name}/{}", key.account, key.region, key.name));
+    digest.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+}
+
+fn shown(asked: &Asked<'_>, key: &RecordKey, config: &UrlConfig) -> UrlConfigReply {
+    let name = key.function.as_ref().map(ToString::to_string).unwrap_or_default();
+    let alias = if key.name.is_empty() { String::new() } else { format!(":{}", key.name) };
+    let port = asked.host.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
+    UrlConfigReply {
+        function_url: format!("{}://{}.lambda-url.{}.localhost{port}/", asked.scheme(), config.id, key.region),
+        function_arn: asked.arn(&format!("{name}{alias}")),
+        auth_type: if config.signed { "AWS_IAM" } else { "NONE" },
+        cors: config.cors.clone().map(given),
+        creation_time: url_time(config.created_ms),
+        last_modified_time: Some(url_time(config.modified_ms)),
+        invoke_mode: Some(if config.streams { "RESPONSE_STREAM" } else { "BUFFERED" }),
+    }
+}
+
+fn kept(cors: CorsSettings) -> Cors {
+    Cors {
+        allow_credentials: cors.allow_credentials,
+        allow_headers: cors.allow_headers,
+        allow_methods: cors.allow_methods,
+        allow_origins: cors.allow_origins,
+        expose_headers: cors.expose_headers,
+        max_age: cors.max_age.and_then(|seconds| u32::try_from(seconds).ok()),
+    }
+}
+
+fn given(cors: Cors) -> CorsSettings {
+    CorsSettings {
+        allow_credentials: cors.allow_credentials,
+        allow_headers: cors.allow_headers,
+        allow_methods: cors.allow_methods,
+        allow_origins: cors.allow_origins,
+        expose_headers: cors.expose_headers,
+        max_age: cors.max_age.map(i64::from),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_url_has_an_id_of_its_own_that_stays() {
+        let scope = Scope { account: "000000000000".parse().unwrap(), region: "us-east-1".parse().unwrap() };
+        let id =
+            |name: &str, alias: &str| url_id(&scope.function_record(UrlConfig::FAMILY, &name.parse().unwrap(), alias));
+        assert_eq!(id("f", ""), id("f", ""));
+        assert_eq!(id("f", "").len(), 32);
+        assert_ne!(id("f", ""), id("f", "live"));
+        assert_ne!(id("f", ""), id("g", ""));
+    }
+}
