@@ -5,12 +5,14 @@ mod machine;
 mod options;
 mod pulse;
 mod run;
+mod scaling;
 mod wiring;
 
 pub use keys::read_root_key;
 pub use lacewing_sandbox::{InterpreterInfo, IsolationReport, Strength, Wall};
 pub use lacewing_sandbox_linux::spawner_main;
-pub use options::{Config, Cpu, Logs, NodeOptions, RequireIsolation, Runtimes, Scaling, default_data_dir};
+pub use options::{Config, Logs, NodeOptions, RequireIsolation, Runtimes, default_data_dir};
+pub use scaling::{Cpu, KeepAlivePolicy, Scaling};
 
 use run::Ready;
 use std::future::Future;

@@ -1,34 +1,67 @@
 //! What the machine offers.
 
-use crate::Scaling;
+use crate::{KeepAlivePolicy, Scaling};
+use lacewing_pool::{Cost, HistoryLimits, KeepAlive, PoolOptions, Rate, StockOptions, WaitingLimits};
+use std::num::NonZero;
+use std::time::Duration;
 
 /// Descriptors of the server that one sandbox takes: sockets, pipes, meters, and some for its way out.
 const DESCRIPTORS_PER_SANDBOX: usize = 12;
+/// With keep-alive by cost, the least time that an idle sandbox is kept.
+const COST_KEEP_ALIVE_LEAST: Duration = Duration::from_secs(10);
+/// The time over which the scaling rate counts.
+const RATE_SECONDS: u32 = 10;
 /// Descriptors kept for everything else: callers, files, the store.
 const DESCRIPTORS_KEPT: usize = 256;
 
 /// The machine's memory in MiB; 1 GiB where it does not tell.
 pub(crate) fn memory_mib() -> u64 {
-    let told = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    told.map_or(1_024, |kib| kib / 1_024)
+    told("MemTotal:").unwrap_or(1_024)
+}
+
+/// How much of it could still be had, in MiB.
+pub(crate) fn memory_left_mib() -> Option<u64> {
+    told("MemAvailable:")
+}
+
+fn told(what: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with(what))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1_024)
 }
 
 /// Processors that this process may use.
 pub(crate) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// The pool's bounds on this machine.
-pub(crate) fn pool_limits(scaling: &Scaling) -> lacewing_pool::PoolLimits {
-    let share = memory_mib() * 3 / 4 * u64::from(scaling.memory_overcommit.max(1));
-    lacewing_pool::PoolLimits {
+/// What bounds and steers the pool on this machine.
+pub(crate) fn pool_options(scaling: &Scaling) -> PoolOptions {
+    let memory = memory_mib();
+    let most = Duration::from_secs(scaling.keep_alive_seconds);
+    PoolOptions {
+        memory_mib: scaling.memory_mib.unwrap_or(memory * 3 / 4 * u64::from(scaling.memory_overcommit.max(1))),
         sandboxes_max: descriptor_limit().saturating_sub(DESCRIPTORS_KEPT) / DESCRIPTORS_PER_SANDBOX,
-        memory_mib: scaling.memory_mib.unwrap_or(share),
         starts_at_once: scaling.starts_at_once.unwrap_or(processors() * 4).max(1),
-        keep_alive: std::time::Duration::from_secs(scaling.keep_alive_seconds),
+        keep_alive: match scaling.keep_alive {
+            KeepAlivePolicy::Fixed => KeepAlive::Fixed(most),
+            KeepAlivePolicy::Cost => {
+                let least = COST_KEEP_ALIVE_LEAST.min(most);
+                KeepAlive::Cost(Cost { mib_seconds_per_ms: Cost::MIB_SECONDS_PER_MS, least, most })
+            }
+            KeepAlivePolicy::Rhythm => KeepAlive::Rhythm { otherwise: most },
+        },
+        freeze_after: (scaling.freeze_after_ms > 0).then(|| Duration::from_millis(scaling.freeze_after_ms)),
+        scaling_rate: NonZero::new(scaling.scaling_rate)
+            .map(|burst| Rate { burst: burst.get(), per_second: burst.get().div_ceil(RATE_SECONDS) }),
+        waiting: WaitingLimits {
+            of_a_version: scaling.waiting_max,
+            in_all: scaling.waiting_in_all_max,
+            longest: Duration::from_secs(scaling.wait_seconds),
+        },
+        stock: StockOptions { least: scaling.prepared_least, most: scaling.prepared_most, ..StockOptions::default() },
+        memory_low_mib: scaling.memory_low_mib.unwrap_or(memory / 20),
+        history: HistoryLimits::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a node is started with: the command line's and the file's settings, typed.
 
+use crate::Scaling;
 use lacewing_model::{AccountId, Region};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -51,53 +52,6 @@ pub struct Config {
     pub logs: Logs,
     /// Who may read the node's figures.
     pub metrics: Metrics,
-}
-
-/// `[scaling]`
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Scaling {
-    /// Seconds that an idle sandbox is kept; default 600.
-    pub keep_alive_seconds: u64,
-    /// Invocations in flight of the whole account; default 1,000.
-    pub account_concurrency: u32,
-    /// Memory for all sandboxes together, counted as their functions were given it, in MiB; default three
-    /// quarters of the machine's times `memory_overcommit`.
-    pub memory_mib: Option<u64>,
-    /// How many times the machine's memory may be promised, because functions hold a part of what they are
-    /// given; default 4.
-    pub memory_overcommit: u32,
-    /// Starts under way at once; default four for each processor.
-    pub starts_at_once: Option<usize>,
-    /// Seconds that a stopping node waits for running calls; default 900, the longest a function runs.
-    pub drain_seconds: u64,
-    /// `share`: a function may use idle processors; `quota`: never more than its memory grants.
-    pub cpu: Cpu,
-}
-
-/// How processors are divided.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Cpu {
-    /// By weight: idle processors may be used.
-    #[default]
-    Share,
-    /// By a hard limit.
-    Quota,
-}
-
-impl Default for Scaling {
-    fn default() -> Self {
-        Self {
-            keep_alive_seconds: 600,
-            account_concurrency: 1_000,
-            memory_mib: None,
-            memory_overcommit: 4,
-            starts_at_once: None,
-            drain_seconds: 900,
-            cpu: Cpu::Share,
-        }
-    }
 }
 
 /// `[runtimes]`
@@ -189,10 +143,10 @@ mod tests {
 
     #[test]
     fn a_config_with_an_unknown_key_is_refused() {
-        assert!(toml::from_str::<Config>("[scaling]\nkeep_alive = 3").is_err());
+        assert!(toml::from_str::<Config>("[scaling]\nkeep = 3").is_err());
         let config: Config = toml::from_str("[scaling]\nkeep_alive_seconds = 3\ncpu = \"quota\"").unwrap();
         assert_eq!(config.scaling.keep_alive_seconds, 3);
-        assert_eq!(config.scaling.cpu, Cpu::Quota);
+        assert_eq!(config.scaling.cpu, crate::Cpu::Quota);
         assert!(config.runtimes.nearest);
         assert!(toml::from_str::<Config>("[metrics]\ntoken = \"short\"").is_err());
     }

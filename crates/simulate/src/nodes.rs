@@ -5,7 +5,7 @@
 
 use crate::machine::Machine;
 use crate::policy::Policy;
-use lacewing_pool::{Place, PoolLimits, PoolState};
+use lacewing_pool::{HistoryLimits, Place, PoolOptions, PoolState, StockOptions};
 use std::collections::HashMap;
 
 /// The nodes.
@@ -28,11 +28,15 @@ impl Nodes {
     pub fn new(machine: &Machine, policy: Policy, functions: usize) -> Self {
         let tracked = if machine.nodes > 1 { functions } else { 0 };
         let node = |_| Node {
-            pool: PoolState::new(PoolLimits {
+            pool: PoolState::new(PoolOptions {
                 memory_mib: machine.memory_mib,
                 sandboxes_max: machine.sandboxes_max,
                 starts_at_once: machine.starts_at_once,
                 keep_alive: policy.keep_alive(),
+                freeze_after: None,
+                stock: StockOptions::NONE,
+                history: HistoryLimits::NONE,
+                ..PoolOptions::default()
             }),
             lives: HashMap::new(),
             idle: vec![0; tracked],

@@ -15,9 +15,9 @@ use crate::tally::{Origin, Tally};
 use crate::workload::{Call, Function};
 use lacewing_catalog::Scope;
 use lacewing_invoke::InFlight;
-use lacewing_model::{AccountId, Region, RevisionId, Timestamp};
-use lacewing_pool::{Action, CallId, Event, Place};
-use lacewing_sandbox::Rung;
+use lacewing_model::{AccountId, Egress, Region, RevisionId, Timestamp};
+use lacewing_pool::{Action, CallId, Event, Place, Shape};
+use lacewing_sandbox::{Preparation, Rung};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
@@ -135,7 +135,7 @@ impl<'a> Play<'a> {
                 self.admission.leave(&self.accounts[self.functions[function as usize].owner as usize]);
                 (Event::Done { place, usable: true }, Origin::Freed)
             }
-            What::Started(rung) => (Event::Started(place), Origin::Started(rung)),
+            What::Started(rung) => (Event::Started { place, rung }, Origin::Started(rung)),
         };
         self.tell(node, event, at_us, Some(Subject { place, function, origin }), None);
     }
@@ -150,7 +150,7 @@ impl<'a> Play<'a> {
         self.next_call += 1;
         for node in self.nodes.in_order(call.function) {
             let generation = generation(call.function);
-            let event = Event::Arrive { call: id, generation, memory: function.memory };
+            let event = Event::Arrive { call: id, generation, shape: shape(function) };
             if self.tell(node, event, call.at_us, None, Some((id, call))) {
                 return;
             }
@@ -191,8 +191,8 @@ impl<'a> Play<'a> {
                     };
                     self.give(node, place, call, own.map(|own| own.origin), now_us);
                 }
-                Action::Start { place, generation } => self.start(node, place, generation, now_us),
-                Action::Refuse(id) => match new {
+                Action::Start { place, generation, .. } => self.start(node, place, generation, now_us),
+                Action::Refuse { call: id, .. } => match new {
                     Some((new, _)) if new == id => (kept, settled) = (false, true),
                     _ => {
                         if let Some(call) = self.waiting.remove(&id) {
@@ -201,6 +201,8 @@ impl<'a> Play<'a> {
                     }
                 },
                 Action::Fail { .. } => {} // no start fails here
+                // A frozen sandbox holds what it held, and nothing is prepared here.
+                Action::Freeze(_) | Action::KeepPrepared { .. } | Action::Forget(_) => {}
                 Action::End(place) => {
                     let own = subject.filter(|subject| subject.place == place);
                     idles = idles.filter(|subject| subject.place != place);
@@ -273,6 +275,11 @@ fn account(owner: u32) -> Scope {
         (Ok(account), Ok(region)) => Scope { account, region },
         (account, region) => unreachable!("twelve digits and a word: {account:?} {region:?}"),
     }
+}
+
+fn shape(function: &Function) -> Shape {
+    let kind = Preparation { language: function.language, egress: Egress::Internet, memory: None };
+    Shape { memory: function.memory, kind }
 }
 
 /// The generation that stands for a function: it never changes here.

@@ -1,5 +1,6 @@
 //! Which keep-alive policies are played, by name.
 
+use lacewing_pool::KeepAlive;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,9 +19,9 @@ impl Policy {
     /// Those that are compared where none is named.
     pub const ALL: [Self; 2] = [Self::Fixed(Duration::from_secs(600)), Self::Fixed(Duration::from_secs(60))];
 
-    pub(crate) fn keep_alive(self) -> Duration {
+    pub(crate) fn keep_alive(self) -> KeepAlive {
         match self {
-            Self::Fixed(kept) => kept,
+            Self::Fixed(kept) => KeepAlive::Fixed(kept),
         }
     }
 }

@@ -5,8 +5,10 @@ use bytes::Bytes;
 use lacewing_model::Version;
 use lacewing_sandbox::{
     ApiPassage, ApiRequest, ApiResponse, Ending, InitEnding, InitReport, InterpreterInfo, IsolationReport, LogLine,
-    LogSink, Outcome, Rung, Sandbox, SandboxDriver, SandboxError, StartError, StartPhases, StartSpec, Started, Work,
+    LogSink, Outcome, Preparation, Rung, Sandbox, SandboxDriver, SandboxError, StartError, StartPhases, StartSpec,
+    Started, Work,
 };
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,6 +37,8 @@ pub struct FakeDriver {
     started: AtomicUsize,
     /// Sandboxes of an earlier age are dead.
     age: Arc<AtomicUsize>,
+    frozen: Arc<AtomicUsize>,
+    prepared: Mutex<BTreeMap<Preparation, usize>>,
 }
 
 impl FakeDriver {
@@ -54,6 +58,8 @@ impl FakeDriver {
             alive: Arc::new(AtomicUsize::new(0)),
             started: AtomicUsize::new(0),
             age: Arc::new(AtomicUsize::new(0)),
+            frozen: Arc::new(AtomicUsize::new(0)),
+            prepared: Mutex::default(),
         })
     }
 
@@ -71,6 +77,12 @@ impl FakeDriver {
     #[must_use]
     pub fn alive(&self) -> usize {
         self.alive.load(Ordering::SeqCst)
+    }
+
+    /// How many of them stand frozen.
+    #[must_use]
+    pub fn frozen(&self) -> usize {
+        self.frozen.load(Ordering::SeqCst)
     }
 
     /// How many starts were begun.
@@ -102,6 +114,8 @@ impl SandboxDriver for FakeDriver {
                 runs: Arc::clone(&self.runs),
                 born: self.age.load(Ordering::SeqCst),
                 age: Arc::clone(&self.age),
+                frozen: Arc::clone(&self.frozen),
+                is_frozen: false,
             }),
             init: InitReport { duration: Duration::from_millis(5), ending: InitEnding::Ready },
             rung: Rung::Full,
@@ -121,6 +135,16 @@ impl SandboxDriver for FakeDriver {
     fn can_run(&self, _version: &Version) -> Result<(), StartError> {
         Ok(())
     }
+
+    fn keep_prepared(&self, kind: Preparation, count: usize) {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, count);
+    }
+
+    /// As many as were asked for: nothing takes one here.
+    fn prepared(&self) -> Vec<(Preparation, usize)> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.iter().map(|(&kind, &count)| (kind, count)).collect()
+    }
 }
 
 struct FakeSandbox {
@@ -128,12 +152,23 @@ struct FakeSandbox {
     runs: Arc<Semaphore>,
     born: usize,
     age: Arc<AtomicUsize>,
+    frozen: Arc<AtomicUsize>,
+    is_frozen: bool,
+}
+
+impl FakeSandbox {
+    fn thaw(&mut self) {
+        if std::mem::take(&mut self.is_frozen) {
+            self.frozen.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 #[async_trait]
 impl Sandbox for FakeSandbox {
     /// Answers with the event; the event `"break"` breaks the sandbox, `"spent"` leaves it unusable.
     async fn run(&mut self, work: Work, _deadline: Instant) -> Result<Outcome, SandboxError> {
+        self.thaw();
         pass(&self.runs).await;
         if work.payload == Bytes::from_static(b"\"break\"") {
             return Err(SandboxError("as the test asked".into()));
@@ -151,10 +186,17 @@ impl Sandbox for FakeSandbox {
     fn is_alive(&mut self) -> bool {
         self.born == self.age.load(Ordering::SeqCst)
     }
+
+    fn freeze(&mut self) {
+        if !std::mem::replace(&mut self.is_frozen, true) {
+            self.frozen.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Drop for FakeSandbox {
     fn drop(&mut self) {
+        self.thaw();
         self.alive.fetch_sub(1, Ordering::SeqCst);
     }
 }

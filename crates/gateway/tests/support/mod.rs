@@ -12,14 +12,14 @@ use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts};
 use lacewing_ledger::{Ledger, LedgerOptions};
 use lacewing_model::{AccountId, Clock, Limits, SystemClock};
-use lacewing_pool::PoolLimits;
+use lacewing_pool::PoolOptions;
 use lacewing_sandbox::{ApiPassage, ApiRequest, Credentials as FunctionKeys, SandboxDriver};
 use lacewing_testkit::{FakeDriver, FakePassage};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 pub const ACCOUNT: &str = "000000000000";
 pub const KEY: (&str, &str) = ("test", "test-secret");
@@ -98,12 +98,8 @@ impl House {
             driver: Arc::clone(&driver) as _,
             clock: Arc::clone(&clock),
             limits: limits.clone(),
-            pool: PoolLimits {
-                memory_mib: 4_096,
-                sandboxes_max: 64,
-                starts_at_once: 4,
-                keep_alive: Duration::from_secs(60),
-            },
+            pool: PoolOptions { memory_mib: 4_096, ..PoolOptions::default() },
+            memory_left: Arc::new(|| None),
             open_session: Arc::new(move |version| {
                 let session = sessions.open_session(&version.account, &version.config.role, &version.name);
                 (session.credentials.clone(), Box::new(session))

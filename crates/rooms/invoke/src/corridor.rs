@@ -5,13 +5,14 @@ use crate::detach::Detached;
 use crate::error::InvokeError;
 use crate::report::{self, Account};
 use crate::start::{Companion, Kitchen, OpenSession};
+use crate::starts::{StartBook, StartRecord};
 use crate::trace::trace_id;
 use bytes::Bytes;
 use lacewing_catalog::{Catalog, Runnable, Scope};
 use lacewing_ledger::{Ledger, Moment, UsageRecord, billed_ms};
-use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, Version, VersionNumber};
-use lacewing_pool::{Census, Lease, Pool, PoolLimits, Story};
-use lacewing_sandbox::{ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, Work};
+use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, RevisionId, Version, VersionNumber};
+use lacewing_pool::{Census, Lease, Pool, PoolOptions, ProvisionStatus, Purpose, Record, Story};
+use lacewing_sandbox::{ApiPassage, Ending, Outcome, PhaseTimes, Preparation, Rung, SandboxDriver, Work};
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,8 +30,10 @@ pub struct InvokeParts {
     pub clock: Arc<dyn Clock>,
     /// Named limits.
     pub limits: Limits,
-    /// The pool's bounds.
-    pub pool: PoolLimits,
+    /// What bounds and steers the pool.
+    pub pool: PoolOptions,
+    /// Reads how much memory the machine has left, MiB.
+    pub memory_left: MemoryLeft,
     /// Opens a session for a function's role.
     pub open_session: OpenSession,
     /// The way from a sandbox to the public API.
@@ -38,6 +41,9 @@ pub struct InvokeParts {
     /// Adds how a start went to the REPORT line.
     pub start_phases: bool,
 }
+
+/// Reads how much memory the machine has left, MiB; `None` where it does not tell.
+pub type MemoryLeft = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// One call, as the gateway read it.
 #[derive(Clone, Debug)]
@@ -88,11 +94,15 @@ struct Inner {
     /// What the pool may promise, MiB.
     memory_mib_max: u64,
     kitchen: Arc<Kitchen>,
+    starts: StartBook,
+    memory_left: MemoryLeft,
     start_phases: bool,
     /// Until when no call is run, because the last one could not be recorded: milliseconds since the epoch.
     books_closed_until: AtomicU64,
 }
 
+/// How often time passes in the pool: idle sandboxes are frozen, ended and started ahead no later than this.
+const TICK: Duration = Duration::from_millis(250);
 /// How long calls are refused after one could not be recorded; then one tries again.
 const BOOKS_CLOSED: Duration = Duration::from_secs(1);
 
@@ -117,6 +127,8 @@ impl Invoke {
             ledger: parts.ledger,
             clock: parts.clock,
             limits: parts.limits,
+            starts: StartBook::default(),
+            memory_left: parts.memory_left,
             start_phases: parts.start_phases,
             books_closed_until: AtomicU64::new(0),
         }))
@@ -142,19 +154,25 @@ impl Invoke {
         Ok(self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?.version.number)
     }
 
-    /// Follows what the catalog retires and lets keep-alives run out, until dropped.
+    /// Follows what the catalog retires, lets time pass in the pool and reads the machine's memory, until dropped.
     pub async fn keep_house(&self) {
+        let pool = &self.0.pool;
         let mut retired = self.0.catalog.retired();
+        let mut tick = tokio::time::interval(TICK);
         let mut second = tokio::time::interval(Duration::from_secs(1));
+        for ticker in [&mut tick, &mut second] {
+            ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        }
         loop {
             tokio::select! {
                 generation = retired.recv() => match generation {
-                    Ok(generation) => self.0.pool.retire(generation),
+                    Ok(generation) => pool.retire(generation),
                     // Those missed end by their keep-alive; nothing new resolves to them.
                     Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                     Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
                 },
-                _ = second.tick() => self.0.pool.tick(),
+                _ = second.tick() => (self.0.memory_left)().into_iter().for_each(|mib| pool.memory_left(mib)),
+                _ = tick.tick() => pool.tick(),
             }
         }
     }
@@ -180,7 +198,8 @@ impl Invoke {
             queued: census.waiting,
             sandboxes: vec![
                 ("busy", census.busy),
-                ("idle", census.idle),
+                ("idle", census.idle - census.frozen),
+                ("frozen", census.frozen),
                 ("starting", census.starting),
                 ("prepared", prepared),
             ],
@@ -188,6 +207,36 @@ impl Invoke {
             memory_promised_bytes_max: inner.memory_mib_max << 20,
             memory_used_bytes: inner.driver.memory_used_bytes(),
         }
+    }
+
+    /// What the pool did and why in the last hour, for one version's generation or over all, oldest first.
+    #[must_use]
+    pub fn history(&self, generation: Option<RevisionId>) -> Vec<Record> {
+        self.0.pool.history(generation)
+    }
+
+    /// The newest starts that calls ran into, oldest first.
+    #[must_use]
+    pub fn starts(&self) -> Vec<Arc<StartRecord>> {
+        self.0.starts.all()
+    }
+
+    /// The start that this invocation ran into, if it did and that was not too long ago.
+    #[must_use]
+    pub fn start_of(&self, request_id: RequestId) -> Option<Arc<StartRecord>> {
+        self.0.starts.of(request_id)
+    }
+
+    /// How many sandboxes wait prepared at this moment, by kind.
+    #[must_use]
+    pub fn prepared(&self) -> Vec<(Preparation, usize)> {
+        self.0.pool.prepared()
+    }
+
+    /// How far the provisioned concurrency of a version is.
+    #[must_use]
+    pub fn provisioned(&self, generation: RevisionId) -> ProvisionStatus {
+        self.0.pool.provisioned(generation)
     }
 }
 
@@ -203,6 +252,15 @@ impl Inner {
         let mut lease = leased.map_err(|error| throttled(error.into()))?;
         let request_id = RequestId::random();
         let visit = Visit { runnable, request_id, story: lease.take_story(), bytes_in: payload.len(), tail: call.tail };
+        if let Some(story) = &visit.story {
+            self.starts.add(StartRecord::new(
+                request_id,
+                &visit.runnable.version,
+                story,
+                lease.queued(),
+                self.clock.now(),
+            ));
+        }
         let trace_id = trace_id(call.trace_id, self.clock.now());
         let timeout = visit.runnable.version.config.timeout.duration();
         let work = Work {
@@ -326,9 +384,10 @@ impl Inner {
 }
 
 /// The INIT that a call pays for: the one at the start of its sandbox, where it is the first to run there, and
-/// the one that was repeated inside it. Source: Lambda pricing; both are billed.
+/// the one that was repeated inside it. Source: Lambda pricing; both are billed. What was started ahead of any call
+/// is paid as provisioned concurrency or is the platform's own venture.
 fn init_paid(story: Option<&Story>, outcome: &Outcome) -> Option<Duration> {
-    let at_start = story.map(|story| story.init.duration);
+    let at_start = story.filter(|story| story.purpose == Purpose::Call).map(|story| story.init.duration);
     let inside = outcome.init.as_ref().map(|init| init.duration);
     match (at_start, inside) {
         (None, None) => None,

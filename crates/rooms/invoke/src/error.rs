@@ -1,7 +1,7 @@
 //! Why a call was not run. A function that fails is an answer, not an error.
 
 use lacewing_catalog::CatalogError;
-use lacewing_pool::PoolError;
+use lacewing_pool::{PoolError, Refusal};
 use lacewing_sandbox::StartError;
 use std::time::Duration;
 
@@ -86,11 +86,13 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 impl From<PoolError> for InvokeError {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Full | PoolError::Start(StartError::NoRoom(_)) => {
+            PoolError::Refused(Refusal::Stopping) | PoolError::Stopping => Self::Stopping,
+            // AWS has one reason for all that keeps a function from gaining sandboxes; the pool's records tell them apart.
+            PoolError::Refused(Refusal::NoRoom | Refusal::QueueFull | Refusal::TooLong | Refusal::ScalingRate)
+            | PoolError::Start(StartError::NoRoom(_)) => {
                 Self::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded, retry_after: RETRY_AFTER }
             }
             PoolError::Start(error) => Self::Start(error),
-            PoolError::Stopping => Self::Stopping,
         }
     }
 }

@@ -12,9 +12,11 @@ mod detach;
 mod error;
 mod report;
 mod start;
+mod starts;
 mod trace;
 
 pub use admit::{InFlight, Permit};
-pub use corridor::{Answer, Call, Invoke, InvokeParts};
+pub use corridor::{Answer, Call, Invoke, InvokeParts, MemoryLeft};
 pub use error::{InvokeError, ThrottleReason};
 pub use start::{Companion, OpenSession};
+pub use starts::StartRecord;

@@ -22,13 +22,13 @@ pub(crate) struct Account<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// `INIT_START`, when a sandbox begins.
-pub(crate) fn init_start(version: &Version, now: Timestamp) -> Option<String> {
+/// `INIT_START`, when a sandbox begins; `initialization` is what the function finds as its initialization type.
+pub(crate) fn init_start(version: &Version, initialization: &str, now: Timestamp) -> Option<String> {
     let runtime = &version.config.runtime;
     let arn = runtime.version_arn(&version.region);
     event(version, LogLevel::Info, now, "platform.initStart", || {
         let record = json!({
-            "initializationType": "on-demand", "phase": "init", "runtimeVersion": runtime.version_name(),
+            "initializationType": initialization, "phase": "init", "runtimeVersion": runtime.version_name(),
             "runtimeVersionArn": arn, "functionName": version.name.as_str(),
             "functionVersion": version.number.to_string(),
         });

@@ -4,7 +4,7 @@ use crate::report;
 use lacewing_catalog::{CodeDir, Runnable};
 use lacewing_ledger::{FunctionMetrics, Ledger, LogStream};
 use lacewing_model::{Clock, SandboxId, Version};
-use lacewing_pool::Recipe;
+use lacewing_pool::{Purpose, Recipe};
 use lacewing_sandbox::{ApiPassage, Credentials, LogSink, StartSpec, lambda_environment};
 use std::any::Any;
 use std::sync::Arc;
@@ -37,21 +37,29 @@ pub(crate) struct Kitchen {
 
 impl Kitchen {
     pub(crate) fn recipe(self: Arc<Self>, runnable: Runnable) -> Recipe<Companion> {
-        Arc::new(move || {
+        Arc::new(move |purpose| {
+            let (initialization, init_max) = match purpose {
+                Purpose::Call | Purpose::Rhythm => ("on-demand", self.init_max),
+                Purpose::Provisioned => ("provisioned-concurrency", provisioned_init_max(&runnable.version)),
+            };
             let version = &runnable.version;
             let id = SandboxId::random();
             let logs = self.ledger.stream(version, id);
-            if let Some(line) = report::init_start(version, self.clock.now()) {
+            if let Some(line) = report::init_start(version, initialization, self.clock.now()) {
                 logs.platform(&line);
             }
             let (credentials, session) = (self.open_session)(version);
+            let mut environment = lambda_environment(version, id, logs.created(), &credentials);
+            for (_, kind) in environment.iter_mut().filter(|(key, _)| key == "AWS_LAMBDA_INITIALIZATION_TYPE") {
+                *kind = initialization.to_owned();
+            }
             let spec = StartSpec {
                 id,
                 version: Arc::clone(version),
                 code_dir: runnable.code.path().to_path_buf(),
                 layers_dir: None,
-                environment: lambda_environment(version, id, logs.created(), &credentials),
-                init_max: self.init_max,
+                environment,
+                init_max,
                 logs: Arc::clone(&logs) as Arc<dyn LogSink>,
                 api: Arc::clone(&self.api),
             };
@@ -59,4 +67,10 @@ impl Kitchen {
             (spec, Companion { logs, metrics, _session: session, _code: runnable.code.clone() })
         })
     }
+}
+
+/// How long INIT may take where no call waits for it: the function's timeout, at least 130 seconds, at most 15
+/// minutes. Source: Lambda documentation, "Init phase".
+fn provisioned_init_max(version: &Version) -> Duration {
+    version.config.timeout.duration().clamp(Duration::from_secs(130), Duration::from_secs(900))
 }

@@ -7,12 +7,11 @@ use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, Scope, S
 use lacewing_invoke::{Answer, Call, Invoke, InvokeError, InvokeParts, ThrottleReason};
 use lacewing_ledger::{Ledger, LedgerOptions, UsageQuery};
 use lacewing_model::{Clock, Limits, SystemClock, Timestamp};
-use lacewing_pool::PoolLimits;
+use lacewing_pool::PoolOptions;
 use lacewing_sandbox::{Credentials, Ending};
 use lacewing_testkit::{FakeDriver, FakePassage, version_named};
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 use tempfile::TempDir;
 
 struct House {
@@ -55,12 +54,8 @@ impl House {
             driver: Arc::clone(&driver) as _,
             clock,
             limits,
-            pool: PoolLimits {
-                memory_mib: 4_096,
-                sandboxes_max: 64,
-                starts_at_once: 4,
-                keep_alive: Duration::from_secs(60),
-            },
+            pool: PoolOptions { memory_mib: 4_096, ..PoolOptions::default() },
+            memory_left: Arc::new(|| None),
             open_session: Arc::new(|_| {
                 let text = String::new;
                 let none = Credentials { access_key_id: text(), secret_access_key: text(), session_token: text() };

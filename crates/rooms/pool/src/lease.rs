@@ -1,15 +1,21 @@
 //! A sandbox lent to one call. Every way out gives its place back.
 
-use crate::decide::Place;
+use crate::decide::{Place, Purpose};
 use crate::pool::Pool;
-use lacewing_sandbox::{InitReport, Outcome, Rung, Sandbox, SandboxError, StartPhases, Work};
+use lacewing_sandbox::{InitReport, Missed, Outcome, Rung, Sandbox, SandboxError, StartPhases, Work};
 use std::time::{Duration, Instant};
 
 /// How a sandbox was started; told to the first call that runs in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Story {
+    /// Which sandbox, as the pool's records name it.
+    pub place: Place,
+    /// What it was started for.
+    pub purpose: Purpose,
     /// Which rung of the ladder.
     pub rung: Rung,
+    /// Why no better one; `None` when it took the best that its version can have.
+    pub missed: Option<Missed>,
     /// Where the time went.
     pub phases: StartPhases,
     /// How INIT went.

@@ -8,6 +8,9 @@ mod decide;
 mod lease;
 mod pool;
 
-pub use decide::{Action, CallId, Census, Event, Place, PoolLimits, PoolState};
+pub use decide::{
+    Action, CallId, Census, Cost, Event, HistoryLimits, KeepAlive, Place, PoolOptions, PoolState, ProvisionFailure,
+    Provisioned, Purpose, Rate, Record, Refusal, Shape, StockOptions, WaitingLimits, What, Why,
+};
 pub use lease::{Lease, Story};
-pub use pool::{Pool, PoolError, Recipe};
+pub use pool::{Pool, PoolError, ProvisionStatus, Recipe};

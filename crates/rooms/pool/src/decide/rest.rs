@@ -1,0 +1,252 @@
+//! What becomes of a sandbox that has nothing to do: it serves the next call in line, idles, is frozen, leaves.
+
+use super::group::Phase;
+use super::words::{Action, Place, Purpose};
+use super::{PoolState, Turn, What, Why};
+use lacewing_model::{RevisionId, Timestamp};
+use std::cmp::Reverse;
+
+/// Sandboxes frozen in one decision; the rest waits for the next tick, so that no call waits for it.
+const FROZEN_AT_ONCE_MAX: usize = 16;
+
+impl PoolState {
+    pub(super) fn done(&mut self, place: Place, usable: bool, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.get(&place).filter(|member| member.phase == Phase::Busy) else { return };
+        let (generation, ran) = (member.generation, turn.now.since(member.since));
+        if let Some(group) = self.groups.get_mut(&generation) {
+            group.pace.ran(ran);
+        }
+        if usable {
+            self.free(place, turn);
+        } else {
+            self.drop_busy(place, None, turn);
+        }
+        if !self.hungry.is_empty() || !self.short.is_empty() {
+            self.feed(turn);
+        }
+    }
+
+    /// A busy sandbox has nothing to do: the longest waiting call gets it, else it idles or ends.
+    pub(super) fn free(&mut self, place: Place, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.get(&place) else { return };
+        let (generation, provisioned) = (member.generation, member.purpose == Purpose::Provisioned);
+        let Some(group) = self.groups.get(&generation) else { return };
+        if provisioned && group.provision.alive > group.provision.wanted && !group.retired && !self.draining {
+            return self.drop_busy(place, Some(Why::FewerProvisioned), turn);
+        }
+        if !group.waiting.is_empty() {
+            if !provisioned && !self.hungry.is_empty() && self.yields(generation, turn.now) {
+                return self.drop_busy(place, Some(Why::RoomNeeded), turn);
+            }
+            self.give_to_waiting(place, generation, turn);
+            return;
+        }
+        if self.draining || group.retired {
+            let why = if self.draining { Why::Draining } else { Why::Retired };
+            return self.drop_busy(place, Some(why), turn);
+        }
+        self.put_idle(place, provisioned, turn.now);
+    }
+
+    fn put_idle(&mut self, place: Place, provisioned: bool, now: Timestamp) {
+        let Some(member) = self.members.get_mut(&place) else { return };
+        (member.phase, member.since) = (Phase::Idle, now);
+        let generation = member.generation;
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        group.busy -= 1;
+        self.tally.busy -= 1;
+        self.tally.idle += 1;
+        if provisioned {
+            group.ready.put(place, now);
+        } else {
+            group.idle.put(place, now);
+            self.tally.spare += 1;
+            self.tally.spare_mib += u64::from(group.shape.memory.get());
+        }
+        // What is noted already is no later; only a rhythm can let the newest leave first.
+        let (noted, learns) = (group.leaves.is_some(), self.options.keep_alive.learns());
+        let looked_after = group.look.is_some();
+        self.note_quiet(generation, now);
+        if !noted || learns {
+            self.schedule_leave(generation);
+        }
+        if let Some(after) = self.options.freeze_after.filter(|_| !looked_after) {
+            self.look_at(generation, now.plus(after));
+        }
+    }
+
+    /// Ends a busy sandbox, for a reason or because it broke. Calls that counted on it need a start of their own now.
+    fn drop_busy(&mut self, place: Place, why: Option<Why>, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.get_mut(&place) else { return };
+        let generation = member.generation;
+        self.tally.busy -= 1;
+        if let Some(group) = self.groups.get_mut(&generation) {
+            group.busy -= 1;
+        }
+        self.note_quiet(generation, turn.now);
+        match why {
+            Some(why) => self.end(place, why, turn),
+            None => self.remove(place, Why::Broken, turn),
+        }
+        self.miss_provisioned(generation);
+        self.line_up(generation);
+    }
+
+    /// Ends a sandbox that is on no shelf and at no work.
+    pub(super) fn end(&mut self, place: Place, why: Why, turn: &mut Turn<'_>) {
+        turn.actions.push(Action::End(place));
+        self.remove(place, why, turn);
+    }
+
+    fn remove(&mut self, place: Place, why: Why, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.remove(&place) else { return };
+        self.tally.memory_mib -= u64::from(member.memory.get());
+        if member.purpose == Purpose::Provisioned {
+            self.tally.provisioned -= 1;
+            if let Some(group) = self.groups.get_mut(&member.generation) {
+                group.provision.alive -= 1;
+            }
+        }
+        self.record(member.generation, Some(place), What::End, why, turn.now);
+        self.forget_if_bare(member.generation, turn);
+    }
+
+    /// Ends the version's longest idle sandbox.
+    pub(super) fn end_oldest(&mut self, generation: RevisionId, why: Why, turn: &mut Turn<'_>) {
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        let Some(idle) = group.idle.take_oldest() else { return };
+        self.tally.left_shelf(idle, Some(group.shape.memory));
+        group.leaves = None;
+        self.schedule_leave(generation);
+        self.end(idle.place, why, turn);
+    }
+
+    pub(super) fn retire(&mut self, generation: RevisionId, turn: &mut Turn<'_>) {
+        if self.retired.len() == super::RETIRED_REMEMBERED {
+            self.retired.pop_front();
+        }
+        self.retired.push_back(generation);
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        group.retired = true;
+        group.rhythm = None;
+        group.prewarm_at = None;
+        self.end_all_idle(generation, Why::Retired, turn);
+        self.forget_if_bare(generation, turn);
+        self.feed(turn);
+    }
+
+    pub(super) fn drain(&mut self, turn: &mut Turn<'_>) {
+        self.draining = true;
+        let mut changes = Vec::new();
+        self.stock.drain(&mut |change| changes.push(change));
+        self.apply(&changes, turn);
+        let mut generations: Vec<RevisionId> = self.groups.keys().copied().collect();
+        generations.sort_unstable();
+        for generation in generations {
+            self.end_all_idle(generation, Why::Draining, turn);
+            self.forget_if_bare(generation, turn);
+        }
+    }
+
+    fn end_all_idle(&mut self, generation: RevisionId, why: Why, turn: &mut Turn<'_>) {
+        if let Some(group) = self.groups.get_mut(&generation) {
+            group.provision.wanted = 0;
+        }
+        self.end_surplus(generation, why, turn);
+        while self.groups.get(&generation).is_some_and(|group| !group.idle.is_empty()) {
+            self.end_oldest(generation, why, turn);
+        }
+    }
+
+    /// Ends what has idled as long as it is worth.
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
+        while let Some((at, generation)) = self.next_to_leave() {
+            if at > turn.now {
+                return;
+            }
+            let far = self.groups.get(&generation).is_some_and(|group| group.prewarm_at.is_some());
+            self.end_oldest(generation, if far { Why::RhythmFar } else { Why::KeepAliveOver }, turn);
+        }
+    }
+
+    /// Notes that the version's calls have all ended, if so.
+    pub(super) fn note_quiet(&mut self, generation: RevisionId, now: Timestamp) {
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        if group.busy > 0 || !group.waiting.is_empty() || group.quiet_since.is_some() {
+            return;
+        }
+        group.quiet_since = Some(now);
+        group.prewarm_at = self.options.keep_alive.prewarms_at(now, group.rhythm.as_deref());
+        if let Some(at) = group.prewarm_at {
+            self.look_at(generation, at);
+        }
+    }
+
+    /// Looks after the version at that moment, unless it is looked after before.
+    pub(super) fn look_at(&mut self, generation: RevisionId, at: Timestamp) {
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        if group.look.is_none_or(|noted| at < noted) {
+            group.look = Some(at);
+            self.looks.push(Reverse((at, generation)));
+        }
+    }
+
+    /// Looks after the versions whose time has come.
+    pub(super) fn look_around(&mut self, turn: &mut Turn<'_>) {
+        let mut freezes = FROZEN_AT_ONCE_MAX;
+        while let Some(&Reverse((at, generation))) = self.looks.peek() {
+            if at > turn.now || freezes == 0 {
+                return;
+            }
+            self.looks.pop();
+            match self.groups.get_mut(&generation).filter(|group| group.look == Some(at)) {
+                Some(group) => group.look = None,
+                None => continue,
+            }
+            self.freeze_idle(generation, &mut freezes, turn);
+            self.start_ahead(generation, turn);
+            self.forget_if_bare(generation, turn);
+        }
+    }
+
+    fn freeze_idle(&mut self, generation: RevisionId, left: &mut usize, turn: &mut Turn<'_>) {
+        let (Some(after), Some(group)) = (self.options.freeze_after, self.groups.get_mut(&generation)) else { return };
+        let mut next = None;
+        let mut frozen = Vec::new();
+        for shelf in [&mut group.ready, &mut group.idle] {
+            while let Some(&mut idle) = shelf.oldest_unfrozen() {
+                if idle.since.plus(after) > turn.now || *left == 0 {
+                    let due = idle.since.plus(after).max(turn.now);
+                    next = Some(next.map_or(due, |next: Timestamp| next.min(due)));
+                    break;
+                }
+                *left -= 1;
+                shelf.freeze_oldest();
+                frozen.push(idle.place);
+            }
+        }
+        for place in frozen {
+            self.tally.frozen += 1;
+            turn.actions.push(Action::Freeze(place));
+            self.record(generation, Some(place), What::Freeze, Why::Idle, turn.now);
+        }
+        if let Some(at) = next {
+            self.look_at(generation, at);
+        }
+    }
+
+    /// Starts a sandbox ahead of the next call of a version with a rhythm, where there is room to spare.
+    fn start_ahead(&mut self, generation: RevisionId, turn: &mut Turn<'_>) {
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        match group.prewarm_at {
+            Some(at) if at <= turn.now => group.prewarm_at = None,
+            Some(at) => return self.look_at(generation, at),
+            None => return,
+        }
+        let memory = u64::from(group.shape.memory.get());
+        let wanted = !self.draining && group.sandboxes() == 0 && group.bucket.starts(turn.now) > 0;
+        if wanted && self.hungry.is_empty() && self.has_room(memory) {
+            self.start(generation, Purpose::Rhythm, turn);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Room: whose sandbox ends so that another can start.
+//!
+//! Memory and places are shared fairly. A version within its fair share (all memory over the versions that have any)
+//! may take the room of idle sandboxes, those that would leave first before others. One beyond it may take only
+//! from versions that hold more than it would, or what nobody has used for a while. And a version that has nothing
+//! waits at most until a sandbox of a larger one is free: that one ends instead of serving the next in its own line.
+
+use super::group::Idle;
+use super::{PoolState, Turn, Why};
+use lacewing_model::{RevisionId, Timestamp};
+use std::cmp::Reverse;
+use std::time::Duration;
+
+/// A sandbox that has idled for longer is nobody's fair share: whoever needs room may have it.
+const FRESH: Duration = Duration::from_secs(60);
+/// Versions whose idle sandboxes are looked at in one search for room.
+const LOOKED_AT_MAX: usize = 32;
+/// How long a version's last sandbox is left to it while another version has none.
+const LAST_ONE_KEPT: Duration = Duration::from_millis(100);
+/// Versions in line that are asked whether they have the better claim to a sandbox.
+const CLAIMS_MAX: usize = 8;
+/// Under memory pressure each reading ends one idle sandbox in so many, at least one.
+const SHED_SHARE: usize = 8;
+
+/// How much of another's room one may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// That of versions that hold more, and what is stale.
+    Fair,
+    /// Anybody's: the sandbox was promised.
+    Promised,
+}
+
+impl PoolState {
+    /// Makes room for one more sandbox, as far as fairness lets it. Says whether there is.
+    pub(super) fn make_room(
+        &mut self,
+        generation: RevisionId,
+        memory_mib: u64,
+        reserved_mib: u64,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        self.find_room(generation, memory_mib, reserved_mib, Claim::Fair, turn)
+    }
+
+    /// Makes room for a provisioned sandbox: no idle one has a better claim.
+    pub(super) fn make_promised_room(&mut self, generation: RevisionId, memory_mib: u64, turn: &mut Turn<'_>) -> bool {
+        self.find_room(generation, memory_mib, 0, Claim::Promised, turn)
+    }
+
+    /// True when one more fits without another's end, and the machine is not short of memory.
+    pub(super) fn has_room(&self, memory_mib: u64) -> bool {
+        self.free_mib >= self.options.memory_low_mib && self.lacks(memory_mib) == (0, 0)
+    }
+
+    /// How many MiB and how many places are missing for one more.
+    fn lacks(&self, memory_mib: u64) -> (u64, usize) {
+        let mib = (self.tally.memory_mib + memory_mib).saturating_sub(self.options.memory_mib);
+        (mib, (self.members.len() + 1).saturating_sub(self.options.sandboxes_max))
+    }
+
+    fn find_room(
+        &mut self,
+        generation: RevisionId,
+        memory_mib: u64,
+        reserved_mib: u64,
+        claim: Claim,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        if self.free_mib < self.options.memory_low_mib / 4 {
+            return false;
+        }
+        let (mib, places) = self.lacks(memory_mib + reserved_mib);
+        if (mib, places) == (0, 0) {
+            return true;
+        }
+        if mib > self.tally.spare_mib || places > self.tally.spare {
+            return false;
+        }
+        let found = self.find_victims(generation, memory_mib, (mib, places), claim, turn.now);
+        for &(victim, idle) in found.iter().flatten() {
+            let memory = self.groups.get(&victim).map(|group| group.shape.memory);
+            self.tally.left_shelf(idle, memory);
+            self.end(idle.place, Why::RoomNeeded, turn);
+        }
+        found.is_some()
+    }
+
+    /// Takes idle sandboxes off their shelves until the room is there; puts them back where that cannot be.
+    fn find_victims(
+        &mut self,
+        generation: RevisionId,
+        memory_mib: u64,
+        (mib, places): (u64, usize),
+        claim: Claim,
+        now: Timestamp,
+    ) -> Option<Vec<(RevisionId, Idle)>> {
+        let (mut found, mut spared) = (Vec::new(), Vec::new());
+        let mut found_mib = 0;
+        while (found_mib < mib || found.len() < places) && spared.len() < LOOKED_AT_MAX {
+            let Some((_, victim)) = self.next_to_leave() else { break };
+            self.leaving.pop();
+            let allowed = claim == Claim::Promised || self.may_take(generation, memory_mib, victim, now);
+            let Some(group) = self.groups.get_mut(&victim) else { continue };
+            group.leaves = None;
+            let taken = if allowed { group.idle.take_oldest() } else { None };
+            match taken {
+                Some(idle) => {
+                    found_mib += u64::from(group.shape.memory.get());
+                    found.push((victim, idle));
+                    self.schedule_leave(victim);
+                }
+                None => spared.push(victim),
+            }
+        }
+        spared.into_iter().for_each(|victim| self.schedule_leave(victim));
+        if found_mib >= mib && found.len() >= places {
+            return Some(found);
+        }
+        for (victim, idle) in found.into_iter().rev() {
+            if let Some(group) = self.groups.get_mut(&victim) {
+                group.idle.put_back(idle);
+            }
+            self.schedule_leave(victim);
+        }
+        None
+    }
+
+    /// Whether `taker` may end the longest idle sandbox of `holder` for one of its own.
+    fn may_take(&self, taker: RevisionId, memory_mib: u64, holder: RevisionId, now: Timestamp) -> bool {
+        let (Some(taker), Some(holder)) = (self.groups.get(&taker), self.groups.get(&holder)) else { return true };
+        let would_hold = taker.held_mib() + memory_mib;
+        let stale = holder.idle.oldest().is_some_and(|idle| now.since(idle.since) >= FRESH);
+        stale || taker.sandboxes() == 0 || would_hold <= self.fair_share() || holder.held_mib() >= would_hold
+    }
+
+    /// What each version may hold whatever the others want, MiB.
+    fn fair_share(&self) -> u64 {
+        self.options.memory_mib / self.groups.len().max(1) as u64
+    }
+
+    /// Whether a sandbox that became free should end for a version in line that has the better claim to its room.
+    pub(super) fn yields(&self, generation: RevisionId, now: Timestamp) -> bool {
+        let Some(holder) = self.groups.get(&generation) else { return false };
+        self.hungry.iter().take(CLAIMS_MAX).any(|other| {
+            let Some(taker) = self.groups.get(other).filter(|_| *other != generation) else { return false };
+            let Some(first) = taker.waiting.front().filter(|_| taker.is_short()) else { return false };
+            let memory = u64::from(taker.shape.memory.get());
+            let (mib, places) = self.lacks(memory);
+            let left = holder.held_mib() - u64::from(holder.shape.memory.get());
+            let better = match (taker.sandboxes(), left) {
+                (0, 0) => now.since(first.since) >= LAST_ONE_KEPT,
+                (0, _) => true,
+                _ => taker.held_mib() + memory <= left,
+            };
+            better && (mib, places) != (0, 0) && (mib > self.tally.spare_mib || places > self.tally.spare)
+        })
+    }
+
+    /// A reading of the machine's free memory: where little is left, those that would leave first go.
+    pub(super) fn memory(&mut self, free_mib: u64, turn: &mut Turn<'_>) {
+        self.free_mib = free_mib;
+        if free_mib >= self.options.memory_low_mib {
+            return;
+        }
+        for _ in 0..self.tally.spare.div_ceil(SHED_SHARE) {
+            self.end_next(Why::MemoryPressure, turn);
+        }
+    }
+
+    /// Ends idle sandboxes until what is held is within the bounds again.
+    pub(super) fn shrink(&mut self, turn: &mut Turn<'_>) {
+        while self.tally.memory_mib > self.options.memory_mib || self.members.len() > self.options.sandboxes_max {
+            if !self.end_next(Why::LimitLowered, turn) {
+                return;
+            }
+        }
+    }
+
+    fn end_next(&mut self, why: Why, turn: &mut Turn<'_>) -> bool {
+        match self.next_to_leave() {
+            Some((_, generation)) => {
+                self.end_oldest(generation, why, turn);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The version whose longest idle sandbox is the first to leave, and when that is.
+    pub(super) fn next_to_leave(&mut self) -> Option<(Timestamp, RevisionId)> {
+        loop {
+            let &Reverse((at, generation)) = self.leaving.peek()?;
+            let Some(group) = self.groups.get_mut(&generation).filter(|group| group.leaves == Some(at)) else {
+                self.leaving.pop();
+                continue;
+            };
+            let Some(oldest) = group.idle.oldest() else {
+                group.leaves = None;
+                self.leaving.pop();
+                continue;
+            };
+            let real = self.options.keep_alive.leaves_at(&group.idling(oldest.since));
+            if real <= at {
+                return Some((at, generation));
+            }
+            // It was used since: it leaves later.
+            group.leaves = Some(real);
+            self.leaving.pop();
+            self.leaving.push(Reverse((real, generation)));
+        }
+    }
+
+    /// Notes when the version's longest idle sandbox is to leave, unless something no later is noted.
+    pub(super) fn schedule_leave(&mut self, generation: RevisionId) {
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        let Some(oldest) = group.idle.oldest() else {
+            group.leaves = None;
+            return;
+        };
+        let at = self.options.keep_alive.leaves_at(&group.idling(oldest.since));
+        if group.leaves.is_none_or(|noted| at < noted) {
+            group.leaves = Some(at);
+            self.leaving.push(Reverse((at, generation)));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The pool's decisions under tables and under random play.
+
+#![allow(clippy::unwrap_used)]
+
+mod fairness;
+mod random;
+mod tables;
+mod world;
+
+use super::*;
+use lacewing_model::{Egress, Language, MemoryMib};
+use lacewing_sandbox::Preparation;
+use std::time::Duration;
+use world::World;
+
+const PROVIDED: Preparation = Preparation { language: Language::Provided, egress: Egress::Internet, memory: None };
+
+fn shape(mib: u32) -> Shape {
+    Shape { memory: MemoryMib::new(mib).unwrap(), kind: PROVIDED }
+}
+
+fn options() -> PoolOptions {
+    PoolOptions {
+        memory_mib: 1_024,
+        sandboxes_max: 8,
+        starts_at_once: 4,
+        keep_alive: KeepAlive::Fixed(Duration::from_secs(60)),
+        ..PoolOptions::default()
+    }
+}

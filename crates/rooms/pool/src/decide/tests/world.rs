@@ -1,0 +1,272 @@
+//! A world around the decisions: it does what they say, keeps books of its own, and checks after every step that
+//! no promise is broken.
+
+use super::*;
+use std::collections::BTreeMap;
+
+/// A version as the world knows it.
+pub(super) struct Known {
+    pub(super) generation: RevisionId,
+    pub(super) shape: Shape,
+    pub(super) provisioned: u32,
+}
+
+/// A call in line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InLine {
+    version: usize,
+    generation: RevisionId,
+    since: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lives {
+    version: usize,
+    call: Option<CallId>,
+    frozen: bool,
+    provisioned: bool,
+}
+
+pub(super) struct World {
+    pub(super) state: PoolState,
+    pub(super) now: Timestamp,
+    pub(super) versions: Vec<Known>,
+    pub(super) waiting: BTreeMap<CallId, InLine>,
+    pub(super) starting: BTreeMap<Place, (usize, Purpose)>,
+    alive: BTreeMap<Place, Lives>,
+    next_call: u64,
+    /// Starts that each generation may still make, thousandths, and when that was true.
+    allowances: BTreeMap<RevisionId, (u64, Timestamp)>,
+    pub(super) given: Vec<(CallId, Place, Duration)>,
+    pub(super) refused: Vec<(CallId, Refusal)>,
+    pub(super) failed: Vec<CallId>,
+    pub(super) ended: Vec<Place>,
+    pub(super) prepared: BTreeMap<Preparation, usize>,
+    pub(super) draining: bool,
+    actions: Vec<Action>,
+    /// Set while more is held than newly lowered limits grant.
+    over: bool,
+}
+
+impl World {
+    pub(super) fn new(options: PoolOptions, memories: &[u32]) -> Self {
+        let version = |(number, &mib): (usize, &u32)| Known {
+            generation: RevisionId::from_u128(number as u128 + 1),
+            shape: shape(mib),
+            provisioned: 0,
+        };
+        Self {
+            versions: memories.iter().enumerate().map(version).collect(),
+            state: PoolState::new(options),
+            now: Timestamp(1_000),
+            waiting: BTreeMap::new(),
+            starting: BTreeMap::new(),
+            alive: BTreeMap::new(),
+            next_call: 0,
+            allowances: BTreeMap::new(),
+            given: Vec::new(),
+            refused: Vec::new(),
+            failed: Vec::new(),
+            ended: Vec::new(),
+            prepared: BTreeMap::new(),
+            draining: false,
+            actions: Vec::new(),
+            over: false,
+        }
+    }
+
+    pub(super) fn arrive(&mut self, version: usize) -> CallId {
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        let Known { generation, shape, .. } = self.versions[version];
+        self.waiting.insert(call, InLine { version, generation, since: self.now });
+        self.play(Event::Arrive { call, generation, shape });
+        call
+    }
+
+    pub(super) fn abandon(&mut self, call: CallId) {
+        let Some(InLine { generation, .. }) = self.waiting.remove(&call) else { return };
+        self.play(Event::Abandon { call, generation });
+    }
+
+    pub(super) fn started(&mut self, place: Place) {
+        let (version, purpose) = self.starting.remove(&place).unwrap();
+        let provisioned = purpose == Purpose::Provisioned;
+        self.alive.insert(place, Lives { version, call: None, frozen: false, provisioned });
+        self.play(Event::Started { place, rung: lacewing_sandbox::Rung::Full });
+    }
+
+    pub(super) fn start_failed(&mut self, place: Place) {
+        self.starting.remove(&place).unwrap();
+        self.play(Event::StartFailed(place));
+    }
+
+    pub(super) fn done(&mut self, place: Place, usable: bool) {
+        self.alive.get_mut(&place).unwrap().call.take().unwrap();
+        if !usable {
+            self.alive.remove(&place);
+        }
+        self.play(Event::Done { place, usable });
+    }
+
+    pub(super) fn retire(&mut self, version: usize) {
+        self.versions[version].provisioned = 0;
+        self.play(Event::Retire(self.versions[version].generation));
+        // What comes after it is another generation.
+        let known = &mut self.versions[version];
+        known.generation = RevisionId::from_u128(known.generation.as_u128() + 1_000);
+    }
+
+    pub(super) fn provision(&mut self, version: usize, count: u32) {
+        self.versions[version].provisioned = count;
+        let Known { generation, shape, .. } = self.versions[version];
+        self.play(Event::Provision { generation, shape, count });
+    }
+
+    pub(super) fn set_options(&mut self, options: PoolOptions) {
+        self.over = true;
+        self.allowances.clear();
+        self.play(Event::Options(Box::new(options)));
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        self.versions.iter_mut().for_each(|known| known.provisioned = 0);
+        self.play(Event::Drain);
+    }
+
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.now = self.now.plus(time);
+        self.play(Event::Tick);
+    }
+
+    /// The first start under way, the first sandbox at work: enough to play a table.
+    pub(super) fn finish_start(&mut self, well: bool) {
+        if let Some(&place) = self.starting.keys().next() {
+            if well { self.started(place) } else { self.start_failed(place) }
+        }
+    }
+
+    pub(super) fn finish_run(&mut self, usable: bool) {
+        let first = self.busy().next();
+        first.into_iter().for_each(|place| self.done(place, usable));
+    }
+
+    pub(super) fn busy(&self) -> impl Iterator<Item = Place> {
+        self.alive.iter().filter(|(_, lives)| lives.call.is_some()).map(|(&place, _)| place)
+    }
+
+    pub(super) fn idle(&self) -> impl Iterator<Item = Place> {
+        self.alive.iter().filter(|(_, lives)| lives.call.is_none()).map(|(&place, _)| place)
+    }
+
+    pub(super) fn busy_of(&self, version: usize) -> usize {
+        self.alive.values().filter(|lives| lives.version == version && lives.call.is_some()).count()
+    }
+
+    pub(super) fn alive_of(&self, version: usize) -> usize {
+        self.alive.values().filter(|lives| lives.version == version).count()
+    }
+
+    pub(super) fn waited(&self, call: CallId) -> Option<Duration> {
+        self.given.iter().find(|(given, ..)| *given == call).map(|&(_, _, waited)| waited)
+    }
+
+    pub(super) fn play(&mut self, event: Event) {
+        let mut actions = std::mem::take(&mut self.actions);
+        self.state.on(event, self.now, &mut actions);
+        for action in actions.drain(..) {
+            self.perform(action);
+        }
+        self.actions = actions;
+        self.check();
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Start { place, generation, purpose } => {
+                let version = self.version_of(generation);
+                assert!(!self.draining || purpose == Purpose::Call, "a stopping node starts nothing ahead");
+                self.take_allowance(generation);
+                assert!(self.starting.insert(place, (version, purpose)).is_none() && !self.alive.contains_key(&place));
+            }
+            Action::Give { call, place } => {
+                let InLine { version, since, .. } = self.waiting.remove(&call).expect("the call waits");
+                let lives = self.alive.get_mut(&place).expect("the sandbox lives");
+                assert_eq!(lives.call, None, "two calls in {place:?}");
+                assert_eq!(lives.version, version, "a sandbox of another function");
+                (lives.call, lives.frozen) = (Some(call), false);
+                self.given.push((call, place, self.now.since(since)));
+            }
+            Action::Refuse { call, refusal } => {
+                self.waiting.remove(&call).expect("a call is answered once");
+                self.refused.push((call, refusal));
+            }
+            Action::Fail { call, .. } => {
+                self.waiting.remove(&call).expect("a call is answered once");
+                self.failed.push(call);
+            }
+            Action::Freeze(place) => {
+                let lives = self.alive.get_mut(&place).expect("it lives");
+                assert!(lives.call.is_none() && !lives.frozen, "frozen only when idle, and once");
+                lives.frozen = true;
+            }
+            Action::End(place) => {
+                let lives = self.alive.remove(&place).expect("it lives");
+                assert!(lives.call.is_none(), "{place:?} ended under a call");
+                self.ended.push(place);
+            }
+            Action::KeepPrepared { kind, count } => drop(self.prepared.insert(kind, count)),
+            Action::Forget(generation) => {
+                assert!(
+                    !self.waiting.values().any(|call| call.generation == generation),
+                    "forgotten while a call waits"
+                );
+            }
+        }
+    }
+
+    fn version_of(&self, generation: RevisionId) -> usize {
+        // A retired generation's version has moved on by 1,000 for each retirement.
+        usize::try_from(generation.as_u128() % 1_000).unwrap() - 1
+    }
+
+    fn take_allowance(&mut self, generation: RevisionId) {
+        let Some(rate) = self.state.options.scaling_rate else { return };
+        let most = u64::from(rate.burst) * 1_000;
+        let (level, at) = self.allowances.entry(generation).or_insert((most, self.now));
+        let gained = self.now.since(*at).as_millis() as u64 * u64::from(rate.per_second);
+        (*level, *at) = ((*level + gained).min(most), self.now);
+        *level = level.checked_sub(1_000).expect("the scaling rate is passed");
+    }
+
+    fn check(&mut self) {
+        let (census, options) = (self.state.census(), &self.state.options);
+        let mib = |version: usize| u64::from(self.versions[version].shape.memory.get());
+        let held: u64 = self.alive.values().map(|lives| mib(lives.version)).sum::<u64>()
+            + self.starting.values().map(|&(version, _)| mib(version)).sum::<u64>();
+        let sandboxes = self.alive.len() + self.starting.len();
+        self.over &= held > options.memory_mib
+            || sandboxes > options.sandboxes_max
+            || self.starting.len() > options.starts_at_once;
+        if !self.over {
+            assert!(held <= options.memory_mib, "memory: {held} MiB");
+            assert!(sandboxes <= options.sandboxes_max, "{sandboxes} sandboxes");
+            assert!(self.starting.len() <= options.starts_at_once, "starts at once");
+        }
+        assert!(self.waiting.len() <= options.waiting.in_all, "calls in line");
+        let frozen = self.alive.values().filter(|lives| lives.frozen).count();
+        let provisioned = self.alive.values().filter(|lives| lives.provisioned).count();
+        let (busy, idle) = (self.busy().count(), self.idle().count());
+        let starting = self.starting.len();
+        let waiting = self.waiting.len();
+        assert_eq!(census, Census { idle, frozen, provisioned, busy, starting, waiting, memory_mib: held });
+        for group in self.state.groups.values() {
+            let idle = !group.idle.is_empty() || !group.ready.is_empty();
+            assert!(group.waiting.is_empty() || !idle, "a call waits while a sandbox idles");
+            assert!(!group.is_short() || group.hungry, "a call waits and nobody sees to it");
+            assert!(group.waiting.len() <= self.state.options.waiting.of_a_version, "calls in a version's line");
+            assert!(group.provision.alive as usize <= self.alive.len());
+        }
+    }
+}
