@@ -16,7 +16,9 @@ impl PoolState {
         if let Some(group) = self.groups.get_mut(&generation) {
             group.pace.ran(ran);
         }
-        if usable {
+        if usable && !self.hungry.is_empty() && self.yields(place, generation, turn.now) {
+            self.drop_busy(place, Some(Why::RoomNeeded), turn);
+        } else if usable {
             self.free(place, turn);
         } else {
             self.drop_busy(place, None, turn);
@@ -35,9 +37,6 @@ impl PoolState {
             return self.drop_busy(place, Some(Why::FewerProvisioned), turn);
         }
         if !group.waiting.is_empty() {
-            if !provisioned && !self.hungry.is_empty() && self.yields(generation, turn.now) {
-                return self.drop_busy(place, Some(Why::RoomNeeded), turn);
-            }
             self.give_to_waiting(place, generation, turn);
             return;
         }

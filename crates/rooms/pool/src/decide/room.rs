@@ -6,6 +6,7 @@
 //! waits at most until a sandbox of a larger one is free: that one ends instead of serving the next in its own line.
 
 use super::group::Idle;
+use super::words::{Place, Purpose};
 use super::{PoolState, Turn, Why};
 use lacewing_model::{RevisionId, Timestamp};
 use std::cmp::Reverse;
@@ -139,9 +140,16 @@ impl PoolState {
         self.options.memory_mib / self.groups.len().max(1) as u64
     }
 
-    /// Whether a sandbox that became free should end for a version in line that has the better claim to its room.
-    pub(super) fn yields(&self, generation: RevisionId, now: Timestamp) -> bool {
-        let Some(holder) = self.groups.get(&generation) else { return false };
+    /// Whether a sandbox that ended a run should end for a version in line that has the better claim to its room,
+    /// instead of serving the next in its own. One that was just started always runs a call first: two versions that
+    /// took each other's new ones in turn would serve nobody.
+    pub(super) fn yields(&self, place: Place, generation: RevisionId, now: Timestamp) -> bool {
+        let Some(holder) = self.groups.get(&generation).filter(|holder| !holder.waiting.is_empty()) else {
+            return false;
+        };
+        if self.members.get(&place).is_some_and(|member| member.purpose == Purpose::Provisioned) {
+            return false;
+        }
         self.hungry.iter().take(CLAIMS_MAX).any(|other| {
             let Some(taker) = self.groups.get(other).filter(|_| *other != generation) else { return false };
             let Some(first) = taker.waiting.front().filter(|_| taker.is_short()) else { return false };

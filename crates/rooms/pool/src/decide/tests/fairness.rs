@@ -108,3 +108,38 @@ fn the_rate_served_stays_at_its_best_under_ten_times_the_load() {
     let (full, flooded) = (served(1), served(10));
     assert!(full >= 380 && flooded >= full * 95 / 100, "{full} and {flooded}");
 }
+
+#[test]
+fn two_versions_without_room_get_a_finished_neighbours_places_in_turn() {
+    let mut world = World::new(PoolOptions { memory_mib: 256, ..options() }, &[128, 128, 128]);
+    world.arrive(0);
+    world.arrive(0);
+    world.finish_start(true);
+    world.finish_start(true);
+    let (one, other) = (world.arrive(1), world.arrive(2));
+    for _ in 0..2 {
+        world.now = world.now.plus(Duration::from_secs(5));
+        let busy = world.busy().next().unwrap();
+        world.done(busy, true);
+    }
+    world.finish_start(true);
+    world.finish_start(true);
+    assert!(world.waited(one).is_some() && world.waited(other).is_some());
+}
+
+#[test]
+fn versions_that_share_one_place_are_served_in_turn() {
+    let mut world = World::new(PoolOptions { memory_mib: 128, ..options() }, &[128, 128]);
+    for _ in 0..20 {
+        world.arrive(0);
+        world.arrive(1);
+    }
+    for _ in 0..40 {
+        world.pass(Duration::from_millis(101));
+        world.finish_start(true);
+        world.pass(Duration::from_millis(101));
+        world.finish_run(true);
+    }
+    assert_eq!(world.given.len() + world.refused.len(), 40);
+    assert!(world.given.len() >= 35, "each start serves a call at least: {}", world.given.len());
+}
