@@ -16,6 +16,12 @@ def await_function(fd):
     # What every function's start needs is loaded while nobody waits.
     import importlib
 
+    if os.environ.get("LACEWING_ZYGOTE"):
+        import lacewing_zygote
+
+        lacewing_zygote.serve()
+        del sys.modules["lacewing_zygote"]
+
     # A line break before a request means nothing in HTTP; here it says that the interpreter is up.
     os.write(fd, b"\r\n")
     block = _read(fd, int.from_bytes(_read(fd, 4), "big"))

@@ -40,8 +40,9 @@ pub fn argv(language: Language, memory: MemoryMib) -> Vec<String> {
     argv
 }
 
-// The script is the last argument: wrappers (`AWS_LAMBDA_EXEC_WRAPPER`) put options right before it.
-const PYTHON: [&str; 7] = ["/var/lang/bin/python3", "-S", "-s", "-E", "-X", "utf8", "/var/runtime/bootstrap.py"];
+/// How Python is started, for every function and for the zygote. The script is the last argument: wrappers
+/// (`AWS_LAMBDA_EXEC_WRAPPER`) put options right before it.
+pub const PYTHON: [&str; 7] = ["/var/lang/bin/python3", "-S", "-s", "-E", "-X", "utf8", "/var/runtime/bootstrap.py"];
 
 /// Where V8's heap stands in the command. In a sandbox it finds no limit of its own and takes 48 MiB, whatever the
 /// function has; so it is told the most that a function can have, or by [`argv`] what this one has.
@@ -62,7 +63,7 @@ macro_rules! files {
 
 /// Every file of `/var/runtime`: its path there, and its bytes.
 pub static FILES: &[(&str, &[u8])] = files! {
-    "python" / "bootstrap.py", "lacewing_bootstrap.py", "lacewing_context.py", "lacewing_errors.py", "lacewing_json.py", "lacewing_logging.py", "lacewing_prepared.py";
+    "python" / "bootstrap.py", "lacewing_bootstrap.py", "lacewing_context.py", "lacewing_errors.py", "lacewing_json.py", "lacewing_logging.py", "lacewing_prepared.py", "lacewing_zygote.py";
     "node" / "lacewing_async.cjs", "lacewing_bootstrap.cjs", "lacewing_console.cjs", "lacewing_errors.cjs", "lacewing_handler.cjs", "lacewing_prepared.cjs", "lacewing_stream.cjs", "lacewing_tcp.cjs";
 };
 

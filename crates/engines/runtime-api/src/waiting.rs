@@ -91,6 +91,14 @@ pub fn environment() -> Vec<(String, String)> {
     all
 }
 
+/// The same for a zygote: what it forks goes on as a waiting runtime. It finds its channel where they have the door.
+#[must_use]
+pub fn zygote_environment() -> Vec<(String, String)> {
+    let mut all = environment();
+    all.push(("LACEWING_ZYGOTE".to_owned(), "1".to_owned()));
+    all
+}
+
 /// What tells a waiting runtime the function's environment.
 #[must_use]
 pub fn assignment(environment: &[(String, String)]) -> Vec<u8> {

@@ -54,7 +54,7 @@ pub(crate) struct Group {
     layout: Layout,
     /// `INSTANCE/NAME`.
     name: String,
-    /// v1 only: where a process enters, each hierarchy's own, until it has.
+    /// v1 only: where processes enter, each hierarchy's own, until all have.
     doors: Vec<fs::File>,
 }
 
@@ -228,16 +228,28 @@ impl Group {
     ///
     /// # Errors
     /// The hierarchy that refused it. A real-time process cannot enter a v1 cpu group without a budget of its own.
-    pub(crate) fn enter(&mut self, pid: i32) -> Result<(), Fault> {
+    pub(crate) fn enter(&self, pid: i32) -> Result<(), Fault> {
         use io::Write;
         let pid = pid.to_string();
-        for (at, mut door) in self.doors.drain(..).enumerate() {
+        for (at, mut door) in self.doors.iter().enumerate() {
             let hierarchies =
                 || self.layout.hierarchies().get(at).map_or(String::new(), |path| path.display().to_string());
             door.write_all(pid.as_bytes())
                 .map_err(|source| Fault { step: format!("enter cgroup {}", hierarchies()), source })?;
         }
         Ok(())
+    }
+
+    /// The doors that others shall enter by, each by writing `0`; they are closed otherwise.
+    ///
+    /// # Errors
+    /// v2's door could not be opened.
+    pub(crate) fn take_doors(&mut self) -> io::Result<Vec<fs::File>> {
+        let mut doors = std::mem::take(&mut self.doors);
+        if let Layout::V2 { root } = &self.layout {
+            doors.push(fs::OpenOptions::new().write(true).open(root.join(&self.name).join("cgroup.procs"))?);
+        }
+        Ok(doors)
     }
 
     /// Until it is bound: what runs in it gives way to everything else.

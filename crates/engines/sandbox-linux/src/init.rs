@@ -12,9 +12,8 @@
 #![allow(unsafe_code)]
 
 use crate::protocol::{Order, Word};
-use crate::root::{INSIDE_GID, INSIDE_UID};
-use crate::seccomp::Filter;
-use crate::{forget, landlock, packet, seal, sys};
+use crate::seal::{self, Seal};
+use crate::{forget, packet, sys};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -23,6 +22,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 const CONTROL: RawFd = 3;
 /// Where the counter of the spawner's steps lies until it is done.
 const GO: RawFd = 4;
+/// Where we tell a runtime that is forked into the sandbox that its mounts are there.
+const MOUNTED: RawFd = 5;
 /// Descriptors are parked here before they are put where the runtime expects them.
 const PARKED_FROM: RawFd = 20;
 /// Size of `/dev/shm`: for semaphores and small shared blocks; its pages count as the function's memory.
@@ -30,7 +31,10 @@ const SHARED_MEMORY_OPTIONS: &std::ffi::CStr = c"size=64m,mode=1777,nr_inodes=40
 /// The kernel's preference when the machine itself is out of memory: functions go before the server.
 pub(crate) const OOM_SCORE: &str = "500";
 /// Processes and threads by rlimit; the group's limit is the one that counts.
-const PROCESSES_MAX: u64 = 1_025;
+pub(crate) const PROCESSES_MAX: u64 = 1_025;
+
+/// The runtime that a zygote forks into a sandbox: the third process in it, after init and the one that forks it.
+const ADOPTED_PID: libc::pid_t = 3;
 
 /// Names of the steps of sealing, for reports: [`Word::SealFailed`] carries an index.
 pub(crate) const STEPS: [&str; 16] = [
@@ -57,38 +61,39 @@ pub(crate) struct Birth<'a> {
     pub(crate) tmp_bytes: u64,
     /// False in a user's own namespace, where groups cannot be dropped.
     pub(crate) privileged: bool,
-    /// False where the kernel has no Landlock.
-    pub(crate) landlock: bool,
-    pub(crate) filter: &'a Filter,
+    pub(crate) seal: &'a Seal,
+    /// True where a zygote forks the first runtime into this sandbox.
+    pub(crate) adopts: bool,
 }
 
 /// Runs as pid 1 and never returns. `control` is our end of the private socket to the server; `go` counts what the
-/// spawner has done for us from outside.
-pub(crate) fn run(control: OwnedFd, go: BorrowedFd<'_>, birth: &Birth<'_>) -> ! {
+/// spawner has done for us from outside, and `mounted` what we have for others inside.
+pub(crate) fn run(control: OwnedFd, go: BorrowedFd<'_>, mounted: BorrowedFd<'_>, birth: &Birth<'_>) -> ! {
     // A panic must not unwind into the spawner's loop, of which this process is a copy.
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(control, go, birth)));
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(control, go, mounted, birth)));
     sys::exit_now(1)
 }
 
-fn live(control: OwnedFd, go: BorrowedFd<'_>, birth: &Birth<'_>) {
+fn live(control: OwnedFd, go: BorrowedFd<'_>, mounted: BorrowedFd<'_>, birth: &Birth<'_>) {
     // Closed by exec: the function must not get it, it speaks for init.
-    // SAFETY: descriptors 3 and 4 belong to the spawner in this copy; they are replaced on purpose, and nothing of
-    // the copy is used after.
-    let moved = unsafe {
-        [libc::dup3(control.into_raw_fd(), CONTROL, libc::O_CLOEXEC), libc::dup3(go.as_raw_fd(), GO, libc::O_CLOEXEC)]
-    };
-    if moved != [CONTROL, GO] {
+    let moved = [(control.into_raw_fd(), CONTROL), (go.as_raw_fd(), GO), (mounted.as_raw_fd(), MOUNTED)].map(
+        // SAFETY: the low descriptors belong to the spawner in this copy; they are replaced on purpose, and nothing of
+        // the copy is used after. The spawner opens what it has before any sandbox, so no target is a source.
+        |(from, to)| unsafe { libc::dup3(from, to, libc::O_CLOEXEC) },
+    );
+    if moved != [CONTROL, GO, MOUNTED] {
         return;
     }
-    sys::close_from(GO + 1);
-    // SAFETY: CONTROL is open and ours for the rest of this process; GO is nobody else's.
-    let (control, go) = unsafe { (BorrowedFd::borrow_raw(CONTROL), OwnedFd::from_raw_fd(GO)) };
+    sys::close_from(MOUNTED + 1);
+    // SAFETY: CONTROL is open and ours for the rest of this process; the others are nobody else's.
+    let (control, go, mounted) =
+        unsafe { (BorrowedFd::borrow_raw(CONTROL), OwnedFd::from_raw_fd(GO), OwnedFd::from_raw_fd(MOUNTED)) };
     let mut step = 0;
-    match seal(control, go, birth, &mut step) {
+    match seal(control, (go, mounted), birth, &mut step) {
         Ok((signals, tmp)) => {
             if packet::send(control, &Word::Sealed.encode(), &[tmp.as_fd()]).is_ok() {
                 drop(tmp);
-                let _ = serve(control, signals.as_fd());
+                let _ = serve(control, signals.as_fd(), birth.adopts.then_some(ADOPTED_PID));
             }
         }
         Err(error) => {
@@ -98,11 +103,17 @@ fn live(control: OwnedFd, go: BorrowedFd<'_>, birth: &Birth<'_>) {
     }
 }
 
-fn seal(control: BorrowedFd<'_>, go: OwnedFd, birth: &Birth<'_>, step: &mut u8) -> io::Result<(OwnedFd, OwnedFd)> {
+fn seal(
+    control: BorrowedFd<'_>,
+    (go, mounted): (OwnedFd, OwnedFd),
+    birth: &Birth<'_>,
+    step: &mut u8,
+) -> io::Result<(OwnedFd, OwnedFd)> {
     await_spawner(control, &go)?;
     let mut next = || *step += 1;
     next();
-    become_user(birth.privileged)?;
+    stand_alone();
+    seal::make(&birth.seal.user)?;
     next();
     let inert = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     sys::mount(c"proc", c"/proc", Some(c"proc"), inert, None)?;
@@ -112,6 +123,8 @@ fn seal(control: BorrowedFd<'_>, go: OwnedFd, birth: &Birth<'_>, step: &mut u8) 
     sys::mount(c"tmp", c"/tmp", Some(c"tmpfs"), libc::MS_NOSUID | libc::MS_NODEV, Some(&options))?;
     next();
     sys::mount(c"shm", c"/dev/shm", Some(c"tmpfs"), inert, Some(SHARED_MEMORY_OPTIONS))?;
+    sys::post(mounted.as_fd())?;
+    drop(mounted);
     next();
     let tmp = open(c"/tmp", libc::O_PATH | libc::O_DIRECTORY)?;
     next();
@@ -136,19 +149,17 @@ fn seal(control: BorrowedFd<'_>, go: OwnedFd, birth: &Birth<'_>, step: &mut u8) 
     next();
     seal::limit_resources(PROCESSES_MAX)?;
     next();
-    seal::leave_keyring()?;
+    seal::make(&birth.seal.keyring)?;
     next();
     seal::forbid_new_privileges()?;
     next();
-    if birth.landlock {
-        landlock::restrict()?;
-    }
+    seal::make(&birth.seal.landlock(signals.as_raw_fd().max(tmp.as_raw_fd()) + 1))?;
     next();
-    seal::drop_capabilities()?;
+    seal::make(&birth.seal.capabilities)?;
     next();
     seal::bind_life_to_parent()?;
     next();
-    birth.filter.install()?;
+    seal::make(&birth.seal.filter)?;
     Ok((signals, tmp))
 }
 
@@ -170,18 +181,13 @@ fn await_spawner(control: BorrowedFd<'_>, go: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn become_user(privileged: bool) -> io::Result<()> {
-    // SAFETY: these calls take integers and a null list. The raw calls concern this thread, the only one.
+/// Leader of a session of its own, with the usual mask for new files.
+pub(crate) fn stand_alone() {
+    // SAFETY: both calls take an integer at most. Init begins as leader of nothing, so the first cannot fail.
     unsafe {
         libc::setsid();
         libc::umask(0o022);
-        if privileged {
-            sys::checked(libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()))?;
-        }
-        sys::checked(libc::syscall(libc::SYS_setresgid, INSIDE_GID, INSIDE_GID, INSIDE_GID))?;
-        sys::checked(libc::syscall(libc::SYS_setresuid, INSIDE_UID, INSIDE_UID, INSIDE_UID))?;
     }
-    Ok(())
 }
 
 fn open(path: &std::ffi::CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
@@ -194,11 +200,9 @@ fn open(path: &std::ffi::CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
 
 /// Blocks SIGCHLD and gives a descriptor that tells of it; every handler of the spawner's is forgotten.
 fn watch_children() -> io::Result<OwnedFd> {
+    forget_signals();
     // SAFETY: the set is initialised by sigemptyset before it is used; the calls outlive nothing.
     unsafe {
-        for signal in [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS, libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
-            libc::signal(signal, libc::SIG_DFL);
-        }
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGCHLD);
@@ -212,10 +216,17 @@ fn watch_children() -> io::Result<OwnedFd> {
     }
 }
 
-/// Takes orders until the server is gone.
-fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>) -> io::Result<()> {
+/// Every signal does again what it does by default: the spawner ignores some.
+pub(crate) fn forget_signals() {
+    for signal in [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS, libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: the default installs no handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Takes orders until the server is gone. `runtime` is there already, or about to be.
+fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, mut runtime: Option<libc::pid_t>) -> io::Result<()> {
     let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
-    let mut runtime: Option<libc::pid_t> = None;
     loop {
         let mut ready = [sys::readable(control), sys::readable(signals)];
         sys::poll(&mut ready, -1)?;
@@ -265,16 +276,12 @@ fn kill_all_others() {
 fn start(control: BorrowedFd<'_>, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>>, fds: &[OwnedFd]) -> io::Result<libc::pid_t> {
     let argv: Vec<CString> = argv.into_iter().map(CString::new).collect::<Result<_, _>>()?;
     let env: Vec<CString> = env.into_iter().map(CString::new).collect::<Result<_, _>>()?;
-    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
-        list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
-    };
-    let (argv_pointers, env_pointers) = (pointers(&argv), pointers(&env));
     // SAFETY: this process has one thread, so the child may go on as any program does.
     let pid = sys::checked(libc::c_long::from(unsafe { libc::fork() }))?;
     if pid != 0 {
         return Ok(pid as libc::pid_t);
     }
-    let error = become_runtime(&argv_pointers, &env_pointers, fds);
+    let error = become_runtime(&argv, &env, fds);
     let errno = error.raw_os_error().unwrap_or(libc::EIO);
     // Standard output is the guest's by now, descriptor 3 perhaps too: the control socket was parked first.
     // SAFETY: that descriptor was made by `become_runtime` before anything in it could fail, or is closed.
@@ -285,7 +292,7 @@ fn start(control: BorrowedFd<'_>, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>>, fds: &[
 }
 
 /// Puts the descriptors in their places and executes. Returns only what went wrong.
-fn become_runtime(argv: &[*const libc::c_char], env: &[*const libc::c_char], fds: &[OwnedFd]) -> io::Error {
+fn become_runtime(argv: &[CString], env: &[CString], fds: &[OwnedFd]) -> io::Error {
     let park = |fd: RawFd| -> io::Result<RawFd> {
         // SAFETY: integers only; the copy is closed by exec.
         sys::checked(libc::c_long::from(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, PARKED_FROM) }))
@@ -300,19 +307,12 @@ fn become_runtime(argv: &[*const libc::c_char], env: &[*const libc::c_char], fds
             sys::checked(libc::c_long::from(unsafe { libc::dup2(from, at as RawFd + 1) }))?;
         }
         std::env::set_current_dir("/var/task")?;
-        // SAFETY: an initialised empty set; exec keeps the mask, so it must not keep ours.
-        unsafe {
-            let mut none: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&raw mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-            libc::setsid();
-        }
+        // SAFETY: no argument; a child of init leads nothing yet.
+        unsafe { libc::setsid() };
         Ok(())
     };
     if let Err(error) = prepared() {
         return error;
     }
-    // SAFETY: both lists end in null and point to terminated strings that live in the caller.
-    unsafe { libc::execve(argv[0], argv.as_ptr(), env.as_ptr()) };
-    io::Error::last_os_error()
+    sys::execute(argv, env)
 }

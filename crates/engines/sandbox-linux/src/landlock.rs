@@ -2,17 +2,26 @@
 //! written to, and nothing on it made.
 //!
 //! Rules belong to inodes and hold for what is mounted below them later, so a rule on the root also covers
-//! the code that is put there after sealing.
+//! the code that is put there after sealing. What is covered by another mount does not count: the rules are made in
+//! the sandbox, once its own `/tmp`, `/dev/shm` and `/proc` are there.
 #![allow(unsafe_code)]
 
-use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, Scope,
-};
-use std::io;
+use crate::seal::{Argument, Call};
+use libc::{c_int, c_long};
 
-/// Newest set of rights we know to be right for functions; older kernels take what they have.
-const ABI_KNOWN: ABI = ABI::V6;
+/// Rights over files, by the bit. Source: landlock(7).
+const EXECUTE: u64 = 1;
+const WRITE_FILE: u64 = 1 << 1;
+const READ_FILE: u64 = 1 << 2;
+const READ_DIR: u64 = 1 << 3;
+const MAKE_CHAR: u64 = 1 << 6;
+const MAKE_BLOCK: u64 = 1 << 11;
+const TRUNCATE: u64 = 1 << 14;
+const IOCTL_DEV: u64 = 1 << 15;
+/// Neither abstract sockets nor signals of processes outside of the same rules.
+const SCOPES: u64 = 0b11;
+
+const RULE_PATH_BENEATH: c_long = 1;
 
 /// The kernel's Landlock version, 0 without it.
 pub(crate) fn version() -> i32 {
@@ -22,33 +31,67 @@ pub(crate) fn version() -> i32 {
     i32::try_from(version).unwrap_or(0).max(0)
 }
 
-/// Restricts this process and all it starts: read and execute everywhere, write where a function may.
-/// The root must be the sandbox's own by now.
-///
-/// # Errors
-/// A path of the root that is missing, or a refusal of the kernel. A kernel without Landlock is no error.
-pub(crate) fn restrict() -> io::Result<()> {
-    let everything = AccessFs::from_all(ABI_KNOWN);
-    let read: BitFlags<AccessFs> = AccessFs::from_read(ABI_KNOWN);
-    let failed = |error: landlock::RulesetError| io::Error::other(error.to_string());
-    let mut ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(everything)
-        .map_err(failed)?
-        .scope(Scope::AbstractUnixSocket | Scope::Signal)
-        .map_err(failed)?
-        .create()
-        .map_err(failed)?;
-    let write = AccessFs::WriteFile | AccessFs::Truncate;
-    // Devices are none but null, zero and the like; a function may not make others.
-    let scratch = everything & !(AccessFs::MakeChar | AccessFs::MakeBlock);
-    for (path, rights) in
-        [("/", read), ("/tmp", scratch), ("/dev/shm", scratch), ("/dev", write | AccessFs::IoctlDev), ("/proc", write)]
-    {
-        let opened = PathFd::new(path).map_err(|error| io::Error::other(error.to_string()))?;
-        ruleset = ruleset.add_rule(PathBeneath::new(opened, rights)).map_err(failed)?;
+/// All rights over files that this version knows.
+fn rights(version: i32) -> u64 {
+    let known = match version {
+        ..=1 => 13,
+        2 => 14,
+        3 | 4 => 15,
+        _ => 16,
+    };
+    (1 << known) - 1
+}
+
+/// Restricts the process that makes them, and all it starts: read and execute everywhere, write where a function may.
+/// The root must be the sandbox's own by now. `free` is the lowest descriptor that is not in use: the next two are
+/// taken, and given back. None on a kernel without Landlock.
+pub(crate) fn calls(version: i32, free: c_int) -> Vec<Call> {
+    use Argument::{Memory, Number};
+    if version < 1 {
+        return Vec::new();
     }
-    // no_new_privs was set before; asking again does no harm.
-    ruleset.restrict_self().map_err(failed)?;
-    Ok(())
+    let all = rights(version);
+    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
+    // Files, network, scopes; versions that lack the later ones take zeros for them.
+    let handled = words(&[all, 0, if version >= 6 { SCOPES } else { 0 }]);
+    let size = handled.len() as c_long;
+    let (rules, opened) = (free, free + 1);
+    let create = vec![Memory(handled), Number(size), Number(0)];
+    let mut calls = vec![Call::new(libc::SYS_landlock_create_ruleset, create).returns(rules)];
+    // Devices are none but null, zero and the like; a function may not make others.
+    let scratch = !(MAKE_CHAR | MAKE_BLOCK);
+    for (path, granted) in [
+        (c"/", EXECUTE | READ_FILE | READ_DIR),
+        (c"/tmp", scratch),
+        (c"/dev/shm", scratch),
+        (c"/dev", WRITE_FILE | TRUNCATE | IOCTL_DEV),
+        (c"/proc", WRITE_FILE | TRUNCATE),
+    ] {
+        let flags = c_long::from(libc::O_PATH | libc::O_CLOEXEC);
+        let open = vec![Number(libc::AT_FDCWD.into()), Memory(path.to_bytes_with_nul().to_vec()), Number(flags)];
+        // Packed: the rights, then the descriptor.
+        let rule = [&(granted & all).to_ne_bytes()[..], &opened.to_ne_bytes()].concat();
+        let add = vec![Number(rules.into()), Number(RULE_PATH_BENEATH), Memory(rule), Number(0)];
+        calls.extend([
+            Call::new(libc::SYS_openat, open).returns(opened),
+            Call::new(libc::SYS_landlock_add_rule, add),
+            Call::new(libc::SYS_close, vec![Number(opened.into())]),
+        ]);
+    }
+    calls.push(Call::new(libc::SYS_landlock_restrict_self, vec![Number(rules.into()), Number(0)]));
+    calls.push(Call::new(libc::SYS_close, vec![Number(rules.into())]));
+    calls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_asked_for_no_right_that_it_does_not_know() {
+        for (version, known) in [(1, 0x1FFF), (2, 0x3FFF), (3, 0x7FFF), (4, 0x7FFF), (5, 0xFFFF), (7, 0xFFFF)] {
+            assert_eq!(rights(version), known, "version {version}");
+        }
+        assert!(calls(0, 5).is_empty());
+    }
 }

@@ -9,7 +9,7 @@ use lacewing_sandbox::{Missed, Preparation, StartSpec};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
 /// How the runtime is started in a sandbox, each time.
@@ -76,6 +76,11 @@ impl Launch {
         waits.then(|| Self { argv, env: waiting::environment(), own_door: true, possible: true, wrapped: false })
     }
 
+    /// True where a zygote can fork a runtime that waits.
+    pub(crate) fn can_be_forked(language: Language) -> bool {
+        matches!(language, Language::Python(_))
+    }
+
     /// Why a runtime that was booted before cannot serve this function.
     pub(crate) fn needs_fresh_interpreter(&self, language: Language) -> Option<Missed> {
         if self.wrapped {
@@ -109,12 +114,23 @@ impl Launch {
 }
 
 impl Streams {
+    /// Those of a runtime that was forked: output, errors, door, log frames.
+    ///
+    /// # Errors
+    /// The door cannot be watched.
+    pub(crate) fn take([out, err, door, frames]: [OwnedFd; 4]) -> io::Result<Self> {
+        let door = std::os::unix::net::UnixStream::from(door);
+        door.set_nonblocking(true)?;
+        Ok(Self { pipes: Pipes { out, err, frames: Some(frames) }, door: Some(UnixStream::from_std(door)?) })
+    }
+
     /// Resolves when the runtime has first said something; nothing of it is read.
     ///
     /// # Errors
-    /// The stream cannot be watched, or there is none.
+    /// The runtime is gone, or there is no stream to it.
     pub(crate) async fn first_sign(&self) -> io::Result<()> {
-        self.door()?.readable().await
+        let ready = self.door()?.ready(Interest::READABLE).await?;
+        if ready.is_read_closed() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
     /// Tells a waiting runtime what its environment is. It applies it, and waits on.

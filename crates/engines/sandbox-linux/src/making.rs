@@ -18,7 +18,7 @@ use lacewing_model::{Egress, EphemeralMib, Version};
 use lacewing_sandbox::{Preparation, StartError, StartSpec};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long the making of a sandbox may take before the machine counts as broken.
@@ -52,7 +52,7 @@ impl Made {
 
     /// What a report of the spawner hands over.
     fn take(cell: Cell, (report, fds): Reported) -> Result<Self, Unmade> {
-        let Report::Prepared { cgroup, egress, .. } = report else { return Err(skipped()) };
+        let Report::Prepared { cgroup, egress, forked, .. } = report else { return Err(skipped()) };
         let mut fds = fds.into_iter();
         let mut next = || fds.next().ok_or_else(|| io::Error::other("the spawner sent too few descriptors"));
         let mut connect = || {
@@ -60,10 +60,25 @@ impl Made {
             let egress = egress
                 .then(|| Ok::<_, io::Error>(EgressFds { tcp: next()?, dns: next()?, dns_tcp: next()? }))
                 .transpose()?;
-            Ok((control, door, egress))
+            let waiting = forked.then(|| Streams::take([next()?, next()?, next()?, next()?])).transpose()?;
+            Ok((control, door, egress, waiting))
         };
-        let (control, door, egress) = connect().map_err(no_room)?;
-        Ok(Self { cell, control, door, egress, cgroup, tmp: None, waiting: None })
+        let (control, door, egress, waiting) = connect().map_err(no_room)?;
+        Ok(Self { cell, control, door, egress, cgroup, tmp: None, waiting })
+    }
+
+    /// Waits until the runtime that was forked into it is up. One that is lost is no reason to fail: another can be
+    /// executed in its place.
+    pub(crate) async fn forked_is_up(&mut self) {
+        let Some(waiting) = &self.waiting else { return };
+        let up = tokio::select! {
+            sign = waiting.first_sign() => sign.is_ok(),
+            _ = self.control.word() => false,
+        };
+        if !up {
+            tracing::warn!("a runtime that was forked ahead is lost");
+            self.waiting = None;
+        }
     }
 
     /// Waits until it is sealed.
@@ -80,7 +95,8 @@ impl Made {
 }
 
 impl LinuxDriver {
-    /// A new sandbox with the code of a function. Beside it: how long the mounting took.
+    /// A new sandbox with the code of a function. Beside it: how long the mounting took. `forks`: its runtime may be
+    /// forked from a zygote, and is on its way then.
     ///
     /// # Errors
     /// [`Unmade`].
@@ -88,21 +104,31 @@ impl LinuxDriver {
         &self,
         spec: &StartSpec,
         interpreter: Option<&Interpreter>,
+        forks: bool,
     ) -> Result<(Made, Duration), Unmade> {
-        let mut mounts = of_function(spec)?;
-        mounts.extend(self.of_interpreter(interpreter)?);
+        let fork = forks && Launch::can_be_forked(spec.version.config.runtime.language());
+        let (mut before, mut after) = (Vec::new(), of_function(spec, fork.then(|| self.folder.empty()))?);
+        if fork {
+            before = self.while_waiting(interpreter)?;
+        } else {
+            after.extend(self.of_interpreter(interpreter)?);
+        }
         let bounds = self.bounds(&spec.version);
         let (egress, tmp_bytes) = (spec.version.config.egress == Egress::Internet, bounds.tmp_bytes);
         in_time(async {
             let mut cell = self
                 .begin(|id| {
-                    let prepare = Request::Prepare { id, egress, tmp_bytes, waits: false, mounts: Vec::new() };
-                    vec![prepare, Request::Assign { id, mounts, bounds }]
+                    let prepare = Request::Prepare { id, egress, tmp_bytes, waits: false, mounts: before, fork };
+                    vec![prepare, Request::Assign { id, mounts: after, bounds }]
                 })
                 .await?;
             let prepared = next_report(&mut cell).await?;
             let mounting = assigned(&mut cell).await?;
-            Ok((Made::take(cell, prepared)?, mounting))
+            let mut made = Made::take(cell, prepared)?;
+            if made.waiting.is_some() {
+                made.sealed().await?;
+            }
+            Ok((made, mounting))
         })
         .await
     }
@@ -115,22 +141,21 @@ impl LinuxDriver {
         let egress = kind.egress == Egress::Internet;
         let tmp_bytes = EphemeralMib::default().bytes();
         let launch = Launch::waiting(kind);
-        let mut mounts = Vec::new();
-        if launch.is_some() {
-            mounts.extend(self.of_interpreter(self.interpreters.of(kind.language))?);
-            // The loader remembers which directories there are.
-            let blank = self.folder.blank();
-            mounts.extend([mount(&blank, "/var/task")?, mount(&blank, "/opt")?]);
-        }
+        let fork = Launch::can_be_forked(kind.language);
+        let mounts = match launch {
+            Some(_) => self.while_waiting(self.interpreters.of(kind.language))?,
+            None => Vec::new(),
+        };
         in_time(async {
             let mut cell =
-                self.begin(|id| vec![Request::Prepare { id, egress, tmp_bytes, waits: true, mounts }]).await?;
+                self.begin(|id| vec![Request::Prepare { id, egress, tmp_bytes, waits: true, mounts, fork }]).await?;
             let prepared = next_report(&mut cell).await?;
             let mut made = Made::take(cell, prepared)?;
-            if let Some(launch) = launch {
+            made.sealed().await?;
+            made.forked_is_up().await;
+            if let (Some(launch), None) = (launch, &made.waiting) {
                 made.waiting = Some(launch.exec(&made.control).await.map_err(no_room)?);
             }
-            made.sealed().await?;
             if let Some(waiting) = &made.waiting {
                 tokio::select! {
                     sign = waiting.first_sign() => sign.map_err(no_room)?,
@@ -156,12 +181,10 @@ impl LinuxDriver {
         launch: &Launch,
         interpreter: Option<&Interpreter>,
     ) -> Result<(), Unmade> {
-        let mut mounts = of_function(spec)?;
-        match made.waiting {
-            // Over the blank one.
-            Some(_) if spec.layers_dir.is_none() => mounts.push(mount(&self.folder.empty(), "/opt")?),
-            Some(_) => {}
-            None => mounts.extend(self.of_interpreter(interpreter)?),
+        let waits = made.waiting.is_some();
+        let mut mounts = of_function(spec, waits.then(|| self.folder.empty()))?;
+        if !waits {
+            mounts.extend(self.of_interpreter(interpreter)?);
         }
         let bounds = self.bounds(&spec.version);
         in_time(async {
@@ -193,6 +216,15 @@ impl LinuxDriver {
         }
     }
 
+    /// What a runtime sees that has no function yet.
+    fn while_waiting(&self, interpreter: Option<&Interpreter>) -> Result<Vec<MountSpec>, StartError> {
+        let mut mounts = self.of_interpreter(interpreter)?;
+        // The loader remembers which directories there are.
+        let blank = self.folder.blank();
+        mounts.extend([mount(&blank, "/var/task")?, mount(&blank, "/opt")?]);
+        Ok(mounts)
+    }
+
     fn of_interpreter(&self, interpreter: Option<&Interpreter>) -> Result<Vec<MountSpec>, StartError> {
         let Some(interpreter) = interpreter else { return Ok(Vec::new()) };
         let root = interpreter.language_root(&self.folder.path.join(LINKS));
@@ -201,10 +233,10 @@ impl LinuxDriver {
     }
 }
 
-/// What is the function's own: its code, and its layers if it has any.
-fn of_function(spec: &StartSpec) -> Result<Vec<MountSpec>, StartError> {
+/// What is the function's own: its code, and its layers if it has any; else `instead`, where a blank one has been seen.
+fn of_function(spec: &StartSpec, instead: Option<PathBuf>) -> Result<Vec<MountSpec>, StartError> {
     let mut mounts = vec![mount(&spec.code_dir, "/var/task")?];
-    if let Some(layers) = &spec.layers_dir {
+    if let Some(layers) = spec.layers_dir.as_ref().or(instead.as_ref()) {
         mounts.push(mount(layers, "/opt")?);
     }
     Ok(mounts)

@@ -10,8 +10,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Most bytes of one message. A start's environment is the largest part: Lambda allows 4 KiB of the user's.
 pub(crate) const PACKET_BYTES_MAX: usize = 64 * 1024;
-/// Most descriptors of one message.
-pub(crate) const PACKET_FDS_MAX: usize = 8;
+/// Most descriptors of one message: a sandbox with a way out and a runtime in it has nine ends, a runtime to be forked
+/// needs five and a door for each hierarchy of cgroups.
+pub(crate) const PACKET_FDS_MAX: usize = 12;
 
 /// Sends one message. `WouldBlock` when the socket is non-blocking and full.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -31,8 +31,9 @@ pub(crate) struct Setup {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     /// Make a sealed sandbox that knows no function yet. `waits`: none will come at once, so what runs in it
-    /// meanwhile comes after everything else; `mounts` are for that.
-    Prepare { id: u64, egress: bool, tmp_bytes: u64, waits: bool, mounts: Vec<MountSpec> },
+    /// meanwhile comes after everything else; `mounts` are for that. `fork`: by a zygote with these mounts if there is
+    /// one that can.
+    Prepare { id: u64, egress: bool, tmp_bytes: u64, waits: bool, mounts: Vec<MountSpec>, fork: bool },
     /// Put code and limits on it.
     Assign { id: u64, mounts: Vec<MountSpec>, bounds: Bounds },
     /// Kill it and take everything back.
@@ -67,8 +68,9 @@ pub(crate) struct Bounds {
 pub(crate) enum Report {
     /// The spawner is set up.
     Ready(Standing),
-    /// The sandbox stands; descriptors: control socket, door listener, then egress (TCP, DNS, DNS over TCP) if any.
-    Prepared { id: u64, cgroup: String, egress: bool, micros: u64 },
+    /// The sandbox stands; descriptors: control socket, door listener, then egress (TCP, DNS, DNS over TCP) if any,
+    /// then if a runtime is being forked into it our ends of its output, errors, door, log frames.
+    Prepared { id: u64, cgroup: String, egress: bool, forked: bool, micros: u64 },
     /// Code and limits are in place.
     Assigned { id: u64, micros: u64 },
     /// A step failed; the sandbox, if there was one, has been taken back.

@@ -10,7 +10,7 @@
 //! What is not named here is not there: no home, no data dir, no /sys, no sockets of the host.
 
 use crate::net::NAMESERVER;
-use crate::protocol::{At, Fault};
+use crate::protocol::{At, Fault, MountSpec};
 use crate::sys;
 use std::ffi::CString;
 use std::fs;
@@ -95,6 +95,16 @@ pub(crate) fn detach(source: &Path, attributes: u64) -> io::Result<OwnedFd> {
     let tree = sys::open_tree(&c_path(source)?)?;
     sys::mount_setattr(tree.as_fd(), attributes, true)?;
     Ok(tree)
+}
+
+/// The same for all of `mounts`, each with where it shall be seen.
+pub(crate) fn detach_all(mounts: &[MountSpec]) -> Result<Vec<(OwnedFd, CString)>, Fault> {
+    let detach_one = |mount: &MountSpec| {
+        let tree = detach(&mount.source, HOST_TREE).at(&format!("open {}", mount.source.display()))?;
+        let target = CString::new(mount.target.as_str()).map_err(io::Error::from).at("name a mount point")?;
+        Ok((tree, target))
+    };
+    mounts.iter().map(detach_one).collect()
 }
 
 fn bind(source: &Path, target: &Path, attributes: u64) -> io::Result<()> {

@@ -70,21 +70,32 @@ impl LinuxDriver {
             // One that was lost between is no reason to fail: nothing of the function has run in it.
             if self.assign(&mut made, spec, &launch, interpreter).await.is_ok() {
                 (phases.sandbox, phases.mount) = (mounting - began, mounting.elapsed());
-                return self.furnish(spec, launch, made, Rung::Prepared).await;
+                return self.furnish(spec, launch, made, (Instant::now(), Rung::Prepared)).await;
             }
         }
-        let (made, mounting) = match self.make(spec, interpreter).await {
-            Err(Unmade::SpawnerGone) => self.make(spec, interpreter).await?,
+        let (mut made, mounting) = match self.make(spec, interpreter, !needs_fresh).await {
+            Err(Unmade::SpawnerGone) => self.make(spec, interpreter, !needs_fresh).await?,
             made => made?,
         };
         phases.mount = mounting;
         phases.sandbox = began.elapsed().saturating_sub(mounting);
-        self.furnish(spec, launch, made, Rung::Full).await
+        let at = Instant::now();
+        made.forked_is_up().await;
+        if let Some(waiting) = &mut made.waiting {
+            waiting.assign(&launch).await.map_err(no_room)?;
+            waiting.go().await.map_err(no_room)?;
+        }
+        self.furnish(spec, launch, made, (at, Rung::Full)).await
     }
 
     /// Begins the runtime, if it does not wait there already, and hangs up what it needs of us.
-    async fn furnish(&self, spec: &StartSpec, launch: Launch, made: Made, rung: Rung) -> Result<Begun, StartError> {
-        let at = Instant::now();
+    async fn furnish(
+        &self,
+        spec: &StartSpec,
+        launch: Launch,
+        made: Made,
+        (at, rung): (Instant, Rung),
+    ) -> Result<Begun, StartError> {
         let Made { cell, control, door, egress, cgroup, tmp, waiting } = made;
         // First of all: the rest happens while it starts.
         let streams = match waiting {

@@ -3,7 +3,7 @@
 //! Every function here is a thin, checked door to one call; what it is for is said where it is used.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -153,6 +153,22 @@ pub(crate) fn reap(pid: libc::pid_t, flags: libc::c_int) -> io::Result<Option<(l
 pub(crate) fn prctl(option: libc::c_int, a: libc::c_ulong, b: libc::c_ulong) -> io::Result<()> {
     // SAFETY: only options that take integers are used.
     checked(libc::c_long::from(unsafe { libc::prctl(option, a, b, 0, 0) })).map(drop)
+}
+
+/// Executes `argv[0]` with this environment and no blocked signals. Returns only what went wrong.
+pub(crate) fn execute(argv: &[CString], env: &[CString]) -> io::Error {
+    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
+        list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: an initialised empty set; both lists end in null and point to terminated strings that outlive the call.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        libc::execve(argv[0], argv.as_ptr(), env.as_ptr());
+    }
+    io::Error::last_os_error()
 }
 
 /// Ends this process at once: no destructors, no handlers of the process it was copied from.

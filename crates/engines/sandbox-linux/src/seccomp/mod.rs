@@ -11,9 +11,6 @@
 mod assemble;
 mod table;
 
-use crate::sys;
-use std::io;
-
 /// A filter ready to be installed.
 pub(crate) struct Filter(Vec<libc::sock_filter>);
 
@@ -23,17 +20,13 @@ impl Filter {
         Self(assemble::assemble(&table::decisions()))
     }
 
-    /// Puts it on this process and all that it will start. Needs `no_new_privs`.
-    ///
-    /// # Errors
-    /// The kernel's refusal: it has no seccomp filters, or the filter is malformed.
-    #[allow(unsafe_code)]
-    pub(crate) fn install(&self) -> io::Result<()> {
-        const SECCOMP_SET_MODE_FILTER: libc::c_uint = 1;
-        let length = u16::try_from(self.0.len()).map_err(io::Error::other)?;
-        let program = libc::sock_fprog { len: length, filter: self.0.as_ptr().cast_mut() };
-        // SAFETY: the program outlives the call, which only reads it.
-        sys::checked(unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &raw const program) })
-            .map(drop)
+    /// Its instructions, as the kernel reads them.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let one = |instruction: &libc::sock_filter| {
+            let [code_low, code_high] = instruction.code.to_ne_bytes();
+            let [a, b, c, d] = instruction.k.to_ne_bytes();
+            [code_low, code_high, instruction.jt, instruction.jf, a, b, c, d]
+        };
+        self.0.iter().flat_map(one).collect()
     }
 }

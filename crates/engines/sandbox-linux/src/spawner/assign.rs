@@ -4,7 +4,6 @@ use super::setup::Ground;
 use super::{Cell, Spawner, micros};
 use crate::protocol::{At, Bounds, Fault, MountSpec, Report};
 use crate::{init, root, sys};
-use std::ffi::CString;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -40,13 +39,7 @@ impl Ground {
             return Ok(());
         }
         // Opened here, where the host's paths are; a mount namespace sees only its own.
-        let trees = mounts.iter().map(|mount| {
-            let source = &mount.source;
-            let tree = root::detach(source, root::HOST_TREE).at(&format!("open {}", source.display()))?;
-            let target = CString::new(mount.target.as_str()).map_err(io::Error::from).at("name a mount point")?;
-            Ok((tree, target))
-        });
-        let trees: Vec<_> = trees.collect::<Result<_, Fault>>()?;
+        let trees = root::detach_all(mounts)?;
         sys::setns(cell.pidfd.as_fd(), libc::CLONE_NEWNS).at("enter the sandbox's mounts")?;
         let mut result = Ok(());
         for (tree, target) in &trees {

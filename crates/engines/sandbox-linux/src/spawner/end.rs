@@ -89,6 +89,7 @@ impl Spawner {
     /// The server is gone: so is everything that it asked for.
     pub(super) fn end_all(&mut self) {
         self.stock.clear();
+        self.zygotes.end_all();
         let cells: Vec<_> = self.cells.drain().collect();
         for (id, cell) in cells {
             self.kill(id, cell, false);

@@ -6,6 +6,7 @@
 //! Assign ──► code mounted, limits set ───── Assigned ─►
 //! End ─────► killed ┄ reaped, cgroups removed ┄ Ended ─►  (other requests are served in between)
 //! the server is gone ─► all sandboxes are ended, then this process
+//! zygotes (zygote.rs) are its children too: they fork booted runtimes into sandboxes that were just born
 //! ```
 //!
 //! It is a process of its own because forks are cheap in a small one, because a fork needs a single thread, and
@@ -17,6 +18,7 @@ mod end;
 mod prepare;
 mod setup;
 mod stock;
+mod zygote;
 
 use crate::cgroup::Group;
 use crate::packet;
@@ -30,6 +32,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Instant;
 use stock::Stock;
+use zygote::Zygotes;
 
 /// Where the server's socket is handed over.
 pub(crate) const SERVER_FD: i32 = 3;
@@ -57,6 +60,7 @@ struct Spawner {
     ending: Vec<Ending>,
     /// Bit `n` is set while slot `n` is taken: its uid is in use.
     slots: prepare::Slots,
+    zygotes: Zygotes,
 }
 
 /// What the hidden subcommand runs: serves the server at descriptor 3 until it is gone.
@@ -109,7 +113,15 @@ fn serve(server: OwnedFd) -> io::Result<()> {
     };
     report(server.as_fd(), &[Report::Ready(standing)], &[])?;
     let slots = prepare::Slots::default();
-    let mut spawner = Spawner { server, ground, stock, cells: HashMap::new(), ending: Vec::new(), slots };
+    let mut spawner = Spawner {
+        server,
+        ground,
+        stock,
+        cells: HashMap::new(),
+        ending: Vec::new(),
+        slots,
+        zygotes: Zygotes::default(),
+    };
     let result = spawner.run(&mut buffer);
     spawner.end_all();
     result
@@ -127,8 +139,11 @@ impl Spawner {
             };
             let mut ready = Vec::with_capacity(1 + self.ending.len());
             ready.push(sys::readable(self.server.as_fd()));
+            ready.extend(self.zygotes.pollfds());
+            let zygotes = 1..ready.len();
             ready.extend(self.ending.iter().filter_map(Ending::pollfd));
             let any = sys::poll(&mut ready, timeout)?;
+            self.zygotes.hear(&ready[zygotes]);
             if ready[0].revents != 0 {
                 let Some((length, _)) = packet::receive(self.server.as_fd(), buffer)? else { return Ok(()) };
                 self.answer(serde_json::from_slice(&buffer[..length])?)?;
@@ -144,8 +159,8 @@ impl Spawner {
         let (mut reports, mut fds) = (Vec::new(), Vec::new());
         for request in batch {
             let (id, result) = match request {
-                Request::Prepare { id, egress, tmp_bytes, waits, mounts } => {
-                    (id, self.prepare(id, egress, tmp_bytes, (waits, &mounts)))
+                Request::Prepare { id, egress, tmp_bytes, waits, mounts, fork } => {
+                    (id, self.prepare(id, egress, tmp_bytes, waits, (&mounts, fork)))
                 }
                 Request::Assign { id, mounts, bounds } => {
                     (id, self.assign(id, &mounts, &bounds).map(|report| (report, Vec::new())))

@@ -8,6 +8,7 @@ use crate::root::{INSIDE_GID, INSIDE_UID};
 use crate::sys;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -56,12 +57,13 @@ impl Spawner {
         id: u64,
         egress: bool,
         tmp_bytes: u64,
-        (waits, mounts): (bool, &[MountSpec]),
+        waits: bool,
+        (mounts, fork): (&[MountSpec], bool),
     ) -> Result<(Report, Vec<OwnedFd>), Fault> {
         let began = Instant::now();
         let Parts { net, group } = self.stock.take(egress)?;
-        let made = sys::packet_pair().and_then(|ends| Ok((ends, sys::semaphore()?)));
-        let ((server_end, init_end), go) = match made {
+        let made = sys::packet_pair().and_then(|ends| Ok((ends, sys::semaphore()?, sys::semaphore()?)));
+        let ((server_end, init_end), go, mounted) = match made {
             Ok(made) => made,
             Err(error) => {
                 let _ = group.remove();
@@ -72,15 +74,15 @@ impl Spawner {
             let _ = group.remove();
             return Err(std::io::Error::from_raw_os_error(libc::EAGAIN)).at("find a free uid");
         };
-        let birth = Birth {
-            tmp_bytes,
-            privileged: self.ground.privileged,
-            landlock: self.ground.landlock,
-            filter: &self.ground.filter,
-        };
+        let birth = Birth { tmp_bytes, privileged: self.ground.privileged, seal: &self.ground.seal, adopts: fork };
         let birthplace = group.birthplace();
         let born = birthplace.at("open the cgroup").and_then(|place| {
-            self.give_birth(net.ns.as_fd(), place.as_ref().map(AsFd::as_fd), (init_end, go.as_fd()), &birth)
+            self.give_birth(
+                net.ns.as_fd(),
+                place.as_ref().map(AsFd::as_fd),
+                (init_end, go.as_fd(), mounted.as_fd()),
+                &birth,
+            )
         });
         let (pid, pidfd) = match born {
             Ok(born) => born,
@@ -105,12 +107,23 @@ impl Spawner {
             cell.group.give_way()?;
         }
         self.ground.mount_into(cell, mounts, None)?;
+        let doors = cell.group.take_doors().at("open the cgroup's door")?;
+        let mut streams = None;
+        if fork {
+            let (ours, theirs) = runtime_ends().at("make a runtime's streams")?;
+            let sandbox = (cell.pidfd.as_fd(), mounted.as_fd());
+            if self.zygotes.fork(&self.ground, mounts, sandbox, &theirs, &doors) {
+                streams = Some(ours);
+            }
+        }
         let has_egress = net.egress.is_some();
         let mut fds = vec![server_end, net.door];
         if let Some(egress) = net.egress {
             fds.extend([egress.tcp, egress.dns, egress.dns_tcp]);
         }
-        Ok((Report::Prepared { id, cgroup: name, egress: has_egress, micros: micros(began) }, fds))
+        let forked = streams.is_some();
+        fds.extend(streams.into_iter().flatten());
+        Ok((Report::Prepared { id, cgroup: name, egress: has_egress, forked, micros: micros(began) }, fds))
     }
 
     /// Clones init into the template's mounts and its own network, and comes back.
@@ -118,7 +131,7 @@ impl Spawner {
         &self,
         net: BorrowedFd<'_>,
         birthplace: Option<BorrowedFd<'_>>,
-        (init_end, go): (OwnedFd, BorrowedFd<'_>),
+        (init_end, go, mounted): (OwnedFd, BorrowedFd<'_>, BorrowedFd<'_>),
         birth: &Birth<'_>,
     ) -> Result<(i32, OwnedFd), Fault> {
         let ground = &self.ground;
@@ -131,7 +144,7 @@ impl Spawner {
             unsafe { sys::clone_into(NAMESPACES, birthplace) }.at("clone")
         });
         if let Ok(None) = born {
-            init::run(init_end, go, birth);
+            init::run(init_end, go, mounted, birth);
         }
         // Away from home nothing works any more: better no spawner than one in a guest's namespace.
         for (home, kind) in [(&ground.home_mounts, libc::CLONE_NEWNS), (&ground.home_net, libc::CLONE_NEWNET)] {
@@ -144,6 +157,15 @@ impl Spawner {
             None => unreachable!("the child never returns from init"),
         }
     }
+}
+
+/// What a runtime is given, output, errors, door and log frames, with the other ends before.
+fn runtime_ends() -> io::Result<([OwnedFd; 4], [OwnedFd; 4])> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+    let ((out, out_inside), (err, err_inside), (frames, frames_inside)) = (pipe()?, pipe()?, pipe()?);
+    let (door, door_inside) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    Ok(([out, err, door, frames], [out_inside, err_inside, door_inside, frames_inside]))
 }
 
 fn write_maps(pid: i32, slot: u32, base: u32, privileged: bool) -> Result<(), Fault> {

@@ -3,6 +3,7 @@
 use super::stock::Stock;
 use crate::cgroup::{self, Layout};
 use crate::protocol::{At, Fault, Setup, Standing};
+use crate::seal::Seal;
 use crate::seccomp::Filter;
 use crate::{landlock, net, root, sys};
 use std::fs::{self, File};
@@ -20,8 +21,7 @@ pub(super) struct Ground {
     pub(super) instance: String,
     pub(super) uid_base: u32,
     pub(super) privileged: bool,
-    pub(super) landlock: bool,
-    pub(super) filter: Filter,
+    pub(super) seal: Seal,
 }
 
 /// Takes its stand.
@@ -64,8 +64,7 @@ pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, Stock), Fault> {
         instance: setup.cgroup,
         uid_base: setup.uid_base,
         privileged,
-        landlock: landlock > 0,
-        filter: Filter::of_sandboxes(),
+        seal: Seal::new(privileged, landlock, &Filter::of_sandboxes()),
     };
     Ok((ground, standing, stock))
 }

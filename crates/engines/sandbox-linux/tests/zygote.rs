@@ -1,0 +1,97 @@
+//! Starts of Python with nothing prepared: once a zygote is up, the runtime is forked from it, and sealed as any other.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use lacewing_sandbox::{Ending, Rung, SandboxDriver, Started};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use support::{Function, House, Lines, can_test, run};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The number of a forked runtime in its sandbox; an executed one has 2.
+const FORKED: u64 = 3;
+
+async fn answer(started: &mut Started, function: &Function, lines: &Lines) -> serde_json::Value {
+    let outcome = run(started, function, "{}", PATIENCE).await;
+    let Ending::Answer(bytes) = &outcome.ending else { panic!("{outcome:?}\n{}", lines.text()) };
+    serde_json::from_slice(bytes).unwrap()
+}
+
+/// A start whose runtime was forked; the first ones boot their own.
+async fn forked(house: &House, function: &Function, lines: &Lines) -> (Started, serde_json::Value) {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let mut started = house.start(function, lines).await;
+        assert_eq!(started.rung, Rung::Full);
+        let seen = answer(&mut started, function, lines).await;
+        if seen["pid"] == FORKED {
+            return (started, seen);
+        }
+    }
+    panic!("no runtime was forked\n{}", lines.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_cannot_tell_a_forked_runtime_from_an_executed_one() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    let pythons = house.driver.interpreters().into_iter().filter(|found| found.language == "python");
+    let runtimes: BTreeSet<String> =
+        pythons.filter_map(|found| Some(found.version.rsplit_once('.')?.0.to_owned())).collect();
+    for runtime in runtimes {
+        let text = include_str!("functions/look_around.py");
+        let function = house.managed("look", &format!("python{runtime}"), "app.py", text);
+        let mut first = house.start(&function, &lines).await;
+        let executed = answer(&mut first, &function, &lines).await;
+        let (second, seen) = forked(&house, &function, &lines).await;
+        eprintln!("{runtime}, executed: {:?}\n{runtime}, forked:   {:?}", first.phases, second.phases);
+        let same = |what: &str, value| what == "pid" || seen.get(what) == Some(value);
+        let differs = executed.as_object().unwrap().iter().filter(|(what, value)| !same(what, *value));
+        let differs: Vec<_> = differs.map(|(what, value)| (what, value, &seen[what])).collect();
+        assert!(differs.is_empty(), "{runtime}; executed, forked: {differs:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_forked_runtime_is_told_and_another_is_executed() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    let text = "import os\ndef handler(event, context):\n  if event == 'end': os._exit(3)\n  return {'pid': os.getpid(), 'left': os.listdir('/proc')}";
+    let function = house.managed("f", "python3.11", "app.py", text);
+    let (mut started, _) = forked(&house, &function, &lines).await;
+    let ended = run(&mut started, &function, "\"end\"", PATIENCE).await;
+    let Ending::Failed(error) = &ended.ending else { panic!("{ended:?}") };
+    assert!(error.payload.windows(13).any(|part| part == b"exit status 3"), "{error:?}");
+    let again = answer(&mut started, &function, &lines).await;
+    assert_ne!(again["pid"], FORKED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_given_up_does_not_hurt_the_zygote() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    let function = house.managed(
+        "f",
+        "python3.11",
+        "app.py",
+        "import os\ndef handler(event, context): return {'pid': os.getpid()}",
+    );
+    forked(&house, &function, &lines).await;
+    for micros in (0..40).map(|step| step * 100) {
+        let given_up = tokio::time::timeout(Duration::from_micros(micros), house.start(&function, &lines)).await;
+        drop(given_up);
+    }
+    house.driver.all_ended().await;
+    let mut next = house.start(&function, &lines).await;
+    assert_eq!(answer(&mut next, &function, &lines).await["pid"], FORKED, "the same zygote serves on");
+}
