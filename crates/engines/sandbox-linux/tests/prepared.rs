@@ -241,3 +241,27 @@ async fn what_waits_ends_with_its_driver() {
     assert_eq!(house.driver.prepared(), []);
     assert_eq!(waiting_runtimes(&house), Vec::<u32>::new());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_init_that_runs_out_of_time_in_a_prepared_sandbox_is_repeated_in_the_call() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    let text = "import os, time\nif not os.path.exists('/tmp/once'):\n  open('/tmp/once', 'w')\n  time.sleep(30)\ndef handler(event, context): return 'at last'";
+    for runtime in ["python3.11", "nodejs20.x"] {
+        let text = if runtime.starts_with("python") {
+            text
+        } else {
+            "const fs = require('fs');\nif (!fs.existsSync('/tmp/once')) { fs.writeFileSync('/tmp/once', ''); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30000); }\nexports.handler = async () => 'at last';"
+        };
+        let file = if runtime.starts_with("python") { "app.py" } else { "app.js" };
+        let function = house.managed(&runtime.replace(".", "-"), runtime, file, text);
+        keep(&house, kind(&function), 1).await;
+        let spec = lacewing_sandbox::StartSpec { init_max: Duration::from_millis(500), ..function.spec(&lines) };
+        let mut started = house.driver.start(spec).await.unwrap();
+        assert_eq!((started.rung, &started.init.ending), (Rung::Prepared, &lacewing_sandbox::InitEnding::TimedOut));
+        assert_eq!(answer(&mut started, &function, &lines).await, serde_json::json!("at last"));
+    }
+}

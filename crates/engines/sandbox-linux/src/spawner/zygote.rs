@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Its children share what it drew at random when it began: where its memory lies, and the seed of Python's hashes.
-//! That is why it is renewed. See `docs/decisions/0010-python-from-a-zygote.md`.
+//! That is why it is renewed. See `docs/decisions/0012-python-from-a-zygote.md`.
 #![allow(unsafe_code)]
 
 use super::setup::Ground;
@@ -95,11 +95,10 @@ impl Zygotes {
             let Some(at) = self.all.iter().position(|zygote| zygote.channel.as_raw_fd() == polled.fd) else { continue };
             if matches!(packet::receive(self.all[at].channel.as_fd(), &mut [0; 16]), Ok(Some(_))) {
                 self.all[at].ready = true;
-                let mounts = self.all[at].mounts.clone();
                 // The elder of its kind has served.
-                while let Some(elder) = self.all[..at].iter().position(|zygote| zygote.mounts == mounts) {
+                let same = |zygote: &Zygote| zygote.mounts == self.all[at].mounts;
+                if let Some(elder) = self.all[..at].iter().position(same) {
                     self.retire(elder);
-                    return;
                 }
             } else {
                 if !self.all[at].ready {
