@@ -116,7 +116,7 @@ fn trade(out: &mut String, report: &Report, frame: &Frame) {
     let hours = |policy: &PolicyReport| policy.memory.idle_gib_s / 3_600.0;
     let x = Axis::holding(most(hours), "memory held idle, GiB hours", "");
     let y = Axis::holding(most(|policy| policy.cold_share * 100.0), "", " %");
-    frame.axes(out, "Calls that wait for a start, by idle memory (lower left is better)", &x, &y);
+    frame.axes(out, "Calls that wait for a start (lower left is better)", &x, &y);
     for (policy, colour) in report.policies.iter().zip(COLOURS.iter().cycle()) {
         let (cx, cy) = frame.at(hours(policy) / x.most, policy.cold_share * 100.0 / y.most);
         put(out, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"6.5\" fill=\"{colour}\"/>\n"));

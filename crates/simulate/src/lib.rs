@@ -18,6 +18,7 @@ mod policy;
 mod report;
 mod simulation;
 mod spread;
+mod stock;
 mod synthetic;
 mod tally;
 mod trace;

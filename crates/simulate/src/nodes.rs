@@ -1,17 +1,22 @@
 //! The nodes: a pool each, who lives there, and which of them a call goes to.
 //!
-//! A function has an order of its own among the nodes. Its calls go to the first that has an idle sandbox of it, else
-//! to the first that does not turn them away: a function stays together, and spills over where its home is full.
+//! A function has an order of its own among the nodes. A call goes to the first that has an idle sandbox of it, else to
+//! the first with memory to spare, else to the first where idle sandboxes can end for it; where all are at work it
+//! waits at home. So a function stays together, and spills over where its home is full. A node that turns a call away
+//! passes it on.
 
 use crate::machine::Machine;
 use crate::policy::Policy;
-use lacewing_pool::{HistoryLimits, Place, PoolOptions, PoolState, StockOptions};
+use crate::stock::Stock;
+use lacewing_pool::{HistoryLimits, Place, PoolOptions, PoolState};
 use std::collections::HashMap;
 
 /// The nodes.
 #[derive(Debug)]
 pub struct Nodes {
     nodes: Vec<Node>,
+    /// What each of them has.
+    memory_mib: u64,
 }
 
 #[derive(Debug)]
@@ -21,11 +26,13 @@ struct Node {
     lives: HashMap<Place, u32>,
     /// Idle sandboxes by function; only kept where there is a choice of nodes.
     idle: Vec<u32>,
+    idle_mib: u64,
+    stock: Stock,
 }
 
 impl Nodes {
     /// Empty nodes.
-    pub fn new(machine: &Machine, policy: Policy, functions: usize) -> Self {
+    pub fn new(machine: &Machine, policy: &Policy, functions: usize) -> Self {
         let tracked = if machine.nodes > 1 { functions } else { 0 };
         let node = |_| Node {
             pool: PoolState::new(PoolOptions {
@@ -33,15 +40,17 @@ impl Nodes {
                 sandboxes_max: machine.sandboxes_max,
                 starts_at_once: machine.starts_at_once,
                 keep_alive: policy.keep_alive(),
+                // Neither what is frozen nor what is recorded changes a decision.
                 freeze_after: None,
-                stock: StockOptions::NONE,
                 history: HistoryLimits::NONE,
                 ..PoolOptions::default()
             }),
             lives: HashMap::new(),
             idle: vec![0; tracked],
+            idle_mib: 0,
+            stock: Stock::default(),
         };
-        Self { nodes: (0..machine.nodes.max(1)).map(node).collect() }
+        Self { nodes: (0..machine.nodes.max(1)).map(node).collect(), memory_mib: machine.memory_mib }
     }
 
     /// How many there are.
@@ -54,22 +63,36 @@ impl Nodes {
         &mut self.nodes[node as usize].pool
     }
 
-    /// The nodes to ask for a sandbox of `function`, in the order to ask them.
-    pub fn in_order(&self, function: u32) -> impl Iterator<Item = u32> + use<> {
-        let count = self.count();
-        let home = spread(function) % count;
-        let idles = |nth: &u32| {
-            let node = &self.nodes[((home + nth) % count) as usize];
-            node.idle.get(function as usize).is_some_and(|&idle| idle > 0)
-        };
-        let warm = if count > 1 { (0..count).find(idles) } else { None };
-        warm.into_iter().chain((0..count).filter(move |nth| Some(*nth) != warm)).map(move |nth| (home + nth) % count)
+    /// A node's prepared sandboxes.
+    pub fn stock(&mut self, node: u32) -> &mut Stock {
+        &mut self.nodes[node as usize].stock
     }
 
-    /// A sandbox of `function` idles, or does no more.
-    pub fn idles(&mut self, node: u32, function: u32, does: bool) {
-        if let Some(idle) = self.nodes[node as usize].idle.get_mut(function as usize) {
+    /// The nodes to ask for a sandbox of `function`, in the order to ask them.
+    pub fn in_order(&self, function: u32, mib: u64) -> impl Iterator<Item = u32> + use<> {
+        let count = self.count();
+        let home = spread(function) % count;
+        let nth = move |nth: u32| (home + nth) % count;
+        let first = if count > 1 { self.best(function, mib, (0..count).map(nth)) } else { None };
+        first.into_iter().chain((0..count).map(nth).filter(move |node| Some(*node) != first))
+    }
+
+    /// The node that serves at once, or with the least harm.
+    fn best(&self, function: u32, mib: u64, order: impl Iterator<Item = u32> + Clone) -> Option<u32> {
+        let node = |index: &u32| &self.nodes[*index as usize];
+        let warm = order.clone().find(|index| node(index).idle[function as usize] > 0);
+        let held = |index: &u32| node(index).pool.census().memory_mib + mib;
+        let spare = || order.clone().find(|index| held(index) <= self.memory_mib);
+        let ended = || order.clone().find(|index| held(index) - node(index).idle_mib <= self.memory_mib);
+        warm.or_else(spare).or_else(ended)
+    }
+
+    /// A sandbox of `function`, which holds `mib`, idles, or does no more.
+    pub fn idles(&mut self, node: u32, function: u32, mib: u64, does: bool) {
+        let node = &mut self.nodes[node as usize];
+        if let Some(idle) = node.idle.get_mut(function as usize) {
             *idle = if does { *idle + 1 } else { *idle - 1 };
+            node.idle_mib = if does { node.idle_mib + mib } else { node.idle_mib - mib };
         }
     }
 
@@ -94,6 +117,7 @@ fn spread(function: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::machine::StartTimes;
@@ -107,21 +131,21 @@ mod tests {
             account_concurrency: 10,
             start_times: StartTimes::default(),
         };
-        Nodes::new(&machine, Policy::ALL[0], 100)
+        Nodes::new(&machine, &"fixed:600".parse().unwrap(), 100)
     }
 
     #[test]
     fn each_node_is_asked_once_and_a_warm_one_first() {
         let mut nodes = nodes(4);
-        let order: Vec<u32> = nodes.in_order(7).collect();
+        let order: Vec<u32> = nodes.in_order(7, 128).collect();
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, [0, 1, 2, 3]);
-        nodes.idles(order[2], 7, true);
-        let warm: Vec<u32> = nodes.in_order(7).collect();
+        nodes.idles(order[2], 7, 128, true);
+        let warm: Vec<u32> = nodes.in_order(7, 128).collect();
         assert_eq!(warm, [order[2], order[0], order[1], order[3]]);
-        nodes.idles(order[2], 7, false);
-        assert!(nodes.in_order(7).eq(order));
+        nodes.idles(order[2], 7, 128, false);
+        assert!(nodes.in_order(7, 128).eq(order));
     }
 
     #[test]
@@ -129,7 +153,7 @@ mod tests {
         let nodes = nodes(4);
         let mut homes = [0; 4];
         for function in 0..100 {
-            homes[nodes.in_order(function).next().unwrap_or_default() as usize] += 1;
+            homes[nodes.in_order(function, 128).next().unwrap_or_default() as usize] += 1;
         }
         assert!(homes.iter().all(|&count| count >= 20), "{homes:?}");
     }

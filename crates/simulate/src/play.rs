@@ -15,11 +15,12 @@ use crate::tally::{Origin, Tally};
 use crate::workload::{Call, Function};
 use lacewing_catalog::Scope;
 use lacewing_invoke::InFlight;
-use lacewing_model::{AccountId, Egress, Region, RevisionId, Timestamp};
-use lacewing_pool::{Action, CallId, Event, Place, Shape};
+use lacewing_model::{AccountId, Egress, Language, Region, RevisionId, Timestamp};
+use lacewing_pool::{Action, CallId, Event, Place, Purpose, Shape};
 use lacewing_sandbox::{Preparation, Rung};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::time::Duration;
 
 /// How often pools get their tick: as in the server.
 const TICK_US: u64 = 1_000_000;
@@ -59,6 +60,8 @@ struct Due {
 enum What {
     Done,
     Started(Rung),
+    /// A prepared sandbox is ready; place and function say nothing.
+    Prepared,
 }
 
 /// The sandbox that an event is about, and what it says of calls that get it.
@@ -71,9 +74,9 @@ struct Subject {
 
 impl<'a> Play<'a> {
     /// Nothing has happened yet. Memory counts until `end_us`.
-    pub fn new(policy: Policy, functions: &'a [Function], machine: &'a Machine, end_us: u64) -> Self {
+    pub fn new(policy: &Policy, functions: &'a [Function], machine: &'a Machine, end_us: u64) -> Self {
         let owners = functions.iter().map(|function| function.owner + 1).max().unwrap_or_default();
-        Self {
+        let mut play = Self {
             name: policy.to_string(),
             functions,
             machine,
@@ -87,6 +90,18 @@ impl<'a> Play<'a> {
             tally: Tally::new(functions.len(), end_us),
             decisions: 0,
             actions: Vec::new(),
+        };
+        play.expect();
+        play
+    }
+
+    /// Every function is deployed before the first call.
+    fn expect(&mut self) {
+        let kinds: BTreeSet<Preparation> = self.functions.iter().map(|function| shape(function).kind).collect();
+        for node in 0..self.nodes.count() {
+            for &kind in &kinds {
+                self.tell(node, Event::Expect(kind), 0, None, None);
+            }
         }
     }
 
@@ -136,6 +151,10 @@ impl<'a> Play<'a> {
                 (Event::Done { place, usable: true }, Origin::Freed)
             }
             What::Started(rung) => (Event::Started { place, rung }, Origin::Started(rung)),
+            What::Prepared => {
+                self.nodes.stock(node).made();
+                return self.prepare(node, at_us);
+            }
         };
         self.tell(node, event, at_us, Some(Subject { place, function, origin }), None);
     }
@@ -148,7 +167,7 @@ impl<'a> Play<'a> {
         }
         let id = CallId(self.next_call);
         self.next_call += 1;
-        for node in self.nodes.in_order(call.function) {
+        for node in self.nodes.in_order(call.function, u64::from(function.memory.get())) {
             let generation = generation(call.function);
             let event = Event::Arrive { call: id, generation, shape: shape(function) };
             if self.tell(node, event, call.at_us, None, Some((id, call))) {
@@ -191,7 +210,7 @@ impl<'a> Play<'a> {
                     };
                     self.give(node, place, call, own.map(|own| own.origin), now_us);
                 }
-                Action::Start { place, generation, .. } => self.start(node, place, generation, now_us),
+                Action::Start { place, generation, purpose } => self.start(node, place, generation, purpose, now_us),
                 Action::Refuse { call: id, .. } => match new {
                     Some((new, _)) if new == id => (kept, settled) = (false, true),
                     _ => {
@@ -200,9 +219,12 @@ impl<'a> Play<'a> {
                         }
                     }
                 },
-                Action::Fail { .. } => {} // no start fails here
-                // A frozen sandbox holds what it held, and nothing is prepared here.
-                Action::Freeze(_) | Action::KeepPrepared { .. } | Action::Forget(_) => {}
+                Action::KeepPrepared { kind, count } => {
+                    self.nodes.stock(node).want(kind, count);
+                    self.prepare(node, now_us);
+                }
+                // No start fails here, what is frozen costs the same, and nothing is kept beside the pool's own state.
+                Action::Fail { .. } | Action::Freeze(_) | Action::Forget(_) => {}
                 Action::End(place) => {
                     let own = subject.filter(|subject| subject.place == place);
                     idles = idles.filter(|subject| subject.place != place);
@@ -215,8 +237,7 @@ impl<'a> Play<'a> {
             self.waiting.insert(id, call);
         }
         if let Some(subject) = idles {
-            self.nodes.idles(node, subject.function, true);
-            self.tally.idles(self.memory_of(subject.function), now_us);
+            self.idle(node, subject.function, true, now_us);
         }
         kept
     }
@@ -224,33 +245,48 @@ impl<'a> Play<'a> {
     /// Lets a call run; `origin` is known where its sandbox is the one that the event was about.
     fn give(&mut self, node: u32, place: Place, call: Call, origin: Option<Origin>, now_us: u64) {
         if origin.is_none() {
-            self.nodes.idles(node, call.function, false);
-            self.tally.idles_no_more(self.memory_of(call.function), now_us);
+            self.idle(node, call.function, false, now_us);
         }
         self.tally.served(call.function, origin.unwrap_or(Origin::Idle), now_us - call.at_us);
         self.later(now_us + u64::from(call.run_us), node, place, call.function, What::Done);
     }
 
-    fn start(&mut self, node: u32, place: Place, generation: RevisionId, now_us: u64) {
+    fn start(&mut self, node: u32, place: Place, generation: RevisionId, purpose: Purpose, now_us: u64) {
         let index = function_of(generation);
         let function = &self.functions[index as usize];
-        let rung = Rung::Full;
-        let took = self.machine.start_times.of(rung, function.language);
-        let took = if rung == Rung::Snapshot { took } else { took + function.init };
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let rung = if self.nodes.stock(node).take(shape(function).kind) { Rung::Prepared } else { Rung::Full };
+        let took = self.machine.start_times.of(rung, function.language) + function.init;
         self.nodes.lives(node, place, index);
-        self.tally.started(u64::from(function.memory.get()), true, now_us);
-        self.later(now_us.saturating_add(took_us), node, place, index, What::Started(rung));
+        self.tally.started(u64::from(function.memory.get()), purpose == Purpose::Call, now_us);
+        self.later(now_us + micros(took), node, place, index, What::Started(rung));
+        self.prepare(node, now_us);
+    }
+
+    /// Lets a node make the next prepared sandbox that it misses; it takes what a full start does.
+    fn prepare(&mut self, node: u32, now_us: u64) {
+        if let Some(kind) = self.nodes.stock(node).make() {
+            let took = self.machine.start_times.of(Rung::Full, kind.language);
+            self.later(now_us + micros(took), node, Place(u64::MAX), 0, What::Prepared);
+        }
     }
 
     fn end(&mut self, node: u32, place: Place, idled: bool, now_us: u64) {
         let Some(function) = self.nodes.dies(node, place) else { return };
-        let mib = self.memory_of(function);
         if idled {
-            self.nodes.idles(node, function, false);
+            self.idle(node, function, false, now_us);
+        }
+        self.tally.ended(self.memory_of(function), now_us);
+    }
+
+    /// A sandbox idles, or does no more.
+    fn idle(&mut self, node: u32, function: u32, does: bool, now_us: u64) {
+        let mib = self.memory_of(function);
+        self.nodes.idles(node, function, mib, does);
+        if does {
+            self.tally.idles(mib, now_us);
+        } else {
             self.tally.idles_no_more(mib, now_us);
         }
-        self.tally.ended(mib, now_us);
     }
 
     fn refuse(&mut self, function: u32) {
@@ -277,14 +313,21 @@ fn account(owner: u32) -> Scope {
     }
 }
 
-fn shape(function: &Function) -> Shape {
-    let kind = Preparation { language: function.language, egress: Egress::Internet, memory: None };
-    Shape { memory: function.memory, kind }
-}
-
 /// The generation that stands for a function: it never changes here.
 fn generation(function: u32) -> RevisionId {
     RevisionId::from_u128(u128::from(function))
+}
+
+/// What a function's sandboxes are like.
+fn shape(function: &Function) -> Shape {
+    let (language, memory) = (function.language, function.memory);
+    // As `Preparation::of` a version: V8's heap has its size from the start.
+    let known_ahead = matches!(language, Language::Node(_)).then_some(memory);
+    Shape { memory, kind: Preparation { language, egress: Egress::Internet, memory: known_ahead } }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn function_of(generation: RevisionId) -> u32 {

@@ -44,7 +44,7 @@ pub fn simulate(source: &mut dyn Source, plan: &Plan, watch: &mut dyn FnMut(u32)
     let end_us = u64::from(minutes) * MINUTE_US;
     let played = std::thread::scope(|scope| {
         let (mut senders, mut plays) = (Vec::new(), Vec::new());
-        for &policy in plan.policies.iter().take(POLICIES_MAX) {
+        for policy in plan.policies.iter().take(POLICIES_MAX) {
             let (sender, receiver) = sync_channel(AHEAD_MAX);
             let (functions, machine) = (&functions, &plan.machine);
             senders.push(sender);
@@ -86,7 +86,7 @@ fn tell(
 }
 
 fn play(
-    policy: Policy,
+    policy: &Policy,
     functions: &[Function],
     machine: &Machine,
     end_us: u64,

@@ -30,8 +30,13 @@ pub struct Simulate {
     #[allow(missing_docs)]
     #[command(flatten)]
     pub workload: Workload,
-    /// A keep-alive policy to play; more than one are played side by side [default: all]. fixed:SECONDS keeps an idle
-    /// sandbox that long, fixed:inf for ever.
+    /// A keep-alive policy to play; give it more than once to play policies side by side [default: fixed:600, fixed:60,
+    /// cost and hybrid].
+    ///
+    /// fixed:SECONDS keeps an idle sandbox that long, fixed:inf for ever. cost keeps it while its memory costs less than
+    /// the start that it saves: cost:PRICE says how many MiB seconds a millisecond of a start is worth, cost:PRICE:SECONDS
+    /// how long at most. hybrid (`rhythm` in the server's configuration) starts sandboxes ahead of calls that come at
+    /// intervals; hybrid:SECONDS says how long others are kept.
     #[arg(long = "policy", value_name = "POLICY")]
     pub policies: Vec<Policy>,
     #[allow(missing_docs)]
@@ -144,7 +149,8 @@ impl Simulate {
                 "play them in two runs with the same --seed: the calls are the same",
             ));
         }
-        let policies = if self.policies.is_empty() { Policy::ALL.to_vec() } else { self.policies.clone() };
+        let all = || Policy::ALL.iter().filter_map(|name| name.parse().ok()).collect();
+        let policies = if self.policies.is_empty() { all() } else { self.policies.clone() };
         Ok(Plan { policies, machine: self.machine.machine(), minutes_max: self.workload.hours.map(|hours| hours * 60) })
     }
 }

@@ -3,6 +3,7 @@
 //! The state is pure and its one lock is held for a few instructions; a [`Permit`] gives itself back.
 
 use crate::error::{InvokeError, RETRY_AFTER, ThrottleReason};
+use foldhash::fast::RandomState;
 use lacewing_catalog::Scope;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,14 +13,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub struct InFlight {
     max: u32,
-    calls: HashMap<Scope, u32>,
+    /// By a quick hash, as each call pays for two look-ups; seeded, so that names cannot be chosen to collide.
+    calls: HashMap<Scope, u32, RandomState>,
 }
 
 impl InFlight {
     /// Nothing in flight; at most `max` calls of each account.
     #[must_use]
     pub fn new(max: u32) -> Self {
-        Self { max, calls: HashMap::new() }
+        Self { max, calls: HashMap::default() }
     }
 
     /// Takes one more call of `scope`.
