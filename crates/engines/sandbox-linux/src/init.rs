@@ -13,7 +13,7 @@
 
 use crate::protocol::{Order, Word};
 use crate::seal::{self, Seal};
-use crate::{forget, packet, sys};
+use crate::{forget, landlock, packet, sys};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -93,7 +93,7 @@ fn live(control: OwnedFd, go: BorrowedFd<'_>, mounted: BorrowedFd<'_>, birth: &B
         Ok((signals, tmp)) => {
             if packet::send(control, &Word::Sealed.encode(), &[tmp.as_fd()]).is_ok() {
                 drop(tmp);
-                let _ = serve(control, signals.as_fd(), birth.adopts.then_some(ADOPTED_PID));
+                let _ = serve(control, signals.as_fd(), birth);
             }
         }
         Err(error) => {
@@ -153,7 +153,8 @@ fn seal(
     next();
     seal::forbid_new_privileges()?;
     next();
-    seal::make(&birth.seal.landlock(signals.as_raw_fd().max(tmp.as_raw_fd()) + 1))?;
+    let free = signals.as_raw_fd().max(tmp.as_raw_fd()) + 1;
+    seal::make(&landlock::calls(birth.seal.landlock, free, false))?;
     next();
     seal::make(&birth.seal.capabilities)?;
     next();
@@ -224,9 +225,11 @@ pub(crate) fn forget_signals() {
     }
 }
 
-/// Takes orders until the server is gone. `runtime` is there already, or about to be.
-fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, mut runtime: Option<libc::pid_t>) -> io::Result<()> {
+/// Takes orders until the server is gone.
+fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) -> io::Result<()> {
     let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
+    // One that a zygote forks is there already, or about to be.
+    let mut runtime = birth.adopts.then_some(ADOPTED_PID);
     loop {
         let mut ready = [sys::readable(control), sys::readable(signals)];
         sys::poll(&mut ready, -1)?;
@@ -244,7 +247,7 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, mut runtime: Option<l
             let Some((length, fds)) = packet::receive(control, &mut buffer)? else { return Ok(()) };
             match Order::decode(&buffer[..length]) {
                 Some(Order::Exec { argv, env }) => {
-                    runtime = Some(start(control, argv, env, &fds)?);
+                    runtime = Some(start(control, argv, env, &fds, birth.seal.landlock)?);
                     // What it was given is a secret of its own.
                     buffer[..length].fill(0);
                 }
@@ -273,7 +276,13 @@ fn kill_all_others() {
 }
 
 /// Forks the runtime process.
-fn start(control: BorrowedFd<'_>, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>>, fds: &[OwnedFd]) -> io::Result<libc::pid_t> {
+fn start(
+    control: BorrowedFd<'_>,
+    argv: Vec<Vec<u8>>,
+    env: Vec<Vec<u8>>,
+    fds: &[OwnedFd],
+    landlock: i32,
+) -> io::Result<libc::pid_t> {
     let argv: Vec<CString> = argv.into_iter().map(CString::new).collect::<Result<_, _>>()?;
     let env: Vec<CString> = env.into_iter().map(CString::new).collect::<Result<_, _>>()?;
     // SAFETY: this process has one thread, so the child may go on as any program does.
@@ -281,7 +290,7 @@ fn start(control: BorrowedFd<'_>, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>>, fds: &[
     if pid != 0 {
         return Ok(pid as libc::pid_t);
     }
-    let error = become_runtime(&argv, &env, fds);
+    let error = become_runtime(&argv, &env, fds, landlock);
     let errno = error.raw_os_error().unwrap_or(libc::EIO);
     // Standard output is the guest's by now, descriptor 3 perhaps too: the control socket was parked first.
     // SAFETY: that descriptor was made by `become_runtime` before anything in it could fail, or is closed.
@@ -292,7 +301,7 @@ fn start(control: BorrowedFd<'_>, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>>, fds: &[
 }
 
 /// Puts the descriptors in their places and executes. Returns only what went wrong.
-fn become_runtime(argv: &[CString], env: &[CString], fds: &[OwnedFd]) -> io::Error {
+fn become_runtime(argv: &[CString], env: &[CString], fds: &[OwnedFd], landlock: i32) -> io::Error {
     let park = |fd: RawFd| -> io::Result<RawFd> {
         // SAFETY: integers only; the copy is closed by exec.
         sys::checked(libc::c_long::from(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, PARKED_FROM) }))
@@ -307,6 +316,7 @@ fn become_runtime(argv: &[CString], env: &[CString], fds: &[OwnedFd]) -> io::Err
             sys::checked(libc::c_long::from(unsafe { libc::dup2(from, at as RawFd + 1) }))?;
         }
         std::env::set_current_dir("/var/task")?;
+        landlock::keep_signals_in(landlock)?;
         // SAFETY: no argument; a child of init leads nothing yet.
         unsafe { libc::setsid() };
         Ok(())

@@ -7,7 +7,9 @@
 #![allow(unsafe_code)]
 
 use crate::seal::{Argument, Call};
+use crate::sys;
 use libc::{c_int, c_long};
+use std::io;
 
 /// Rights over files, by the bit. Source: landlock(7).
 const EXECUTE: u64 = 1;
@@ -18,8 +20,11 @@ const MAKE_CHAR: u64 = 1 << 6;
 const MAKE_BLOCK: u64 = 1 << 11;
 const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEV: u64 = 1 << 15;
-/// Neither abstract sockets nor signals of processes outside of the same rules.
-const SCOPES: u64 = 0b11;
+/// Things that reach only processes under the same rules, or under rules on top of them.
+const SCOPE_ABSTRACT_SOCKETS: u64 = 1;
+const SCOPE_SIGNALS: u64 = 1 << 1;
+/// The version that has them.
+const VERSION_OF_SCOPES: i32 = 6;
 
 const RULE_PATH_BENEATH: c_long = 1;
 
@@ -44,8 +49,9 @@ fn rights(version: i32) -> u64 {
 
 /// Restricts the process that makes them, and all it starts: read and execute everywhere, write where a function may.
 /// The root must be the sandbox's own by now. `free` is the lowest descriptor that is not in use: the next two are
-/// taken, and given back. None on a kernel without Landlock.
-pub(crate) fn calls(version: i32, free: c_int) -> Vec<Call> {
+/// taken, and given back. `signals_too`: not for init, which ends runtimes that a zygote has put under rules of their
+/// own. None on a kernel without Landlock.
+pub(crate) fn calls(version: i32, free: c_int, signals_too: bool) -> Vec<Call> {
     use Argument::{Memory, Number};
     if version < 1 {
         return Vec::new();
@@ -53,7 +59,8 @@ pub(crate) fn calls(version: i32, free: c_int) -> Vec<Call> {
     let all = rights(version);
     let words = |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
     // Files, network, scopes; versions that lack the later ones take zeros for them.
-    let handled = words(&[all, 0, if version >= 6 { SCOPES } else { 0 }]);
+    let scopes = if signals_too { SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS } else { SCOPE_ABSTRACT_SOCKETS };
+    let handled = words(&[all, 0, if version >= VERSION_OF_SCOPES { scopes } else { 0 }]);
     let size = handled.len() as c_long;
     let (rules, opened) = (free, free + 1);
     let create = vec![Memory(handled), Number(size), Number(0)];
@@ -83,6 +90,27 @@ pub(crate) fn calls(version: i32, free: c_int) -> Vec<Call> {
     calls
 }
 
+/// From now on this process, and all it starts, signals only what it starts.
+///
+/// # Errors
+/// The kernel's refusal. One that has no such scope is no error.
+pub(crate) fn keep_signals_in(version: i32) -> io::Result<()> {
+    if version < VERSION_OF_SCOPES {
+        return Ok(());
+    }
+    let handled = [0, 0, SCOPE_SIGNALS];
+    // SAFETY: the array outlives the call, which reads as many bytes as it is told.
+    let rules =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const handled, size_of_val(&handled), 0) };
+    let rules = sys::checked(rules)?;
+    // SAFETY: integers only; the descriptor is ours alone.
+    unsafe {
+        let restricted = sys::checked(libc::syscall(libc::SYS_landlock_restrict_self, rules, 0));
+        libc::close(rules as c_int);
+        restricted.map(drop)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +120,6 @@ mod tests {
         for (version, known) in [(1, 0x1FFF), (2, 0x3FFF), (3, 0x7FFF), (4, 0x7FFF), (5, 0xFFFF), (7, 0xFFFF)] {
             assert_eq!(rights(version), known, "version {version}");
         }
-        assert!(calls(0, 5).is_empty());
+        assert!(calls(0, 5, true).is_empty());
     }
 }

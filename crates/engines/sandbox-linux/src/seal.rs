@@ -46,7 +46,8 @@ pub(crate) struct Seal {
     pub(crate) capabilities: Vec<Call>,
     /// Filters system calls from now on.
     pub(crate) filter: Vec<Call>,
-    landlock: i32,
+    /// Landlock's version, 0 without it.
+    pub(crate) landlock: i32,
 }
 
 impl Seal {
@@ -81,11 +82,6 @@ impl Seal {
         Self { user, keyring: vec![keyring], capabilities, filter, landlock }
     }
 
-    /// Puts Landlock's rules in force; `free` is the lowest descriptor that is not in use.
-    pub(crate) fn landlock(&self, free: libc::c_int) -> Vec<Call> {
-        landlock::calls(self.landlock, free)
-    }
-
     /// Everything that the runtime which a zygote has forked must do itself, in its order, as the zygote reads it. The
     /// rest it has from the zygote: limits, no new privileges. `free` is the lowest descriptor that is not in use.
     pub(crate) fn for_zygote(&self, free: libc::c_int) -> String {
@@ -94,7 +90,7 @@ impl Seal {
             // Its cgroup is the root of what it sees.
             Call::new(libc::SYS_unshare, vec![Argument::Number(libc::CLONE_NEWCGROUP.into())]),
         ];
-        let landlock = self.landlock(free);
+        let landlock = landlock::calls(self.landlock, free, true);
         // Becoming another user has hidden the process from itself; init stays hidden, a runtime is not.
         let last = [Call::prctl(libc::PR_SET_DUMPABLE, 1)];
         let all = first.iter().chain(&self.user).chain(&self.keyring).chain(&landlock).chain(&self.capabilities);

@@ -81,6 +81,8 @@ async fn a_function_finds_walls_on_every_side() {
     let seen: serde_json::Value = serde_json::from_slice(bytes).unwrap();
     eprintln!("{seen:#}");
     let text = |key: &str| seen[key].to_string();
+    // From version 6 on Landlock refuses what the kernel would only ignore.
+    let scopes = isolation.walls.iter().any(|wall| wall.name == "landlock" && wall.strength == Strength::Full);
     for (key, want) in [
         ("uid", "993"),
         ("gid", "990"),
@@ -100,7 +102,7 @@ async fn a_function_finds_walls_on_every_side() {
         ("usr", "\"OSError\""),
         ("sysctl", "\"PermissionError\""),
         ("init", r#"["PermissionError","PermissionError","PermissionError","PermissionError"]"#),
-        ("kill init", "\"None\""),
+        ("kill init", if scopes { "\"PermissionError\"" } else { "\"None\"" }),
         ("limit init", "\"PermissionError\""),
         ("raise files", "\"ValueError\""),
         ("tmp", "\"1\""),

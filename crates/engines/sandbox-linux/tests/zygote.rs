@@ -74,6 +74,23 @@ async fn the_end_of_a_forked_runtime_is_told_and_another_is_executed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forked_runtime_that_runs_out_of_time_is_ended_with_all_that_it_started() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    let text = "import os, subprocess, time\ndef handler(event, context):\n  if event == 'late':\n    subprocess.Popen(['/bin/sleep', '60'])\n    time.sleep(60)\n  return {'pid': os.getpid(), 'count': len([n for n in os.listdir('/proc') if n.isdigit()])}";
+    let function = house.managed("f", "python3.11", "app.py", text);
+    let (mut started, seen) = forked(&house, &function, &lines).await;
+    assert_eq!(seen["count"], 2, "init and the runtime");
+    let late = run(&mut started, &function, "\"late\"", Duration::from_millis(300)).await;
+    let Ending::Failed(error) = &late.ending else { panic!("{late:?}") };
+    assert!(error.timed_out && late.usable, "{late:?}");
+    assert_eq!(answer(&mut started, &function, &lines).await["count"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_is_given_up_does_not_hurt_the_zygote() {
     if !can_test() {
         return;
