@@ -11,6 +11,7 @@ const { loadHandler } = require('./lacewing_handler.cjs');
 
 const ROOT = '/2018-06-01/runtime/';
 const NEXT = Buffer.from(`GET ${ROOT}invocation/next HTTP/1.1\r\nHost: lacewing\r\n\r\n`);
+const BREAK = Buffer.from('\r\n');
 const READ_BYTES = 65536;
 
 // The Runtime API on a blocking descriptor. Reads happen on a pool thread, so that the function's own timers and
@@ -22,6 +23,8 @@ class Door {
     this.room = Buffer.allocUnsafeSlow(READ_BYTES);
     this.unread = 0;
     this.asked = false;
+    // An answer is under way: nothing else can be said until it has ended.
+    this.streams = false;
   }
 
   write(...pieces) {
@@ -105,6 +108,50 @@ class Door {
     this.unread += 1;
     this.write(...pieces);
   }
+
+  // Begins an answer that is sent piece by piece, as chunks. A piece is done when the platform has taken it: the
+  // write waits for that on a pool thread, so that the function's own timers and sockets go on.
+  begin(path, headers) {
+    let head = `POST ${ROOT}${path} HTTP/1.1\r\nHost: lacewing\r\nTransfer-Encoding: chunked\r\n`;
+    for (const name of Object.keys(headers)) head += `${name}: ${headers[name]}\r\n`;
+    head += '\r\n';
+    this.unread += 1;
+    this.streams = true;
+    let ends = null;
+    let busy = false;
+    const send = (pieces, done) => {
+      busy = true;
+      this.writeLater(Buffer.concat([Buffer.from(head), ...pieces]), () => {
+        busy = false;
+        if (ends) ends();
+        done();
+      });
+      head = '';
+    };
+    return {
+      write: (chunk, done) => {
+        if (chunk.length === 0 || ends) return done();
+        send([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, BREAK], done);
+      },
+      end: (trailers, done) => {
+        ends = () => {
+          ends = () => {};
+          this.streams = false;
+          const lines = Object.keys(trailers || {}).map((name) => `${name}: ${trailers[name]}\r\n`);
+          send([Buffer.from(`0\r\n${lines.join('')}\r\n`)], done);
+        };
+        if (!busy) ends();
+      },
+    };
+  }
+
+  writeLater(data, done) {
+    fs.write(this.fd, data, 0, data.length, null, (error, count) => {
+      if (error) process.exit(1);
+      if (count < data.length) return this.writeLater(data.subarray(count), done);
+      done();
+    });
+  }
 }
 
 // A wrapper may have closed our descriptors; then their numbers are Node's own by now, and the log's is taken for
@@ -147,7 +194,7 @@ function errorHeaders(kind) {
 
 function leave(title, error, code) {
   log.logError(title, error);
-  reportFatal(error, () => (door.close ? door.close(() => process.exit(code)) : process.exit(code)));
+  reportFatal(error, () => (door.close && !door.streams ? door.close(() => process.exit(code)) : process.exit(code)));
 }
 
 process.on('uncaughtException', (error) => leave('Uncaught Exception', error, 129));
@@ -288,7 +335,7 @@ function run(handler, invoke) {
         const id = headers['lambda-runtime-aws-request-id'];
         log.setRequest(id, headers['lambda-runtime-aws-tenant-id']);
         reportFatal = (error, done) => {
-          postError(id, error, false);
+          if (!door.streams) postError(id, error, false);
           done();
         };
         invoke(handler, headers, body, again);

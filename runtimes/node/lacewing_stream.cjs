@@ -1,25 +1,36 @@
 'use strict';
-// Handlers made with `awslambda.streamifyResponse`. The stream is collected here and sent when it has ended;
-// answering while it flows comes with the streaming API.
+// Handlers made with `awslambda.streamifyResponse`: what they write goes out while they run. A write is done when
+// the platform has taken it, so `write()` returns false and `drain` comes as the caller's own pace allows.
 
 const { Writable } = require('stream');
 
-function openStream() {
+const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+
+// The stream of one invocation. It begins with its first byte, or its end; `conclude` ends it with an error, and
+// `abandon` keeps one that has not begun from beginning.
+function openStream(door, id, highWaterMark) {
   let contentType = 'application/octet-stream';
-  let begun = false;
-  const chunks = [];
+  let written = false;
+  let answer = null;
+  let failure = null;
+  let abandoned = false;
+  const begin = () => {
+    const headers = { 'Content-Type': contentType, 'Lambda-Runtime-Function-Response-Mode': 'streaming' };
+    if (answer === null) answer = door.begin(`invocation/${id}/response`, headers);
+    return answer;
+  };
   const stream = new Writable({
+    highWaterMark,
     decodeStrings: true,
-    write(chunk, _encoding, done) {
-      chunks.push(chunk);
-      done();
-    },
+    write: (chunk, _encoding, done) => begin().write(chunk, done),
+    // A little later: a handler that turns out not to be async has failed, though it has ended its stream.
+    final: (done) => process.nextTick(() => (abandoned ? done() : begin().end(failure, done))),
   });
   const write = stream.write.bind(stream);
   const bytes = (chunk) => (typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk : JSON.stringify(chunk));
   stream.write = (chunk, encoding, done) => {
-    if (!begun) {
-      begun = true;
+    if (!written) {
+      written = true;
       if (typeof stream._onBeforeFirstWrite === 'function') stream._onBeforeFirstWrite((first) => write(first));
     }
     return write(bytes(chunk), encoding, done);
@@ -31,16 +42,27 @@ function openStream() {
     return end(typeof encoding === 'function' ? encoding : done);
   };
   stream.setContentType = (type) => {
-    if (begun) throw new (require('./lacewing_errors.cjs').InvalidStreamingOperation)('Cannot set content-type, too late.');
+    if (written) throw new (require('./lacewing_errors.cjs').InvalidStreamingOperation)('Cannot set content-type, too late.');
     contentType = type;
   };
-  return { stream, result: () => ({ contentType, body: Buffer.concat(chunks) }) };
+  const conclude = (error, then) => {
+    const { response, kindOf } = require('./lacewing_errors.cjs');
+    const body = response(error);
+    failure = {
+      'Lambda-Runtime-Function-Error-Type': kindOf(body),
+      'Lambda-Runtime-Function-Error-Body': Buffer.from(JSON.stringify(body)).toString('base64'),
+    };
+    if (stream.destroyed) return begin().end(failure, then);
+    stream.once('finish', then);
+    if (!stream.writableEnded) end();
+  };
+  return { stream, conclude, abandon: () => (abandoned = true), hasBegun: () => answer !== null };
 }
 
 exports.streamInvoker = ({ door, log, fillContext, postError, setWhenEmpty }) =>
   async function invokeStreaming(handler, headers, event, again) {
     const id = headers['lambda-runtime-aws-request-id'];
-    const { stream, result } = openStream();
+    const { stream, conclude, abandon, hasBegun } = openStream(door, id, handler[HIGH_WATER_MARK]);
     let waitsForEmptyLoop = true;
     let answered = false;
 
@@ -56,15 +78,14 @@ exports.streamInvoker = ({ door, log, fillContext, postError, setWhenEmpty }) =>
       if (answered) return;
       answered = true;
       log.logError('Invoke Error', error);
+      if (hasBegun()) return conclude(error, then);
+      abandon();
       postError(id, error, false);
       then();
     };
     const succeed = () => {
       if (answered) return;
       answered = true;
-      const { contentType, body } = result();
-      const headers = { 'Content-Type': contentType, 'Lambda-Runtime-Function-Response-Mode': 'streaming' };
-      door.answer(`invocation/${id}/response`, headers, body, false);
       goOn();
     };
 

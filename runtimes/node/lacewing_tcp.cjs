@@ -36,6 +36,32 @@ exports.openDoor = (address) => {
         }
       });
     },
+    // An answer that is sent piece by piece.
+    begin(path, headers) {
+      const chunked = { 'Transfer-Encoding': 'chunked' };
+      const request = http.request({
+        host,
+        port,
+        agent,
+        method: 'POST',
+        path: root + path,
+        headers: Object.assign(chunked, headers, { Trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body' }),
+      });
+      this.streams = true;
+      const through = new Promise((resolve, reject) => {
+        request.on('response', (response) => response.resume().on('end', resolve));
+        request.on('error', reject);
+      });
+      last = through.catch(() => process.exit(1));
+      return {
+        write: (chunk, done) => (chunk.length === 0 ? done() : request.write(chunk, () => done())),
+        end: (trailers, done) => {
+          this.streams = false;
+          if (trailers) request.addTrailers(trailers);
+          request.end(() => done());
+        },
+      };
+    },
     close(then) {
       last.then(then);
     },

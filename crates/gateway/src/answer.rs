@@ -89,6 +89,7 @@ impl Gateway {
         let status = route.operation.success();
         match route.operation {
             Operation::Invoke => self.invoke(asked, function, body).await,
+            Operation::InvokeWithResponseStream => self.invoke_with_stream(asked, function, body).await,
             Operation::CreateFunction => self.create_function(asked, body).await,
             Operation::GetFunction => self.get_function(asked, function),
             Operation::GetFunctionConfiguration => self.get_function_configuration(asked, function),
@@ -140,8 +141,13 @@ impl Gateway {
                 Err(ApiError::not_implemented(&format!("lambda:{}", other.name()), "The README says what there is."))
             }
         }
-        .inspect(|reply| debug_assert!(route.operation == Operation::Invoke || reply.status() == status))
+        .inspect(|reply| debug_assert!(invokes(route.operation) || reply.status() == status))
     }
+}
+
+/// Whether the status depends on more than the operation.
+fn invokes(operation: Operation) -> bool {
+    matches!(operation, Operation::Invoke | Operation::InvokeWithResponseStream)
 }
 
 /// A credential scope holds for one service; a signature for another one must not be replayed here.

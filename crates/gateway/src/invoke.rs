@@ -1,6 +1,7 @@
 //! Invocations.
 
 use crate::asked::Asked;
+use crate::flow::{self, Flow, Form, ReplyBody};
 use crate::functions::invalid;
 use crate::reply::{self, REQUEST_ID, Reply};
 use crate::{Gateway, refusals};
@@ -8,12 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
-use lacewing_invoke::{Answer, Call};
+use lacewing_invoke::{Answer, Call, RunHead, Streamed};
 use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceForm, Violations};
 use lacewing_model::VersionNumber;
 use lacewing_sandbox::Ending;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
@@ -30,7 +32,58 @@ enum InvocationType {
 
 impl Gateway {
     pub(crate) async fn invoke(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
-        let (kind, tail) = words(asked)?;
+        let kinds = ["Event", "RequestResponse", "DryRun"];
+        let (kind, call) = self.call_asked_for(asked, function, body, &kinds)?;
+        match kind {
+            InvocationType::RequestResponse => {
+                let answer = self.inner.invoke.call(call).await.map_err(refusals::invoke)?;
+                Ok(render(answer))
+            }
+            InvocationType::DryRun => self.dry_run(&call),
+            InvocationType::Event => Err(ApiError::not_implemented(
+                "lambda:Invoke with the InvocationType Event",
+                "Invoke the function with RequestResponse.",
+            )),
+        }
+    }
+
+    /// `InvokeWithResponseStream`: the answer as an event stream, while the function writes it.
+    pub(crate) async fn invoke_with_stream(
+        &self,
+        asked: &Asked<'_>,
+        function: &str,
+        body: Bytes,
+    ) -> Result<Reply, ApiError> {
+        let (kind, call) = self.call_asked_for(asked, function, body, &["RequestResponse", "DryRun"])?;
+        if kind == InvocationType::DryRun {
+            return self.dry_run(&call);
+        }
+        let (head, body) = match self.inner.invoke.stream(call).await.map_err(refusals::invoke)? {
+            Streamed::Flowing(flowing) => {
+                (flowing.head.clone(), ReplyBody::Flow(Box::new(Flow::new(flowing, Form::Events))))
+            }
+            Streamed::Whole(answer) => {
+                let Answer { request_id, executed_version, .. } = answer;
+                let head = RunHead { request_id, executed_version, trace_id: answer.trace_id.clone() };
+                (head, ReplyBody::Whole(flow::events(answer)))
+            }
+        };
+        let mut reply = reply::bytes(200, EVENT_STREAM, Bytes::new()).map(|_| body);
+        set_version(&mut reply, head.executed_version);
+        reply::set(&mut reply, REQUEST_ID, head.request_id.to_string());
+        reply::set(&mut reply, TRACE_ID, head.trace_id);
+        Ok(reply)
+    }
+
+    /// What both ways of invoking read of a request.
+    fn call_asked_for(
+        &self,
+        asked: &Asked<'_>,
+        function: &str,
+        body: Bytes,
+        kinds: &[&str],
+    ) -> Result<(InvocationType, Call), ApiError> {
+        let (kind, tail) = words(asked, kinds)?;
         let target = asked.target(self, function, ReferenceForm::Namespaced, "lambda:InvokeFunction", ":$LATEST")?;
         refuse_unserved(asked)?;
         let call = Call {
@@ -42,34 +95,26 @@ impl Gateway {
             client_context: client_context(asked, self.inner.limits.client_context_bytes_max)?,
             tail,
         };
-        match kind {
-            InvocationType::RequestResponse => {
-                let answer = self.inner.invoke.call(call).await.map_err(refusals::invoke)?;
-                Ok(render(answer))
-            }
-            InvocationType::DryRun => {
-                let version = self.inner.invoke.check(&call).map_err(refusals::invoke)?;
-                let mut reply = reply::empty(204);
-                set_version(&mut reply, version);
-                Ok(reply)
-            }
-            InvocationType::Event => Err(ApiError::not_implemented(
-                "lambda:Invoke with the InvocationType Event",
-                "Invoke the function with RequestResponse.",
-            )),
-        }
+        Ok((kind, call))
+    }
+
+    fn dry_run(&self, call: &Call) -> Result<Reply, ApiError> {
+        let version = self.inner.invoke.check(call).map_err(refusals::invoke)?;
+        let mut reply = reply::empty(204);
+        set_version(&mut reply, version);
+        Ok(reply)
     }
 }
 
-/// The invocation type, and whether the end of the log is wanted.
-fn words(asked: &Asked<'_>) -> Result<(InvocationType, bool), ApiError> {
+/// The invocation type, one of `kinds`, and whether the end of the log is wanted.
+fn words(asked: &Asked<'_>, kinds: &[&str]) -> Result<(InvocationType, bool), ApiError> {
     let mut violations = Violations::default();
     let kind = match asked.header("x-amz-invocation-type") {
         None | Some("RequestResponse") => InvocationType::RequestResponse,
-        Some("Event") => InvocationType::Event,
+        Some("Event") if kinds.contains(&"Event") => InvocationType::Event,
         Some("DryRun") => InvocationType::DryRun,
         Some(other) => {
-            violations.one_of(other, "invocationType", &["Event", "RequestResponse", "DryRun"]);
+            violations.one_of(other, "invocationType", kinds);
             InvocationType::DryRun
         }
     };

@@ -21,6 +21,8 @@ mod body;
 mod concurrency;
 mod configuration;
 mod event_invoke;
+mod event_stream;
+mod flow;
 mod functions;
 mod house;
 mod invoke;

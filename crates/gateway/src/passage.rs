@@ -2,11 +2,16 @@
 
 use crate::Gateway;
 use crate::body::Payload;
+use crate::flow::ReplyBody;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
+use http_body_util::{BodyExt, Limited};
 use lacewing_sandbox::{ApiPassage, ApiRequest, ApiResponse};
 use std::future::Future;
 use std::pin::Pin;
+
+/// A streamed answer on its way into a sandbox is collected: at most this much, bytes.
+const STREAM_BYTES_MAX: usize = 8 << 20;
 
 impl ApiPassage for Gateway {
     fn call(&self, request: ApiRequest) -> Pin<Box<dyn Future<Output = ApiResponse> + Send>> {
@@ -16,6 +21,13 @@ impl ApiPassage for Gateway {
             let reply = gateway.answer(parts, Payload::Whole(body)).await;
             let (head, body) = reply.into_parts();
             let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+            let body = match body {
+                ReplyBody::Whole(bytes) => bytes,
+                flow @ ReplyBody::Flow(_) => match Limited::new(flow, STREAM_BYTES_MAX).collect().await {
+                    Ok(collected) => collected.to_bytes(),
+                    Err(_) => return too_large(),
+                },
+            };
             ApiResponse { status: head.status.as_u16(), headers: headers.collect(), body }
         })
     }
@@ -30,6 +42,11 @@ fn read(request: ApiRequest) -> Option<(http::request::Parts, Bytes)> {
         built.headers_mut().append(name, HeaderValue::from_bytes(&value).ok()?);
     }
     Some((built.into_parts().0, body))
+}
+
+fn too_large() -> ApiResponse {
+    let text = br#"{"message":"A function that calls another is given at most 8 MiB of a streamed answer."}"#;
+    ApiResponse { status: 413, headers: Vec::new(), body: Bytes::from_static(text) }
 }
 
 fn malformed() -> ApiResponse {

@@ -1,5 +1,6 @@
 //! Replies, as bytes.
 
+use crate::flow::ReplyBody;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -7,8 +8,8 @@ use lacewing_lambda_api::{ApiError, Protocol};
 use lacewing_model::RequestId;
 use serde::Serialize;
 
-/// A whole reply.
-pub(crate) type Reply = Response<Bytes>;
+/// A reply.
+pub(crate) type Reply = Response<ReplyBody>;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -17,7 +18,7 @@ const AMZ_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1
 
 /// A reply of any kind.
 pub(crate) fn bytes(status: u16, content_type: HeaderValue, body: Bytes) -> Reply {
-    let mut reply = Response::new(body);
+    let mut reply = Response::new(ReplyBody::Whole(body));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply.headers_mut().insert(CONTENT_TYPE, content_type);
     reply

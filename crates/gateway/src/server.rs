@@ -2,7 +2,6 @@
 
 use crate::Gateway;
 use crate::body::Payload;
-use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -68,7 +67,7 @@ impl Gateway {
         let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async {
             let (parts, body) = request.into_parts();
             let reply = self.answer(parts, Payload::Stream(body)).await;
-            Ok::<_, Infallible>(reply.map(Full::new))
+            Ok::<_, Infallible>(reply)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lacewing_model::Version;
 use lacewing_sandbox::{
-    ApiPassage, ApiRequest, ApiResponse, Ending, InitEnding, InitReport, InterpreterInfo, IsolationReport, LogLine,
-    LogSink, Outcome, Preparation, Rung, Sandbox, SandboxDriver, SandboxError, StartError, StartPhases, StartSpec,
-    Started, Work,
+    ApiPassage, ApiRequest, ApiResponse, Ending, FunctionError, InitEnding, InitReport, InterpreterInfo,
+    IsolationReport, LogLine, LogSink, Outcome, Preparation, Rung, Sandbox, SandboxDriver, SandboxError, StartError,
+    StartPhases, StartSpec, Started, Work,
 };
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -166,16 +166,38 @@ impl FakeSandbox {
 
 #[async_trait]
 impl Sandbox for FakeSandbox {
-    /// Answers with the event; the event `"break"` breaks the sandbox, `"spent"` leaves it unusable.
+    /// Answers with the event; the event `"break"` breaks the sandbox, `"spent"` leaves it unusable. `"flow"` streams
+    /// `one,` and, when its gate lets it, `two`; `"flow and fail"` fails instead of the second.
     async fn run(&mut self, work: Work, _deadline: Instant) -> Result<Outcome, SandboxError> {
         self.thaw();
         pass(&self.runs).await;
         if work.payload == Bytes::from_static(b"\"break\"") {
             return Err(SandboxError("as the test asked".into()));
         }
+        let flows = work.payload.starts_with(b"\"flow");
+        let fails = work.payload.ends_with(b"fail\"");
+        if let (true, Some(sink)) = (flows, &work.stream) {
+            sink.begin("text/flow");
+            sink.room().await.put(Bytes::from_static(b"one,"));
+            pass(&self.runs).await;
+            if !fails {
+                sink.room().await.put(Bytes::from_static(b"two"));
+            }
+        }
+        let ending = match (flows, fails, &work.stream) {
+            (true, true, _) => Ending::Failed(FunctionError {
+                kind: "Function.Fails".into(),
+                payload: Bytes::from_static(br#"{"errorType":"Fails"}"#),
+                by_platform: false,
+                timed_out: false,
+            }),
+            (true, false, Some(_)) => Ending::Answer(Bytes::new()),
+            (true, false, None) => Ending::Answer(Bytes::from_static(b"one,two")),
+            (false, ..) => Ending::Answer(work.payload.clone()),
+        };
         Ok(Outcome {
             usable: work.payload != Bytes::from_static(b"\"spent\""),
-            ending: Ending::Answer(work.payload),
+            ending,
             duration: Duration::from_micros(1_500),
             init: None,
             memory_peak_bytes: 30 << 20,

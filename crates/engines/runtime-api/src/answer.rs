@@ -16,10 +16,15 @@ pub enum GuestReady {
 /// How one invocation ended, as the runtime tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GuestAnswer {
-    /// The answer, byte for byte.
+    /// The answer, byte for byte. Empty when it was streamed.
     Response(Bytes),
-    /// The answer was over the limit. It was not kept.
-    TooLarge,
+    /// The answer was over the limit. It was not kept; of a streamed one the caller has what came before.
+    TooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The answer was streamed and broke off; most likely its process has ended.
+    Truncated(GuestError),
     /// The handler failed, or INIT did when it ran inside the invocation.
     Error(GuestError),
 }
@@ -63,10 +68,13 @@ pub(crate) fn stream_error(kind: Option<&str>, body: &[u8]) -> GuestError {
     GuestError { kind: normalise_kind(kind), body }
 }
 
+/// How the error begins that Rust's client sends as a piece of the body.
+pub(crate) const STREAM_ERROR: &[u8] = b"Lambda-Runtime-Function-Error-Type: ";
+
 /// The error that Rust's client sends as the last piece of the *body* instead of as trailers, with the
 /// length of the body before it. Source: `lambda_runtime` 1.5.
 pub(crate) fn error_in_body(body: &[u8]) -> Option<(usize, GuestError)> {
-    const KIND: &[u8] = b"Lambda-Runtime-Function-Error-Type: ";
+    const KIND: &[u8] = STREAM_ERROR;
     const BODY: &[u8] = b"\r\nLambda-Runtime-Function-Error-Body: ";
     let rest = body.strip_suffix(b"\r\n")?;
     let at = rest.windows(KIND.len()).rposition(|window| window == KIND)?;

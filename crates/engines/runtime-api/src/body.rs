@@ -1,7 +1,6 @@
 //! Collects the body of a request, never more of it than its limit.
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
@@ -10,7 +9,7 @@ const DRAINED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What came of a body.
 pub(crate) enum Collected {
-    Whole { bytes: Bytes, trailers: Option<HeaderMap> },
+    Whole(Bytes),
     TooLarge,
     CutShort,
 }
@@ -25,33 +24,29 @@ where
     }
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
-    let mut trailers = None;
     let mut total: u64 = 0;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return Collected::CutShort };
-        match frame.into_data() {
-            Ok(data) => {
-                total += data.len() as u64;
-                if total > bytes_max {
-                    return Collected::TooLarge;
-                }
-                if first.is_empty() {
-                    first = data;
-                } else {
-                    if more.is_empty() {
-                        more.reserve(
-                            usize::try_from(body.size_hint().lower()).unwrap_or_default() + first.len() + data.len(),
-                        );
-                        more.extend_from_slice(&first);
-                    }
-                    more.extend_from_slice(&data);
-                }
+        // Trailers are nothing to a whole body.
+        if let Ok(data) = frame.into_data() {
+            total += data.len() as u64;
+            if total > bytes_max {
+                return Collected::TooLarge;
             }
-            Err(frame) => trailers = frame.into_trailers().ok(),
+            if first.is_empty() {
+                first = data;
+            } else {
+                if more.is_empty() {
+                    more.reserve(
+                        usize::try_from(body.size_hint().lower()).unwrap_or_default() + first.len() + data.len(),
+                    );
+                    more.extend_from_slice(&first);
+                }
+                more.extend_from_slice(&data);
+            }
         }
     }
-    let bytes = if more.is_empty() { first } else { more.freeze() };
-    Collected::Whole { bytes, trailers }
+    Collected::Whole(if more.is_empty() { first } else { more.freeze() })
 }
 
 /// Throws the rest away, up to a bound.

@@ -5,13 +5,14 @@
 
 use crate::answer::{GuestAnswer, GuestError};
 use crate::event;
+use crate::intake::truncated;
 use crate::refusal::Refusal;
 use crate::state::Phase;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use lacewing_model::RequestId;
-use lacewing_sandbox::Work;
+use lacewing_sandbox::{AnswerSink, Work};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
@@ -35,6 +36,8 @@ struct Inner {
     event: Option<Work>,
     init_error: Option<GuestError>,
     answer: Option<GuestAnswer>,
+    /// Where the open invocation's answer goes if it is streamed.
+    sink: Option<AnswerSink>,
 }
 
 /// Who waits for the next event.
@@ -90,6 +93,7 @@ impl Desk {
         let mut inner = self.lock();
         inner.answer = None;
         inner.event = None;
+        inner.sink.clone_from(&work.stream);
         match std::mem::take(&mut inner.asker) {
             Asker::Own => {
                 inner.phase = inner.phase.hand_over(work.request_id);
@@ -177,7 +181,12 @@ impl Desk {
     pub(crate) fn begin_answer(&self, id: Option<RequestId>, to: &str) -> Result<AnswerTicket<'_>, Refusal> {
         let mut inner = self.lock();
         inner.phase = inner.phase.begin_answer(id, to)?;
-        Ok(AnswerTicket { desk: self, generation: inner.generation })
+        Ok(AnswerTicket { desk: self, generation: inner.generation, streams: false })
+    }
+
+    /// Takes up a ticket that was put away with [`AnswerTicket::put_away`].
+    pub(crate) fn take_up(&self, generation: u64) -> AnswerTicket<'_> {
+        AnswerTicket { desk: self, generation, streams: true }
     }
 
     pub(crate) fn fail_init(&self, error: impl FnOnce() -> GuestError) -> Result<(), Refusal> {
@@ -203,9 +212,25 @@ impl Desk {
 pub(crate) struct AnswerTicket<'a> {
     desk: &'a Desk,
     generation: u64,
+    /// The answer may have reached the caller in part: it cannot be begun again.
+    streams: bool,
 }
 
 impl AnswerTicket<'_> {
+    /// The answer is a stream. Returns where it goes, unless the caller wants it whole.
+    pub(crate) fn stream(&mut self) -> Option<AnswerSink> {
+        self.streams = true;
+        let mut inner = self.desk.lock();
+        if inner.generation == self.generation { inner.sink.take() } else { None }
+    }
+
+    /// Leaves the invocation as it is, being answered, for whoever takes the ticket up by what this returns.
+    pub(crate) fn put_away(self) -> u64 {
+        let generation = self.generation;
+        std::mem::forget(self);
+        generation
+    }
+
     /// The answer is complete.
     pub(crate) fn settle(self, answer: GuestAnswer) {
         let mut inner = self.desk.lock();
@@ -219,10 +244,19 @@ impl AnswerTicket<'_> {
 }
 
 impl Drop for AnswerTicket<'_> {
-    /// Reopens the invocation when the answer was cut short; after `settle` there is nothing to undo.
+    /// An answer that was cut short reopens the invocation, or when it was a stream is the answer; after `settle`
+    /// there is nothing to undo.
     fn drop(&mut self) {
         let mut inner = self.desk.lock();
-        if inner.generation == self.generation {
+        if inner.generation != self.generation || !inner.phase.is_answering() {
+            return;
+        }
+        if self.streams {
+            inner.phase = inner.phase.end_answer();
+            inner.answer = Some(GuestAnswer::Truncated(truncated()));
+            drop(inner);
+            self.desk.news.notify_one();
+        } else {
             inner.phase = inner.phase.drop_answer();
         }
     }
@@ -262,7 +296,7 @@ mod tests {
         let _event = desk.ask_tcp().unwrap();
         let ticket = desk.begin_answer(Some(work.request_id), "x").unwrap();
         desk.reset();
-        ticket.settle(GuestAnswer::TooLarge);
+        ticket.settle(GuestAnswer::TooLarge { bytes_max: 1 });
         assert!(desk.take_answer().is_none());
         assert!(desk.init().is_none());
     }
@@ -275,5 +309,18 @@ mod tests {
         let _event = desk.ask_own().unwrap();
         drop(desk.begin_answer(Some(work.request_id), "x").unwrap());
         assert!(desk.begin_answer(Some(work.request_id), "x").is_ok());
+    }
+
+    #[test]
+    fn a_stream_cut_short_is_the_answer() {
+        let desk = Desk::default();
+        let work = work(b"1");
+        desk.hand_over(&work);
+        let _event = desk.ask_own().unwrap();
+        let mut ticket = desk.begin_answer(Some(work.request_id), "x").unwrap();
+        assert!(ticket.stream().is_none());
+        drop(desk.take_up(ticket.put_away()));
+        assert!(matches!(desk.take_answer(), Some(GuestAnswer::Truncated(_))));
+        assert!(desk.begin_answer(Some(work.request_id), "x").is_err());
     }
 }

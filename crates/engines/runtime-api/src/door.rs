@@ -15,6 +15,8 @@ use tokio::sync::watch;
 pub struct DoorOptions {
     /// An answer, bytes. Over it the caller gets `Function.ResponseSizeTooLarge`.
     pub response_bytes_max: u64,
+    /// A streamed answer whose caller takes it as it comes, bytes.
+    pub stream_bytes_max: u64,
     /// The head of a request, bytes. Clients send an X-Ray cause of up to 1 MiB in it.
     pub request_header_bytes_max: usize,
     /// The body of a call to the platform's API, bytes.
@@ -28,6 +30,7 @@ impl Default for DoorOptions {
     fn default() -> Self {
         Self {
             response_bytes_max: 6_291_556,
+            stream_bytes_max: 200 * 1024 * 1024,
             request_header_bytes_max: 1024 * 1024 + 16 * 1024,
             api_body_bytes_max: 6 * 1024 * 1024 + 64 * 1024,
             connections_max: 64,

@@ -82,6 +82,7 @@ pub(crate) mod tests {
             payload: Bytes::from_static(payload),
             trace_id: "Root=1-00000000-000000000000000000000000".into(),
             client_context: Some("{\"custom\":\r\n{}}".into()),
+            stream: None,
         }
     }
 

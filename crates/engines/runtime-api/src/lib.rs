@@ -13,10 +13,13 @@
 
 mod answer;
 mod body;
+mod chunks;
 mod desk;
 mod door;
 mod event;
+mod flow;
 mod heads;
+mod intake;
 pub mod launch;
 mod own;
 mod parse;

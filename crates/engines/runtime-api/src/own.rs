@@ -7,7 +7,8 @@ use crate::answer::{GuestAnswer, GuestError, normalise_kind};
 use crate::desk::Desk;
 use crate::door::DoorOptions;
 use crate::event;
-use crate::parse::{self, Head};
+use crate::flow::Flow;
+use crate::parse::{self, Head, Mode};
 use crate::refusal::Refusal;
 use crate::route::Route;
 use bytes::{Buf, Bytes, BytesMut};
@@ -20,6 +21,9 @@ use tokio::net::UnixStream;
 
 /// Room for what comes in at once.
 const INPUT_BYTES: usize = 16 * 1024;
+
+/// Room for what comes in at once of a stream.
+const FLOW_BYTES: usize = 256 * 1024;
 
 /// Bodies up to this size are copied out, so that the input's memory is used again.
 const COPIED_BYTES_MAX: usize = 4 * 1024;
@@ -36,6 +40,8 @@ pub(crate) struct Own {
     input: BytesMut,
     /// The request whose body is still arriving.
     head: Option<Head>,
+    /// The streamed body that is arriving.
+    flow: Option<Flow>,
     /// Bytes of a refused body still to be thrown away.
     skip: u64,
     output: VecDeque<Bytes>,
@@ -46,7 +52,7 @@ pub(crate) struct Own {
 impl Own {
     pub(crate) fn new(stream: UnixStream) -> Self {
         let input = BytesMut::with_capacity(INPUT_BYTES);
-        Self { stream, input, head: None, skip: 0, output: VecDeque::new(), first_sign: None }
+        Self { stream, input, head: None, flow: None, skip: 0, output: VecDeque::new(), first_sign: None }
     }
 
     /// Sends an event.
@@ -66,14 +72,58 @@ impl Own {
     /// # Cancel safety
     /// Complete: what was sent and read is kept.
     pub(crate) async fn turn(&mut self, desk: &Desk, options: &DoorOptions) -> io::Result<()> {
+        let turned = self.take_turn(desk, options).await;
+        if turned.is_err()
+            && let Some(flow) = self.flow.take()
+        {
+            flow.break_off(desk);
+        }
+        turned
+    }
+
+    async fn take_turn(&mut self, desk: &Desk, options: &DoorOptions) -> io::Result<()> {
         self.flush().await?;
-        self.input.reserve(INPUT_BYTES / 2);
+        if self.flow.is_some() {
+            // What an abandoned turn has read comes first.
+            self.follow(desk, options).await?;
+            if self.flow.is_none() {
+                return Ok(());
+            }
+        }
+        self.input.reserve(if self.flow.is_some() { FLOW_BYTES } else { INPUT_BYTES / 2 });
         if self.stream.read_buf(&mut self.input).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.first_sign.get_or_insert_with(Instant::now);
-        while self.answer_one(desk, options)? {}
-        Ok(())
+        self.follow(desk, options).await
+    }
+
+    /// Takes in what has been read, as far as it goes.
+    async fn follow(&mut self, desk: &Desk, options: &DoorOptions) -> io::Result<()> {
+        loop {
+            let Some(flow) = &mut self.flow else {
+                if self.answer_one(desk, options)? {
+                    continue;
+                }
+                return Ok(());
+            };
+            match flow.pour(&mut self.input, desk, options).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(end)) => {
+                    self.flow = None;
+                    self.let_go_of_large_memory();
+                    match end {
+                        Ok(()) => self.output.push_back(Bytes::from_static(ACCEPTED)),
+                        Err(refusal) => self.refuse(&refusal),
+                    }
+                }
+                Err(refusal) => {
+                    self.refuse(&refusal);
+                    self.flush_now();
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+        }
     }
 
     /// Sends what waits as far as that needs no waiting: for a guest that reads its `202` before it asks again.
@@ -121,6 +171,10 @@ impl Own {
                 Ok(None) => return Ok(false),
                 Ok(Some((length, head))) => {
                     self.input.advance(length);
+                    if head.chunked {
+                        self.flow = Some(begin_flow(&head, desk, options));
+                        return self.within_bounds();
+                    }
                     if head.body_bytes > options.response_bytes_max {
                         self.skip = head.body_bytes;
                         self.refuse_large(&head, desk, options);
@@ -147,9 +201,7 @@ impl Own {
                 body
             } else {
                 let body = self.input.split_to(body_bytes).freeze();
-                // The large memory goes with the answer: an idle sandbox shall not hold it.
-                let rest = std::mem::replace(&mut self.input, BytesMut::with_capacity(INPUT_BYTES));
-                self.input.extend_from_slice(&rest);
+                self.let_go_of_large_memory();
                 body
             };
             if let Err(refusal) = self.answer(head, body, desk) {
@@ -157,6 +209,12 @@ impl Own {
             }
         }
         self.within_bounds()
+    }
+
+    /// The large memory goes with the answer: an idle sandbox shall not hold it.
+    fn let_go_of_large_memory(&mut self) {
+        let rest = std::mem::replace(&mut self.input, BytesMut::with_capacity(INPUT_BYTES));
+        self.input.extend_from_slice(&rest);
     }
 
     fn within_bounds(&self) -> io::Result<bool> {
@@ -171,7 +229,7 @@ impl Own {
                 }
                 return Ok(());
             }
-            Route::Response(_) if !head.known_mode => return Err(Refusal::response_mode()),
+            Route::Response(_) if head.mode == Mode::Unknown => return Err(Refusal::response_mode()),
             Route::Response(id) => {
                 desk.begin_answer(id, "RuntimeResponseSent")?.settle(GuestAnswer::Response(body));
             }
@@ -202,7 +260,7 @@ impl Own {
         let refusal = match head.route {
             Route::Response(id) | Route::Error(id) => match desk.begin_answer(id, "RuntimeResponseSent") {
                 Ok(ticket) => {
-                    ticket.settle(GuestAnswer::TooLarge);
+                    ticket.settle(GuestAnswer::TooLarge { bytes_max: options.response_bytes_max });
                     Refusal::too_large(options.response_bytes_max)
                 }
                 Err(refusal) => refusal,
@@ -221,6 +279,15 @@ impl Own {
         );
         self.output.push_back(head.into());
         self.output.push_back(body);
+    }
+}
+
+/// What becomes of a body in chunks.
+fn begin_flow(head: &Head, desk: &Desk, options: &DoorOptions) -> Flow {
+    let Route::Response(id) = head.route else { return Flow::refused(Refusal::unknown_path()) };
+    match desk.begin_answer(id, "RuntimeResponseSent") {
+        Ok(ticket) => Flow::answer(ticket, head, options),
+        Err(refusal) => Flow::refused(refusal),
     }
 }
 
@@ -252,7 +319,10 @@ mod tests {
             Just("GET /2018-06-01/ping"),
             Just("DELETE /"),
         ];
+        let stream = "POST /2018-06-01/runtime/invocation/ID/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\
+             Lambda-Runtime-Function-Response-Mode: streaming\r\n\r\n";
         prop_oneof![
+            2 => "([0-9a-f]{1,2}\r\n[ab]{0,20}\r\n){0,3}(0\r\n\r\n)?".prop_map(move |body| format!("{stream}{body}").into_bytes()),
             4 => (call, 0..40_usize, 0..40_usize).prop_map(|(call, told, body)| {
                 let body = "b".repeat(body);
                 format!("{call} HTTP/1.1\r\nContent-Length: {told}\r\n\r\n{body}").into_bytes()
@@ -315,7 +385,7 @@ mod tests {
                     }
                     own.flush_now();
                     assert!(own.output.len() <= WAITING_REPLIES_MAX + 2);
-                    assert!(own.input.capacity() <= 4 * INPUT_BYTES, "{}", own.input.capacity());
+                    assert!(own.input.capacity() <= 2 * FLOW_BYTES, "{}", own.input.capacity());
                 }
                 if let Some(GuestAnswer::Response(bytes)) = desk.take_answer() {
                     assert!(bytes.len() <= 30);

@@ -1,7 +1,7 @@
 //! Heads of HTTP/1.1 requests on our bootstraps' stream: the only parser here that is ours.
 //!
-//! Our bootstraps send a known length and nothing else; whoever speaks otherwise has taken over the descriptor
-//! and is refused.
+//! Our bootstraps send a known length, or chunks where they stream an answer; whoever speaks otherwise has taken
+//! over the descriptor and is refused.
 
 use crate::refusal::Refusal;
 use crate::route::{Route, route};
@@ -14,9 +14,20 @@ const HEADERS_MAX: usize = 32;
 pub(crate) struct Head {
     pub(crate) route: Route,
     pub(crate) body_bytes: u64,
+    /// The body is a stream, in chunks.
+    pub(crate) chunked: bool,
+    pub(crate) content_type: Option<String>,
     pub(crate) error_kind: Option<String>,
-    /// False: a response mode that is neither absent nor `streaming`.
-    pub(crate) known_mode: bool,
+    pub(crate) mode: Mode,
+}
+
+/// How an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Buffered,
+    Streaming,
+    /// A mode that is neither absent nor `streaming`.
+    Unknown,
 }
 
 /// The head at the start of `input` and its length, or `None` while it is incomplete.
@@ -36,7 +47,14 @@ pub(crate) fn head(input: &[u8], bytes_max: usize) -> Result<Option<(usize, Head
         return Err(Refusal::malformed("The request's head is over the limit"));
     }
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
-    let mut head = Head { route: route(method, target), body_bytes: 0, error_kind: None, known_mode: true };
+    let mut head = Head {
+        route: route(method, target),
+        body_bytes: 0,
+        chunked: false,
+        content_type: None,
+        error_kind: None,
+        mode: Mode::Buffered,
+    };
     let mut lengths = 0;
     for header in request.headers.iter() {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
@@ -45,15 +63,21 @@ pub(crate) fn head(input: &[u8], bytes_max: usize) -> Result<Option<(usize, Head
                 digits(header.value).ok_or_else(|| Refusal::malformed("The content length is no number"))?;
             lengths += 1;
         } else if is("transfer-encoding") {
-            return Err(Refusal::malformed("This stream takes bodies with a content length only"));
+            head.chunked = true;
+            lengths += if header.value.eq_ignore_ascii_case(b"chunked") { 1 } else { 2 };
+        } else if is("content-type") {
+            head.content_type = Some(String::from_utf8_lossy(header.value).into_owned());
         } else if is("lambda-runtime-function-error-type") {
             head.error_kind = Some(String::from_utf8_lossy(header.value).into_owned());
         } else if is("lambda-runtime-function-response-mode") {
-            head.known_mode = header.value == b"streaming";
+            head.mode = if header.value == b"streaming" { Mode::Streaming } else { Mode::Unknown };
         }
     }
     if lengths > 1 {
-        return Err(Refusal::malformed("The content length is given more than once"));
+        return Err(Refusal::malformed("The body's length is given in more ways than one"));
+    }
+    if head.chunked && head.mode != Mode::Streaming {
+        return Err(Refusal::malformed("Only a streamed answer comes in chunks here"));
     }
     Ok(Some((length, head)))
 }
@@ -97,6 +121,8 @@ mod tests {
             "Content-Length: \r\n",
             "Content-Length: 99999999999999999999\r\n",
             "Transfer-Encoding: chunked\r\n",
+            "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: gzip, chunked\r\n",
+            "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n",
         ] {
             let text = format!("POST /x HTTP/1.1\r\n{lines}\r\n");
             assert!(head(text.as_bytes(), 4096).is_err(), "{lines:?}");

@@ -90,6 +90,11 @@ impl Phase {
         }
     }
 
+    /// Whether an answer is arriving.
+    pub(crate) fn is_answering(self) -> bool {
+        matches!(self, Self::Answering(_))
+    }
+
     /// The answer is complete.
     pub(crate) fn end_answer(self) -> Self {
         if let Self::Answering(id) = self { Self::Answered(id) } else { self }

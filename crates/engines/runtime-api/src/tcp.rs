@@ -3,16 +3,17 @@
 //! One task accepts, one serves each connection; all end with the door, and those of a runtime process end
 //! when the next one is expected.
 
-use crate::answer::{GuestAnswer, GuestError, error_in_body, normalise_kind, stream_error};
+use crate::answer::{GuestAnswer, GuestError, normalise_kind};
 use crate::body::{Collected, collect, drain};
-use crate::desk::Desk;
+use crate::desk::{AnswerTicket, Desk};
 use crate::door::DoorOptions;
 use crate::heads::{Counted, Heads};
+use crate::intake::{Intake, StreamTrailers};
 use crate::refusal::Refusal;
 use crate::route::{Route, route};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -144,31 +145,65 @@ async fn response(
         Some(_) => return Err(Refusal::response_mode()),
     };
     let ticket = shared.desk.begin_answer(id, "RuntimeResponseSent")?;
+    if streaming {
+        return stream(ticket, request, shared).await;
+    }
     let mut body = request.into_body();
     match collect(&mut body, shared.options.response_bytes_max).await {
-        Collected::Whole { bytes, trailers } => {
-            let failed = streaming.then(|| stream_failure(&bytes, trailers.as_ref())).flatten();
-            ticket.settle(failed.map_or(GuestAnswer::Response(bytes), GuestAnswer::Error));
+        Collected::Whole(bytes) => {
+            ticket.settle(GuestAnswer::Response(bytes));
             Ok(accepted())
         }
-        Collected::TooLarge => {
-            ticket.settle(GuestAnswer::TooLarge);
-            drain(&mut body).await;
-            Err(Refusal::too_large(shared.options.response_bytes_max))
-        }
+        Collected::TooLarge => too_large(ticket, &mut body, shared.options.response_bytes_max).await,
         Collected::CutShort => Err(Refusal::truncated()),
     }
 }
 
-/// The error that ended a stream: in the trailers, or, from Rust's client, in the body.
-fn stream_failure(bytes: &[u8], trailers: Option<&HeaderMap>) -> Option<GuestError> {
-    let trailer = |name| trailers.and_then(|all| all.get(name));
-    let (kind, body) = (trailer(ERROR_KIND), trailer(ERROR_BODY));
-    if kind.is_none() && body.is_none() {
-        return error_in_body(bytes).map(|(_, error)| error);
+/// An answer that goes on to the caller while it comes.
+async fn stream(
+    mut ticket: AnswerTicket<'_>,
+    request: Request<Incoming>,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let content_type = request.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut intake = Intake::new(ticket.stream(), content_type, &shared.options);
+    let mut body = request.into_body();
+    let mut trailers = StreamTrailers::default();
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(|_| Refusal::truncated())?.into_data() {
+            Ok(piece) => {
+                if let Err(answer) = intake.take(piece) {
+                    ticket.settle(answer);
+                    drain(&mut body).await;
+                    return Err(Refusal::too_large(intake.bytes_max));
+                }
+                intake.pass().await;
+            }
+            Err(frame) => trailers = frame.trailers_ref().map(read_trailers).unwrap_or_default(),
+        }
     }
-    let kind = kind.and_then(|value| value.to_str().ok());
-    Some(stream_error(kind, body.map(HeaderValue::as_bytes).unwrap_or_default()))
+    let answer = intake.end(&trailers);
+    intake.pass().await;
+    ticket.settle(answer);
+    Ok(accepted())
+}
+
+fn read_trailers(all: &HeaderMap) -> StreamTrailers {
+    StreamTrailers {
+        kind: all.get(ERROR_KIND).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned()),
+        body: all.get(ERROR_BODY).map(|body| Bytes::copy_from_slice(body.as_bytes())),
+    }
+}
+
+/// The answer is over the limit: settled at once, and what is still coming is thrown away.
+async fn too_large(
+    ticket: AnswerTicket<'_>,
+    body: &mut Incoming,
+    bytes_max: u64,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    ticket.settle(GuestAnswer::TooLarge { bytes_max });
+    drain(body).await;
+    Err(Refusal::too_large(bytes_max))
 }
 
 async fn error(
@@ -180,15 +215,11 @@ async fn error(
     let kind = kind(request.headers());
     let mut body = request.into_body();
     match collect(&mut body, shared.options.response_bytes_max).await {
-        Collected::Whole { bytes, .. } => {
-            ticket.settle(GuestAnswer::Error(GuestError { kind, body: bytes }));
+        Collected::Whole(body) => {
+            ticket.settle(GuestAnswer::Error(GuestError { kind, body }));
             Ok(accepted())
         }
-        Collected::TooLarge => {
-            ticket.settle(GuestAnswer::TooLarge);
-            drain(&mut body).await;
-            Err(Refusal::too_large(shared.options.response_bytes_max))
-        }
+        Collected::TooLarge => too_large(ticket, &mut body, shared.options.response_bytes_max).await,
         Collected::CutShort => Err(Refusal::truncated()),
     }
 }
@@ -199,7 +230,7 @@ async fn init_error(request: Request<Incoming>, shared: &Shared) -> Result<Respo
     let kind = kind(request.headers());
     let mut body = request.into_body();
     let body = match collect(&mut body, shared.options.response_bytes_max).await {
-        Collected::Whole { bytes, .. } => bytes,
+        Collected::Whole(bytes) => bytes,
         Collected::TooLarge => {
             drain(&mut body).await;
             return Err(Refusal::too_large(shared.options.response_bytes_max));
@@ -229,7 +260,7 @@ async fn api(request: Request<Incoming>, shared: &Shared) -> Result<Response<Ful
         u32::try_from(hint.exact().unwrap_or(bytes_max) / 1024 + 1).unwrap_or(u32::MAX).min(API_KIB_IN_FLIGHT_MAX);
     let _held = shared.api_kib.acquire_many(kib).await.map_err(|_| Refusal::truncated())?;
     let body = match collect(&mut body, bytes_max).await {
-        Collected::Whole { bytes, .. } => bytes,
+        Collected::Whole(bytes) => bytes,
         Collected::TooLarge => {
             drain(&mut body).await;
             return Err(Refusal::too_large(bytes_max));

@@ -52,7 +52,8 @@ async fn see(python: &std::path::Path, case: &Case, official: bool) -> Seen {
             let answer = match guest.invoke(&work).await {
                 GuestAnswer::Response(bytes) => format!("response {}", String::from_utf8_lossy(&bytes)),
                 GuestAnswer::Error(error) => format!("error {}", String::from_utf8_lossy(&error.body)),
-                GuestAnswer::TooLarge => "too large".into(),
+                GuestAnswer::TooLarge { .. } => "too large".into(),
+                GuestAnswer::Truncated(_) => "truncated".into(),
             };
             seen.answers.push(level(&guest, Some(&work), &answer));
             works.push(work);

@@ -4,6 +4,8 @@
 mod support;
 
 use lacewing_model::Language;
+use lacewing_runtime_api::GuestAnswer;
+use lacewing_sandbox::Work;
 use serde_json::json;
 use support::{Guest, Start, interpreter, start};
 
@@ -270,6 +272,67 @@ async fn streams_are_answered_whole() {
     }
 }
 
+/// An invocation whose answer is taken as it comes: what came, and how it ended.
+async fn flow(guest: &mut Guest, payload: &str) -> (String, GuestAnswer) {
+    let (sink, mut pieces) = lacewing_sandbox::answer_stream();
+    let work = Work { stream: Some(sink), ..support::work(payload) };
+    let read = async {
+        let mut all = Vec::new();
+        while let Some(piece) = std::future::poll_fn(|cx| pieces.poll_next(cx)).await {
+            all.extend_from_slice(&piece);
+        }
+        String::from_utf8(all).unwrap()
+    };
+    let invoke = async {
+        let answer = guest.invoke(&work).await;
+        drop(work);
+        answer
+    };
+    tokio::join!(read, invoke)
+}
+
+#[tokio::test]
+async fn streams_flow_while_the_handler_runs() {
+    let source = r#"
+        const { setTimeout: sleep } = require('timers/promises');
+        exports.handler = awslambda.streamifyResponse(async (event, s) => {
+            s.setContentType('text/x');
+            s.write('first,');
+            if (event === 'fails') { s.write('second,'); throw new Error('mid'); }
+            if (event === 'later') { await sleep(5); s.write('later,'); }
+            if (event === 'crashes') { setTimeout(() => { throw new Error('out of nowhere'); }, 5); await sleep(10000); }
+            if (event === 'large') {
+                const piece = Buffer.alloc(100000, 'x');
+                let waits = 0;
+                for (let i = 0; i < 50; i++) {
+                    if (!s.write(piece)) { waits += 1; await new Promise((done) => s.once('drain', done)); }
+                }
+                s.write(`waits ${waits}`);
+            }
+            s.end('last');
+        });"#;
+    let files = [("index.js", source)];
+    for tcp in [false, true] {
+        let Some(interpreter) = support::interpreter(&["node"]) else { return };
+        let how = Start { handler: "index.handler", files: &files, tcp, ..Start::default() };
+        let mut guest = support::start(&interpreter, Language::Node(22), how).await;
+        guest.ready().await;
+        let done = GuestAnswer::Response(bytes::Bytes::new());
+        assert_eq!(flow(&mut guest, "1").await, ("first,last".to_owned(), done.clone()));
+        assert_eq!(flow(&mut guest, "\"later\"").await, ("first,later,last".to_owned(), done.clone()));
+        let (text, answer) = flow(&mut guest, "\"large\"").await;
+        assert!(text.len() == 6 + 5_000_000 + 8 + 4 && text.ends_with("waits 50last") && answer == done, "{tcp}");
+        let (text, answer) = flow(&mut guest, "\"fails\"").await;
+        let GuestAnswer::Error(error) = answer else { panic!("{answer:?}") };
+        assert_eq!((&*text, &*error.kind), ("first,second,", "Runtime.Unknown"));
+        assert!(std::str::from_utf8(&error.body).unwrap().contains("\"errorMessage\":\"mid\""));
+        assert_eq!(guest.answer("1").await, "first,last", "and who wants it whole gets it whole");
+        let (text, answer) = flow(&mut guest, "\"crashes\"").await;
+        assert_eq!(text, "first,");
+        assert!(matches!(answer, GuestAnswer::Truncated(_)), "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_context_is_whole() {
     let source = "exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis() > 0, trace: process.env._X_AMZN_TRACE_ID, keys: Object.keys(c).sort() });";
@@ -390,7 +453,10 @@ async fn big_events_and_answers_pass() {
     guest.ready().await;
     assert_eq!(guest.answer(&format!("\"{}\"", "y".repeat(6 * 1024 * 1024 - 2))).await, "6291454");
     assert_eq!(guest.answer("6291554").await.len(), 6_291_556);
-    assert_eq!(guest.invoke(&support::work("6291555")).await, lacewing_runtime_api::GuestAnswer::TooLarge);
+    assert_eq!(
+        guest.invoke(&support::work("6291555")).await,
+        lacewing_runtime_api::GuestAnswer::TooLarge { bytes_max: 6_291_556 }
+    );
     assert_eq!(guest.answer("3").await, "\"xxx\"");
 }
 

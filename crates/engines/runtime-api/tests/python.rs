@@ -118,7 +118,10 @@ async fn an_answer_up_to_the_limit_passes_and_one_over_it_does_not() {
     let Some(mut guest) = python("app.handler", source).await else { return };
     guest.ready().await;
     assert_eq!(guest.answer("6291554").await.len(), 6_291_556);
-    assert_eq!(guest.invoke(&support::work("6291555")).await, lacewing_runtime_api::GuestAnswer::TooLarge);
+    assert_eq!(
+        guest.invoke(&support::work("6291555")).await,
+        lacewing_runtime_api::GuestAnswer::TooLarge { bytes_max: 6_291_556 }
+    );
     assert_eq!(guest.answer("3").await, "\"xxx\"");
     assert!(guest.stderr().contains("Http response code: 413"), "{}", guest.stderr());
 }

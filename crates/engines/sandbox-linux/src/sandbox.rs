@@ -42,7 +42,6 @@ pub(crate) struct LinuxSandbox {
     pub(crate) meter: Meter,
     pub(crate) memory: MemoryWatch,
     pub(crate) memory_bytes: u64,
-    pub(crate) response_bytes_max: u64,
     pub(crate) tmp: Option<OwnedFd>,
     pub(crate) launch: Launch,
     /// True while a runtime process lives that has asked for work.
@@ -185,8 +184,12 @@ impl LinuxSandbox {
         let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
         let mut event = watched.until(guest, id, deadline).await?;
         let duration = handed.elapsed();
+        let broke_off = matches!(event, Event::Guest(GuestAnswer::Truncated(_)));
+        if broke_off {
+            event = self.why_truncated(id).await.map_or(event, Event::Gone);
+        }
         // One that took too much and answered before anybody looked. The peak is the cheaper figure.
-        if matches!(event, Event::Guest(_))
+        if (broke_off || matches!(event, Event::Guest(_)))
             && self.meter.peak_bytes() > self.memory_bytes
             && self.memory.is_exceeded(&self.meter, self.tmp.as_ref())
         {
@@ -196,8 +199,9 @@ impl LinuxSandbox {
         let untouched = matches!(event, Event::Gone(_)) && init.is_none() && self.door.take_back();
         let (ending, goes_on) = match event {
             Event::Guest(GuestAnswer::Response(bytes)) => (Ending::Answer(bytes), true),
-            Event::Guest(GuestAnswer::TooLarge) => (Ending::Failed(endings::too_large(self.response_bytes_max)), true),
+            Event::Guest(GuestAnswer::TooLarge { bytes_max }) => (Ending::Failed(endings::too_large(bytes_max)), true),
             Event::Guest(GuestAnswer::Error(error)) => (Ending::Failed(endings::reported(error)), true),
+            Event::Guest(GuestAnswer::Truncated(error)) => (Ending::Failed(endings::reported(error)), false),
             Event::Gone(error) => (Ending::Failed(error), false),
             Event::OutOfMemory => (Ending::Failed(endings::out_of_memory(id)), false),
             Event::Late => (Ending::Failed(endings::timed_out(id, work.timeout)), false),
@@ -206,6 +210,14 @@ impl LinuxSandbox {
             self.reset().await;
         }
         Ok(Attempt { ending, init, duration, out_of_memory, untouched })
+    }
+
+    /// A stream broke off: mostly because its process ended, which init is about to say.
+    async fn why_truncated(&mut self, id: Option<RequestId>) -> Option<FunctionError> {
+        match tokio::time::timeout(LAST_WORD_MAX, self.control.word()).await {
+            Ok(Ok(Some((Word::Ended { status }, _)))) => Some(endings::exited(id, ExitStatus(status))),
+            _ => None,
+        }
     }
 
     /// True when the runtime that had asked for work has ended since.

@@ -115,7 +115,6 @@ impl LinuxDriver {
             freezer: Freezer::of(&self.standing.cgroups, &cgroup),
             memory: MemoryWatch::new(memory_bytes),
             memory_bytes,
-            response_bytes_max: self.options.limits.response_bytes_max,
             tmp,
             launch,
             alive: false,

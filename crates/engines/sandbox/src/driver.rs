@@ -1,6 +1,6 @@
 //! Driver and sandbox: the two traits of the seam, and what passes through them.
 
-use crate::{InitReport, LogSink, Missed, Outcome, Rung, SnapshotRefused, SnapshotReport, StartPhases};
+use crate::{AnswerSink, InitReport, LogSink, Missed, Outcome, Rung, SnapshotRefused, SnapshotReport, StartPhases};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lacewing_model::{Egress, FunctionArn, Language, MemoryMib, RequestId, RevisionId, SandboxId, Timestamp, Version};
@@ -168,6 +168,8 @@ pub struct Work {
     pub trace_id: String,
     /// The client context, decoded from base64 to JSON text.
     pub client_context: Option<String>,
+    /// Where the answer goes if the function streams it. `None`: the caller wants it whole.
+    pub stream: Option<AnswerSink>,
 }
 
 /// The function's temporary credentials: they die with its sandbox.

@@ -7,13 +7,14 @@
 //! ```
 //!
 //! Rooms know this crate, never a driver. Drivers know no room: logs leave through [`LogSink`], calls of
-//! the function to the platform's own API through [`ApiPassage`].
+//! the function to the platform's own API through [`ApiPassage`], streamed answers through [`AnswerSink`].
 
 mod driver;
 mod environment;
 mod ladder;
 mod logs;
 mod outcome;
+mod stream;
 
 pub use driver::{
     ApiPassage, ApiRequest, ApiResponse, Credentials, InterpreterInfo, IsolationReport, Preparation, Sandbox,
@@ -23,3 +24,4 @@ pub use environment::{lambda_environment, log_stream_name, reserved_keys};
 pub use ladder::{Missed, Rung, SnapshotRefused, SnapshotReport, StartPhases};
 pub use logs::{LogLine, LogSink, LogSource};
 pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes};
+pub use stream::{AnswerPieces, AnswerSink, Room, answer_stream};

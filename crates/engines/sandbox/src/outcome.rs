@@ -24,7 +24,7 @@ pub struct Outcome {
 /// Answer or error.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    /// The runtime's answer, byte for byte; not parsed.
+    /// The runtime's answer, byte for byte; not parsed. Empty when it was streamed.
     Answer(Bytes),
     /// The function failed. The caller gets 200 and `X-Amz-Function-Error`.
     Failed(FunctionError),

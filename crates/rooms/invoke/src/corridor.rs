@@ -3,6 +3,7 @@
 use crate::admit::{Admission, Permit};
 use crate::detach::Detached;
 use crate::error::InvokeError;
+use crate::flowing::{self, Outlet, RunHead, Streamed};
 use crate::report::{self, Account};
 use crate::start::{Companion, Kitchen, OpenSession};
 use crate::starts::{StartBook, StartRecord};
@@ -12,7 +13,7 @@ use lacewing_catalog::{Catalog, Runnable, Scope};
 use lacewing_ledger::{Ledger, Moment, UsageRecord, billed_ms};
 use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, RevisionId, Version, VersionNumber};
 use lacewing_pool::{Census, Lease, Pool, PoolOptions, ProvisionStatus, Purpose, Record, Story};
-use lacewing_sandbox::{ApiPassage, Ending, Outcome, PhaseTimes, Preparation, Rung, SandboxDriver, Work};
+use lacewing_sandbox::{AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Preparation, Rung, SandboxDriver, Work};
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,6 +107,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long calls are refused after one could not be recorded; then one tries again.
 const BOOKS_CLOSED: Duration = Duration::from_secs(1);
 
+/// What of each streamed answer costs nothing. Source: Lambda pricing.
+const STREAMED_BYTES_FREE: u64 = 6 << 20;
+
 impl Invoke {
     /// Puts the corridor together.
     #[must_use]
@@ -143,7 +147,22 @@ impl Invoke {
     /// Dropping the future stops no function: what is left of the corridor goes on by itself.
     pub async fn call(&self, call: Call) -> Result<Answer, InvokeError> {
         let inner = Arc::clone(&self.0);
-        Detached::new(async move { inner.walk(call).await.inspect_err(|error| inner.count_failure(error)) }).await
+        Detached::new(async move { inner.walk(call, None).await.inspect_err(|error| inner.count_failure(error)) }).await
+    }
+
+    /// Runs one call until the first bytes of its answer, where the function streams it, or its end.
+    ///
+    /// # Errors
+    /// As [`Invoke::call`].
+    ///
+    /// # Cancel safety
+    /// As [`Invoke::call`].
+    pub async fn stream(&self, call: Call) -> Result<Streamed, InvokeError> {
+        let inner = Arc::clone(&self.0);
+        flowing::begin(|outlet| async move {
+            inner.walk(call, Some(outlet)).await.inspect_err(|error| inner.count_failure(error))
+        })
+        .await
     }
 
     /// What a `DryRun` checks: that the function is there and can be invoked; which version would run.
@@ -241,7 +260,7 @@ impl Invoke {
 }
 
 impl Inner {
-    async fn walk(&self, call: Call) -> Result<Answer, InvokeError> {
+    async fn walk(&self, call: Call, outlet: Option<Outlet>) -> Result<Answer, InvokeError> {
         let runnable = self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
         let payload = self.check_payload(call.payload)?;
         self.check_books()?;
@@ -251,7 +270,13 @@ impl Inner {
         let leased = self.pool.lease(&runnable.version, recipe).await;
         let mut lease = leased.map_err(|error| throttled(error.into()))?;
         let request_id = RequestId::random();
-        let visit = Visit { runnable, request_id, story: lease.take_story(), bytes_in: payload.len(), tail: call.tail };
+        let (bytes_in, tail, trace_id) = (payload.len(), call.tail, trace_id(call.trace_id, self.clock.now()));
+        let stream = outlet.map(|outlet| {
+            let executed_version = runnable.version.number;
+            let _ = outlet.tell.send(RunHead { request_id, executed_version, trace_id: trace_id.clone() });
+            outlet.sink
+        });
+        let visit = Visit { runnable, request_id, story: lease.take_story(), bytes_in, stream, tail };
         if let Some(story) = &visit.story {
             self.starts.add(StartRecord::new(
                 request_id,
@@ -261,7 +286,6 @@ impl Inner {
                 self.clock.now(),
             ));
         }
-        let trace_id = trace_id(call.trace_id, self.clock.now());
         let timeout = visit.runnable.version.config.timeout.duration();
         let work = Work {
             request_id,
@@ -271,6 +295,7 @@ impl Inner {
             payload,
             trace_id: trace_id.clone(),
             client_context: call.client_context,
+            stream: visit.stream.clone(),
         };
         self.open(&visit, &lease);
         let outcome = match lease.run(work, Instant::now() + timeout).await {
@@ -351,6 +376,7 @@ impl Inner {
             init: init_paid(visit.story.as_ref(), outcome),
             story: visit.story.as_ref(),
             queued: lease.queued(),
+            streamed_bytes: visit.stream.as_ref().map_or(0, AnswerSink::bytes),
             start_phases: self.start_phases,
             now: self.clock.now(),
         };
@@ -409,6 +435,8 @@ struct Visit {
     /// How the sandbox was started, where this call is its first.
     story: Option<Story>,
     bytes_in: usize,
+    /// Where the answer goes if the function streams it.
+    stream: Option<AnswerSink>,
     tail: bool,
 }
 
@@ -431,8 +459,8 @@ fn usage_record(account: &Account<'_>, bytes_in: usize) -> UsageRecord {
         memory_peak_bytes: outcome.memory_peak_bytes,
         cpu: outcome.cpu,
         bytes_in: bytes_in as u64,
-        bytes_out: report::produced(outcome) as u64,
-        streamed_bytes: 0,
+        bytes_out: report::produced(account),
+        streamed_bytes: account.streamed_bytes.saturating_sub(STREAMED_BYTES_FREE),
         outcome: report::usage_outcome(outcome),
         phases: PhaseTimes {
             queue: account.queued,

@@ -4,12 +4,14 @@
 //! call ─► catalog.resolve ─► admit ─► pool.lease ─► lease.run ─► settle { report, ledger.record } ─► answer
 //! ```
 //!
-//! A caller that hangs up stops no function: the rest of its corridor goes on in a task of its own.
+//! A caller that hangs up stops no function: the rest of its corridor goes on in a task of its own. An answer that
+//! is streamed leaves from inside `lease.run`, piece by piece; what follows it is the same.
 
 mod admit;
 mod corridor;
 mod detach;
 mod error;
+mod flowing;
 mod report;
 mod start;
 mod starts;
@@ -18,5 +20,6 @@ mod trace;
 pub use admit::{InFlight, Permit};
 pub use corridor::{Answer, Call, Invoke, InvokeParts, MemoryLeft};
 pub use error::{InvokeError, ThrottleReason};
+pub use flowing::{Flowing, RunHead, Streamed};
 pub use start::{Companion, OpenSession};
 pub use starts::StartRecord;

@@ -17,6 +17,8 @@ pub(crate) struct Account<'a> {
     pub(crate) init: Option<Duration>,
     pub(crate) story: Option<&'a Story>,
     pub(crate) queued: Duration,
+    /// What of the answer was streamed.
+    pub(crate) streamed_bytes: u64,
     /// Adds how the start went, which AWS's line has no field for.
     pub(crate) start_phases: bool,
     pub(crate) now: Timestamp,
@@ -73,7 +75,7 @@ pub(crate) fn end(account: &Account<'_>) -> Option<String> {
     event(account.version, level, account.now, "platform.runtimeDone", || {
         let record = json!({
             "requestId": account.request_id.to_string(), "status": status, "errorType": kind,
-            "metrics": {"durationMs": number(account.outcome.duration), "producedBytes": produced(account.outcome)},
+            "metrics": {"durationMs": number(account.outcome.duration), "producedBytes": produced(account)},
         });
         (record, format!("END RequestId: {}", account.request_id))
     })
@@ -146,11 +148,12 @@ pub(crate) fn usage_outcome(outcome: &Outcome) -> UsageOutcome {
 }
 
 /// The size of what the caller gets.
-pub(crate) fn produced(outcome: &Outcome) -> usize {
-    match &outcome.ending {
+pub(crate) fn produced(account: &Account<'_>) -> u64 {
+    let whole = match &account.outcome.ending {
         Ending::Answer(bytes) => bytes.len(),
         Ending::Failed(error) => error.payload.len(),
-    }
+    };
+    account.streamed_bytes + whole as u64
 }
 
 fn status(outcome: &Outcome) -> (&'static str, Option<&str>) {
@@ -219,7 +222,17 @@ mod tests {
     fn account<'a>(version: &'a Version, outcome: &'a Outcome, init: Option<Duration>) -> Account<'a> {
         let request_id = "4ca9f4f8-4f42-4b0f-9ad1-77a2a0a4b9a6".parse().unwrap();
         let now = Timestamp(1_795_000_000_123);
-        Account { request_id, version, outcome, init, story: None, queued: Duration::ZERO, start_phases: false, now }
+        Account {
+            request_id,
+            version,
+            outcome,
+            init,
+            story: None,
+            queued: Duration::ZERO,
+            streamed_bytes: 0,
+            start_phases: false,
+            now,
+        }
     }
 
     #[test]

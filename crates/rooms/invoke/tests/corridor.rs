@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, Scope, Store};
-use lacewing_invoke::{Answer, Call, Invoke, InvokeError, InvokeParts, ThrottleReason};
+use lacewing_invoke::{Answer, Call, Flowing, Invoke, InvokeError, InvokeParts, Streamed, ThrottleReason};
 use lacewing_ledger::{Ledger, LedgerOptions, UsageQuery};
 use lacewing_model::{Clock, Limits, SystemClock, Timestamp};
 use lacewing_pool::PoolOptions;
@@ -77,6 +77,12 @@ impl House {
             client_context: None,
             tail: true,
         }
+    }
+
+    fn bytes_out(&self) -> u64 {
+        let (account, ever) = (self.scope.account.clone(), Timestamp(u64::MAX));
+        let everything = UsageQuery { account, region: None, function: None, from: Timestamp(0), to: ever };
+        self.ledger.usage(&everything).unwrap().iter().map(|row| row.sums.bytes_out).sum()
     }
 
     fn calls_in_the_books(&self) -> u64 {
@@ -172,4 +178,66 @@ async fn a_broken_sandbox_is_an_error_of_ours_and_the_next_call_gets_another() {
     assert_eq!(house.driver.alive(), 0);
     house.invoke.call(house.call("1")).await.unwrap();
     assert_eq!(house.driver.started(), 2);
+}
+
+async fn piece(flowing: &mut Flowing) -> Option<Bytes> {
+    std::future::poll_fn(|context| flowing.poll_next(context)).await
+}
+
+#[tokio::test]
+async fn a_streamed_answer_flows_before_the_call_is_settled() {
+    let house = House::build(FakeDriver::gated(8, 1), 10).await;
+    let Streamed::Flowing(mut flowing) = house.invoke.stream(house.call("\"flow\"")).await.unwrap() else { panic!() };
+    assert_eq!(
+        (piece(&mut flowing).await.unwrap(), flowing.content_type()),
+        (Bytes::from_static(b"one,"), "text/flow")
+    );
+    assert_eq!(house.calls_in_the_books(), 0, "it still runs");
+    house.driver.runs.add_permits(1);
+    assert_eq!(piece(&mut flowing).await.unwrap(), "two");
+    assert_eq!(piece(&mut flowing).await, None);
+    let answer = flowing.take_answer().unwrap().unwrap();
+    assert_eq!((answer.ending.clone(), answer.request_id), (Ending::Answer(Bytes::new()), flowing.head.request_id));
+    assert!(tail(&answer).contains("REPORT RequestId: "));
+    assert_eq!((house.calls_in_the_books(), house.bytes_out()), (1, 7));
+}
+
+#[tokio::test]
+async fn what_does_not_stream_is_answered_whole() {
+    let house = House::build(FakeDriver::open(), 10).await;
+    let Streamed::Whole(answer) = house.invoke.stream(house.call("1")).await.unwrap() else { panic!() };
+    assert_eq!(answer.ending, Ending::Answer(Bytes::from_static(b"1")));
+    assert!(matches!(house.invoke.stream(house.call("{nope")).await, Err(InvokeError::NotJson(_))));
+    let whole = house.invoke.call(house.call("\"flow\"")).await.unwrap();
+    assert_eq!(
+        whole.ending,
+        Ending::Answer(Bytes::from_static(b"one,two")),
+        "a stream is collected for who wants it whole"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_that_vanishes_in_the_middle_stops_no_stream() {
+    let house = House::build(FakeDriver::gated(8, 1), 10).await;
+    let streamed = house.invoke.stream(house.call("\"flow\"")).await.unwrap();
+    drop(streamed);
+    assert_eq!(house.invoke.census().busy, 1, "it still runs");
+    house.driver.runs.add_permits(1);
+    while house.calls_in_the_books() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((house.invoke.census().idle, house.bytes_out()), (1, 7), "what nobody took was produced all the same");
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_in_the_middle_says_so_at_its_end() {
+    let house = House::build(FakeDriver::open(), 10).await;
+    let Streamed::Flowing(mut flowing) = house.invoke.stream(house.call("\"flow and fail\"")).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(piece(&mut flowing).await.unwrap(), "one,");
+    assert_eq!(piece(&mut flowing).await, None);
+    assert!(
+        matches!(flowing.take_answer().unwrap().unwrap().ending, Ending::Failed(error) if error.kind == "Function.Fails")
+    );
 }
