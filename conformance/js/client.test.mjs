@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
-  CreateFunctionCommand, DeleteFunctionCommand, GetFunctionCommand, InvokeCommand, LambdaClient, paginateListFunctions,
+  CreateFunctionCommand, DeleteFunctionCommand, GetFunctionCommand, InvokeCommand,
+  InvokeWithResponseStreamCommand, LambdaClient, paginateListFunctions,
   UpdateFunctionCodeCommand, UpdateFunctionConfigurationCommand, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2,
 } from '@aws-sdk/client-lambda';
 import { zipped } from './zip.mjs';
@@ -100,6 +101,36 @@ test('a function lives from create to delete', async (t) => {
     await lambda.send(new DeleteFunctionCommand({ FunctionName: 'byjs' }));
     await assert.rejects(lambda.send(new GetFunctionCommand({ FunctionName: 'byjs' })), { name: 'ResourceNotFoundException' });
   });
+});
+
+test('a streamed answer comes while the function writes it', async () => {
+  const source = `
+    import { setTimeout as sleep } from 'node:timers/promises';
+    export const handler = awslambda.streamifyResponse(async (event, out) => {
+      out.write('first');
+      await sleep(800);
+      if (event.fail) throw new Error('mid');
+      out.end(' last');
+    });`;
+  await lambda.send(new CreateFunctionCommand({
+    FunctionName: 'flows', Runtime: runtime, Role: role, Handler: 'index.handler', Timeout: 10, Code: { ZipFile: code(source) },
+  }));
+  await waitUntilFunctionActiveV2(waiter(), { FunctionName: 'flows' });
+  const read = async (event) => {
+    const reply = await lambda.send(new InvokeWithResponseStreamCommand({ FunctionName: 'flows', Payload: JSON.stringify(event) }));
+    const pieces = [];
+    for await (const one of reply.EventStream) {
+      if (one.PayloadChunk) pieces.push({ at: performance.now(), text: Buffer.from(one.PayloadChunk.Payload).toString() });
+      if (one.InvokeComplete) return { pieces, end: one.InvokeComplete };
+    }
+    throw new Error('the stream has no end');
+  };
+  const { pieces, end } = await read({});
+  assert.deepEqual([pieces[0].text, pieces.map((piece) => piece.text).join('')], ['first', 'first last']);
+  assert.ok(pieces.at(-1).at - pieces[0].at > 500);
+  assert.equal(end.ErrorCode, undefined);
+  const failed = await read({ fail: true });
+  assert.equal(JSON.parse(failed.end.ErrorDetails).errorMessage, 'mid');
 });
 
 test('errors are the classes that the SDK knows', async () => {

@@ -2,9 +2,11 @@
 //!
 //! `{"name": "ada"}` -> `{"message": "hello ada"}`; `{"do": "fail"}` errors, `{"do": "panic"}` panics,
 //! `{"do": "exit"}` leaves the process, `{"do": "context"}` answers what the client knows of the call,
-//! `{"sleep_ms": 100}` waits first.
+//! `{"sleep_ms": 100}` waits first. `{"do": "stream", "pieces": 3, "bytes": 5}` streams, with `pause_ms` between the
+//! pieces and with `fail` an error at the end.
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::streaming::{Body, channel};
+use lambda_runtime::{Context, Error, FunctionResponse, LambdaEvent, StreamResponse, service_fn};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -13,11 +15,40 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(handle)).await
 }
 
-async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+async fn handle(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, Body>, Error> {
     let (event, context) = event.into_parts();
     if let Some(pause) = event["sleep_ms"].as_u64() {
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
+    if event["do"] == "stream" {
+        return Ok(FunctionResponse::StreamingResponse(stream(&event)));
+    }
+    plain(&event, &context).map(FunctionResponse::BufferedResponse)
+}
+
+fn stream(event: &Value) -> StreamResponse<Body> {
+    let (mut sender, body) = channel();
+    let number = |key: &str| event[key].as_u64().unwrap_or_default();
+    let (pieces, pause) = (number("pieces"), Duration::from_millis(number("pause_ms")));
+    let piece = vec![b'x'; usize::try_from(number("bytes")).unwrap_or_default()];
+    let fails = event["fail"] == true;
+    tokio::spawn(async move {
+        // One memory for all pieces: what is measured is the platform.
+        let piece = bytes::Bytes::from(piece);
+        for _ in 0..pieces {
+            if sender.send_data(piece.clone()).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+        }
+        if fails {
+            sender.abort();
+        }
+    });
+    body.into()
+}
+
+fn plain(event: &Value, context: &Context) -> Result<Value, Error> {
     match event["do"].as_str() {
         Some("fail") => Err("the event asked for it".into()),
         Some("panic") => panic!("the event asked for it"),
