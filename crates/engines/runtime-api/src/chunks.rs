@@ -98,8 +98,11 @@ fn bad() -> Refusal {
 mod tests {
     use super::*;
 
+    /// The body, its trailers if it has ended, and what is left.
+    type Read = (Vec<u8>, Option<StreamTrailers>, Vec<u8>);
+
     /// Everything in `said`, given in pieces of `cut` bytes.
-    fn read(said: &[u8], cut: usize) -> Result<(Vec<u8>, Option<StreamTrailers>, Vec<u8>), Refusal> {
+    fn read(said: &[u8], cut: usize) -> Result<Read, Refusal> {
         let (mut chunks, mut input, mut body) = (Chunks::default(), BytesMut::new(), Vec::new());
         for (at, piece) in said.chunks(cut).enumerate() {
             input.extend_from_slice(piece);
