@@ -3,102 +3,12 @@
 
 mod support;
 
-use lacewing_runtime_api::{Door, DoorOptions, GuestAnswer, GuestReady};
-use lacewing_sandbox::{AnswerPieces, Work, answer_stream};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use support::{Echo, work};
+use lacewing_runtime_api::{Door, GuestAnswer, GuestReady};
+use lacewing_sandbox::Work;
+use support::wire::{Client, LIMIT, NEXT, busy, connect, door, own, post, response};
+use support::work;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-
-const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
-const LIMIT: u64 = 1000;
-
-async fn door() -> (Door, SocketAddr, Arc<Echo>) {
-    let api = Arc::new(Echo::default());
-    let options = DoorOptions {
-        response_bytes_max: LIMIT,
-        stream_bytes_max: 100 * LIMIT,
-        request_header_bytes_max: 16 * 1024,
-        api_body_bytes_max: 2000,
-        connections_max: 4,
-    };
-    let door = Door::new(options, Arc::clone(&api) as _);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    door.serve_tcp(listener);
-    (door, address, api)
-}
-
-/// A client on one connection that reads answers by their length.
-struct Client<S>(S, Vec<u8>);
-
-impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
-    async fn send(&mut self, text: impl AsRef<[u8]>) {
-        self.0.write_all(text.as_ref()).await.unwrap();
-    }
-
-    /// The next answer: status line and headers, and the body. `None` at the end of the stream.
-    async fn read(&mut self) -> Option<(String, String)> {
-        loop {
-            if let Some(at) = self.1.windows(4).position(|four| four == b"\r\n\r\n") {
-                let head = String::from_utf8(self.1[..at].to_vec()).unwrap();
-                let lower = head.to_ascii_lowercase();
-                let length: usize = lower
-                    .split("content-length: ")
-                    .nth(1)
-                    .map_or(0, |rest| rest.lines().next().unwrap().parse().unwrap());
-                if self.1.len() >= at + 4 + length {
-                    let body = String::from_utf8(self.1[at + 4..at + 4 + length].to_vec()).unwrap();
-                    self.1.drain(..at + 4 + length);
-                    return Some((head, body));
-                }
-            }
-            if self.0.read_buf(&mut self.1).await.unwrap_or(0) == 0 {
-                return None;
-            }
-        }
-    }
-
-    async fn call(&mut self, text: impl AsRef<[u8]>) -> (u16, String) {
-        self.send(text).await;
-        let (head, body) = self.read().await.unwrap();
-        (head[9..12].parse().unwrap(), body)
-    }
-}
-
-async fn connect(address: SocketAddr) -> Client<TcpStream> {
-    Client(TcpStream::connect(address).await.unwrap(), Vec::new())
-}
-
-fn post(path: &str, headers: &str, body: &str) -> String {
-    format!(
-        "POST /2018-06-01/runtime/{path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-fn response(work: &Work, body: &str) -> String {
-    post(&format!("invocation/{}/response", work.request_id), "", body)
-}
-
-/// A runtime that has got `work`, and the door's future answer.
-async fn busy(
-    address: SocketAddr,
-    mut door: Door,
-    work: &Work,
-) -> (Client<TcpStream>, tokio::task::JoinHandle<(Door, GuestAnswer)>) {
-    let mut client = connect(address).await;
-    client.send(NEXT).await;
-    assert_eq!(door.ready().await, GuestReady::Asked);
-    let given = work.clone();
-    let answer = tokio::spawn(async move {
-        let answer = door.invoke(&given).await;
-        (door, answer)
-    });
-    client.read().await.unwrap();
-    (client, answer)
-}
+use tokio::net::UnixStream;
 
 /// Head and body of the event that `work` becomes. The invocation is abandoned as soon as the runtime has it.
 async fn event_of<S>(door: &mut Door, work: &Work, client: &mut Client<S>) -> (String, String)
@@ -228,40 +138,6 @@ async fn an_error_keeps_its_body_and_gets_a_kind() {
 }
 
 #[tokio::test]
-async fn a_stream_is_collected_and_its_error_found() {
-    let stream = |work: &Work, body: &str| {
-        format!(
-            "POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nHost: x\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\
-             Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\nTransfer-Encoding: chunked\r\n\r\n{body}",
-            work.request_id
-        )
-    };
-    let error =
-        "Lambda-Runtime-Function-Error-Type: Runtime.Mid\r\nLambda-Runtime-Function-Error-Body: eyJlIjoxfQ==\r\n";
-    for (why, body, failed) in [
-        ("whole", "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n".to_owned(), false),
-        ("an error in the trailers", format!("2\r\nab\r\n0\r\n{error}\r\n"), true),
-        (
-            "an error in the body, as Rust's client sends it",
-            format!("2\r\nab\r\n{:x}\r\n{error}\r\n0\r\n\r\n", error.len()),
-            true,
-        ),
-    ] {
-        let (door, address, _) = door().await;
-        let work = work("1");
-        let (mut client, answer) = busy(address, door, &work).await;
-        assert_eq!(client.call(stream(&work, &body)).await.0, 202, "{why}");
-        match answer.await.unwrap().1 {
-            GuestAnswer::Response(bytes) => assert_eq!((failed, &bytes[..]), (false, &b"abc"[..]), "{why}"),
-            GuestAnswer::Error(error) => {
-                assert_eq!((failed, &*error.kind, &*error.body), (true, "Runtime.Mid", &b"{\"e\":1}"[..]), "{why}")
-            }
-            other => panic!("{why}: {other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
 async fn an_answer_cut_short_can_be_sent_again() {
     let (door, address, _) = door().await;
     let work = work("1");
@@ -364,13 +240,6 @@ async fn a_head_over_the_limit_ends_its_connection_and_no_other() {
     assert!(answer.is_none_or(|(head, _)| head.starts_with("HTTP/1.1 4")));
     assert_eq!(connect(address).await.call("GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n").await.1, "pong");
     drop(door);
-}
-
-async fn own() -> (Door, Client<UnixStream>) {
-    let (mut door, _, _) = door().await;
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    door.serve_unix(ours);
-    (door, Client(theirs, Vec::new()))
 }
 
 #[tokio::test]
@@ -476,129 +345,4 @@ async fn an_abandoned_invocation_leaves_nothing_behind() {
         guest.send(format!("{}{}", response(&abandoned, "old"), response(&fresh, "new"))).await;
     };
     assert_eq!(tokio::join!(door.invoke(&fresh), runtime).0, GuestAnswer::Response("new".into()));
-}
-
-fn streaming_head(work: &Work) -> String {
-    format!(
-        "POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\n\
-         Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n",
-        work.request_id
-    )
-}
-
-async fn piece(pieces: &mut AnswerPieces) -> Option<bytes::Bytes> {
-    std::future::poll_fn(|cx| pieces.poll_next(cx)).await
-}
-
-/// Writes a piece only when the one before has reached the caller.
-async fn stream_by_turns<S>(client: &mut Client<S>, work: &Work, pieces: &mut AnswerPieces, last: &str)
-where
-    S: AsyncReadExt + AsyncWriteExt + Unpin,
-{
-    client.send(streaming_head(work)).await;
-    for part in ["abc", "d", "ef"] {
-        client.send(format!("{}\r\n{part}\r\n", part.len())).await;
-        assert_eq!(piece(pieces).await.unwrap(), part);
-        assert_eq!(pieces.content_type(), Some("a/b"));
-    }
-    client.send(last).await;
-}
-
-fn streamed(payload: &str) -> (Work, AnswerPieces) {
-    let (sink, pieces) = answer_stream();
-    (Work { stream: Some(sink), ..work(payload) }, pieces)
-}
-
-#[tokio::test]
-async fn a_stream_reaches_the_caller_before_its_end() {
-    let error = "0\r\nLambda-Runtime-Function-Error-Type: Runtime.Mid\r\nLambda-Runtime-Function-Error-Body: eyJlIjoxfQ==\r\n\r\n";
-    for (last, failed) in [("0\r\n\r\n", false), (error, true)] {
-        let (work, mut pieces) = streamed("1");
-        let (door_there, address, _) = door().await;
-        let (mut client, answer) = busy(address, door_there, &work).await;
-        stream_by_turns(&mut client, &work, &mut pieces, last).await;
-        let over_tcp = answer.await.unwrap().1;
-        assert!(client.read().await.unwrap().0.contains("202"), "only once the body has ended");
-
-        let (work, mut pieces) = streamed("1");
-        let (mut door, mut guest) = own().await;
-        guest.send(NEXT).await;
-        door.ready().await;
-        let runtime = async {
-            guest.read().await.unwrap();
-            stream_by_turns(&mut guest, &work, &mut pieces, last).await;
-        };
-        let over_unix = tokio::join!(door.invoke(&work), runtime).0;
-        assert!(guest.read().await.unwrap().0.contains("202"));
-        assert_eq!(over_unix, over_tcp);
-        match over_tcp {
-            GuestAnswer::Response(rest) => assert!(!failed && rest.is_empty()),
-            GuestAnswer::Error(error) => {
-                assert_eq!((failed, &*error.kind, &*error.body), (true, "Runtime.Mid", &b"{\"e\":1}"[..]))
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_stream_that_breaks_off_is_told_as_such_and_cannot_be_sent_again() {
-    let (work, mut pieces) = streamed("1");
-    let (door_there, address, _) = door().await;
-    let (mut client, answer) = busy(address, door_there, &work).await;
-    stream_by_turns(&mut client, &work, &mut pieces, "").await;
-    drop(client);
-    let (_door, answer) = answer.await.unwrap();
-    assert!(
-        matches!(&answer, GuestAnswer::Truncated(error) if error.kind == "Runtime.TruncatedResponse"),
-        "{answer:?}"
-    );
-    assert_eq!(connect(address).await.call(response(&work, "again")).await.0, 403);
-
-    let (work, mut pieces) = streamed("1");
-    let (mut door, mut guest) = own().await;
-    guest.send(NEXT).await;
-    door.ready().await;
-    let runtime = async {
-        guest.read().await.unwrap();
-        stream_by_turns(&mut guest, &work, &mut pieces, "5\r\nab").await;
-        drop(guest);
-    };
-    assert!(matches!(tokio::join!(door.invoke(&work), runtime).0, GuestAnswer::Truncated(_)));
-}
-
-#[tokio::test]
-async fn a_stream_over_its_limit_is_cut_there_and_refused() {
-    let many = format!("{:x}\r\n{}\r\n", LIMIT, "x".repeat(LIMIT as usize)).repeat(101);
-    let drink = async |mut pieces: AnswerPieces| while piece(&mut pieces).await.is_some() {};
-    let (work, pieces) = streamed("1");
-    let head = streaming_head(&work);
-    let (mut door, mut guest) = own().await;
-    guest.send(NEXT).await;
-    door.ready().await;
-    let runtime = async {
-        guest.read().await.unwrap();
-        guest.send(format!("{head}{many}0\r\n\r\n{NEXT}")).await;
-    };
-    let invoke = async move {
-        let answer = door.invoke(&work).await;
-        // Asks once more, so that the rest is read.
-        drop(work);
-        let refused = door.ready().await;
-        (answer, refused)
-    };
-    let ((answer, _), (), ()) = tokio::join!(invoke, runtime, drink(pieces));
-    assert_eq!(answer, GuestAnswer::TooLarge { bytes_max: 100 * LIMIT });
-}
-
-#[tokio::test]
-async fn a_caller_that_went_away_stops_no_stream() {
-    let (work, pieces) = streamed("1");
-    drop(pieces);
-    let (door_there, address, _) = door().await;
-    let (mut client, answer) = busy(address, door_there, &work).await;
-    let (status, _) = client.call(format!("{}{}0\r\n\r\n", streaming_head(&work), "1\r\nx\r\n".repeat(50))).await;
-    assert_eq!(status, 202);
-    assert_eq!(answer.await.unwrap().1, GuestAnswer::Response(bytes::Bytes::new()));
-    assert_eq!(work.stream.unwrap().bytes(), 50);
 }

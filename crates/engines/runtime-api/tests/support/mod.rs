@@ -1,6 +1,8 @@
 //! A real interpreter, as a plain process, in front of a real door: no sandbox.
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
+pub mod wire;
+
 use bytes::Bytes;
 use lacewing_model::{Clock as _, FunctionArn, Language, RequestId, SystemClock, Timestamp};
 use lacewing_runtime_api::{Door, DoorOptions, GuestAnswer, GuestReady, launch};
