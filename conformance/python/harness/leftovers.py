@@ -109,6 +109,18 @@ def processes_that_serve() -> set:
     return found
 
 
+def in_sandboxes(pids) -> set:
+    """Those of `pids` that are not in the host's own process namespace, as server, spawner and zygotes are."""
+    own, found = os.readlink("/proc/self/ns/pid"), set()
+    for pid in pids:
+        try:
+            if os.readlink(f"/proc/{pid}/ns/pid") != own:
+                found.add(pid)
+        except OSError:
+            continue
+    return found
+
+
 def state_of(pid: int) -> str:
     """`Z` for a process that only waits to be reaped, `X` for one that is gone."""
     try:

@@ -14,7 +14,7 @@ from harness.server import RUNNING, Server
 from harness.signing import send, signed
 from harness.wait import until
 
-CONFIG = "[scaling]\nkeep_alive_seconds = 2\naccount_concurrency = 12\n"
+CONFIG = "[scaling]\nkeep_alive_seconds = 2\naccount_concurrency = 12\nprepared_most = 0\n"
 SLOW = """
     import os, time, uuid
     ME = uuid.uuid4().hex
@@ -89,10 +89,9 @@ def test_idle_sandboxes_end_and_nothing_is_kept(server, lam, slow):
 
 
 def sandboxes(server) -> int:
-    """Processes below the server and its spawner, but for these two."""
+    """Processes of sandboxes: those below the server that are in a process namespace of their own."""
     assert RUNNING == [server]
-    found = leftovers.tree(server.pid)
-    return len(found - leftovers.processes_that_serve())
+    return len(leftovers.in_sandboxes(leftovers.tree(server.pid)))
 
 
 def test_a_deployed_function_that_is_idle_costs_no_process(server, lam):

@@ -8,6 +8,7 @@ use crate::reply::{self, Reply};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_catalog::ProvisionedView;
+use lacewing_invoke::ProvisionStatus;
 use lacewing_lambda_api::{
     ApiError, ConcurrencyReply, ErrorCode, ListProvisionedReply, ProvisionedReply, PutConcurrencyRequest,
     PutProvisionedRequest, ReferenceForm, Violations, function_time, parse,
@@ -140,14 +141,28 @@ impl Gateway {
         })
     }
 
+    /// What was asked for, and how far the pool is with it.
     fn shown(&self, view: &ProvisionedView) -> ProvisionedReply {
+        let requested = view.provisioned.requested;
+        let (mut available, mut allocated, mut reason) = (0, 0, None);
+        for &(generation, share) in &view.shares {
+            let ProvisionStatus { figures, reason: why } = self.inner.invoke.provisioned(generation);
+            available += figures.available.min(share);
+            allocated += figures.allocated.min(share);
+            reason = reason.or(why);
+        }
+        let status = match &reason {
+            _ if available >= requested => "READY",
+            Some(_) => "FAILED",
+            None => "IN_PROGRESS",
+        };
         ProvisionedReply {
             function_arn: None,
-            requested_provisioned_concurrent_executions: view.provisioned.requested,
-            available_provisioned_concurrent_executions: 0,
-            allocated_provisioned_concurrent_executions: 0,
-            status: "IN_PROGRESS",
-            status_reason: None,
+            requested_provisioned_concurrent_executions: requested,
+            available_provisioned_concurrent_executions: available,
+            allocated_provisioned_concurrent_executions: allocated,
+            status,
+            status_reason: reason.filter(|_| status == "FAILED"),
             last_modified: function_time(view.provisioned.since.0),
         }
     }
@@ -165,9 +180,7 @@ impl Gateway {
             "ConcurrentExecutions": limits.account_concurrency_max,
             "UnreservedConcurrentExecutions": unreserved,
         });
-        // Layer versions count like versions of functions.
-        let code_bytes = totals.code_bytes + self.inner.catalog.layer_bytes(&asked.scope());
-        let usage = json!({"TotalCodeSize": code_bytes, "FunctionCount": totals.functions});
+        let usage = json!({"TotalCodeSize": totals.code_bytes, "FunctionCount": totals.functions});
         Ok(ok(200, &json!({"AccountLimit": limit, "AccountUsage": usage})))
     }
 }

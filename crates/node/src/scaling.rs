@@ -14,6 +14,8 @@ pub struct Scaling {
     pub freeze_after_ms: u64,
     /// Invocations in flight of the whole account; default 1,000.
     pub account_concurrency: u32,
+    /// Requests a second for each unit of concurrency, as AWS has 10; default: as many as come.
+    pub requests_per_unit: Option<u32>,
     /// Sandboxes that one function may gain in 10 seconds, gained back continuously; 0: as many as the machine
     /// starts; default 1,000.
     pub scaling_rate: u32,
@@ -75,6 +77,7 @@ impl Default for Scaling {
             keep_alive_seconds: 600,
             freeze_after_ms: 2_000,
             account_concurrency: 1_000,
+            requests_per_unit: None,
             scaling_rate: 1_000,
             memory_mib: None,
             memory_overcommit: 4,

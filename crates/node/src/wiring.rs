@@ -46,7 +46,12 @@ pub(crate) fn linux_options(options: &NodeOptions) -> LinuxOptions {
 }
 
 fn limits(options: &NodeOptions) -> Limits {
-    Limits { account_concurrency_max: options.config.scaling.account_concurrency, ..Limits::default() }
+    let scaling = &options.config.scaling;
+    Limits {
+        account_concurrency_max: scaling.account_concurrency,
+        requests_per_unit: scaling.requests_per_unit,
+        ..Limits::default()
+    }
 }
 
 /// Opens the state in the data dir and puts every room in its place.

@@ -14,7 +14,6 @@
 
 mod entry;
 mod error;
-mod merge;
 mod package;
 mod shelf;
 mod unpack;

@@ -27,6 +27,8 @@ pub struct Limits {
     pub init_max: Duration,
     /// Invocations in flight of the whole account.
     pub account_concurrency_max: u32,
+    /// Requests a second for each unit of concurrency; `None`: as many as come. AWS has 10.
+    pub requests_per_unit: Option<u32>,
     /// Processes and threads of one sandbox.
     pub sandbox_pids_max: u32,
     /// One log line, bytes: longer ones are cut in pieces. Source: CloudWatch Logs quotas.
@@ -47,6 +49,7 @@ impl Default for Limits {
             client_context_bytes_max: 3_583,
             init_max: Duration::from_secs(10),
             account_concurrency_max: 1_000,
+            requests_per_unit: None,
             sandbox_pids_max: 1_024,
             log_line_bytes_max: 262_118,
         }

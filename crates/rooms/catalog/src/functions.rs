@@ -17,7 +17,6 @@ pub(crate) struct Draft {
     pub(crate) config: FunctionConfig,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) package: Package,
-    pub(crate) layers: Vec<String>,
     pub(crate) publish: bool,
 }
 
@@ -40,14 +39,12 @@ impl Writer {
         if self.registry.load().find(owner, &name).is_some() {
             return Err(CatalogError::AlreadyExists { name });
         }
-        let mut config = draft.config;
-        config.layers = self.layers(owner, &draft.layers)?;
         let shown = Version {
             account: owner.account.clone(),
             region: owner.region.clone(),
             name,
             number: VersionNumber::Latest,
-            config: Arc::new(config),
+            config: Arc::new(draft.config),
             code_sha256: draft.package.sha256().clone(),
             code_bytes: draft.package.bytes(),
             revision: RevisionId::random(),
@@ -56,7 +53,6 @@ impl Writer {
         };
         (self.can_run)(&shown).map_err(CatalogError::Invalid)?;
         let latest = VersionEntry {
-            layers: self.layer_packages(&shown.config.layers, &[])?,
             generation: Arc::new(generation(&shown)),
             shown: Arc::new(shown),
             lifecycle: Lifecycle::Creating,
@@ -94,12 +90,10 @@ impl Writer {
         &mut self,
         owner: &Scope,
         name: &FunctionName,
-        mut change: ConfigChange,
+        change: ConfigChange,
     ) -> Result<FunctionView, CatalogError> {
         let entry = self.changeable(owner, name, change.revision)?;
-        let layers = change.layers.take().map(|arns| self.layers(owner, &arns)).transpose()?;
-        let mut config = change.apply((*entry.latest.shown.config).clone());
-        config.layers = layers.unwrap_or(config.layers);
+        let config = change.apply((*entry.latest.shown.config).clone());
         let after = self.changed(&entry, Arc::new(config), entry.latest.package.clone())?;
         let view = after.view(&after.latest);
         self.write(Some(&entry), Some(after))?;
@@ -140,7 +134,6 @@ impl Writer {
         (self.can_run)(&shown).map_err(CatalogError::Invalid)?;
         Ok(entry.with(VersionEntry {
             lifecycle: latest.after(LifecycleEvent::Changed)?,
-            layers: self.layer_packages(&shown.config.layers, &latest.layers)?,
             generation: if same { latest.generation.clone() } else { Arc::new(generation(&shown)) },
             shown: Arc::new(shown),
             package,

@@ -5,7 +5,7 @@ use crate::entry::{Entry, VersionEntry};
 use crate::registry::Registry;
 use crate::view::state_word;
 use crate::{CatalogError, FunctionView, Page, Runnable, Scope, Totals};
-use lacewing_model::{Alias, FunctionName, Qualifier, VersionNumber};
+use lacewing_model::{Alias, FunctionName, Qualifier, Version, VersionNumber};
 use std::sync::Arc;
 
 impl Catalog {
@@ -74,6 +74,11 @@ impl Catalog {
     #[must_use]
     pub fn reserved(&self, owner: &Scope) -> u64 {
         self.0.registry.load().of(owner).filter_map(|entry| entry.reserved).map(u64::from).sum()
+    }
+
+    /// Shows every function's newest version and what it has reserved, for those who look at all of them.
+    pub fn survey(&self, mut see: impl FnMut(&Version, Option<u32>)) {
+        self.0.registry.load().iter().for_each(|entry| see(&entry.latest.shown, entry.reserved));
     }
 
     /// What a call to the function runs now. The hot path: no lock, no allocation.

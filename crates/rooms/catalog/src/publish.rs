@@ -113,7 +113,6 @@ impl Writer {
             lifecycle: Lifecycle::Creating,
             generation: latest.generation.clone(),
             package: latest.package.clone(),
-            layers: latest.layers.clone(),
             serving: None,
             provisioned: None,
         }

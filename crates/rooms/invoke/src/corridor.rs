@@ -4,16 +4,17 @@ use crate::admit::{Admission, Permit};
 use crate::detach::Detached;
 use crate::error::InvokeError;
 use crate::flowing::{self, Outlet, RunHead, Streamed};
+use crate::in_flight::InFlight;
 use crate::report::{self, Account};
 use crate::start::{Companion, Kitchen, OpenSession};
 use crate::starts::{StartBook, StartRecord};
 use crate::trace::trace_id;
 use bytes::Bytes;
 use lacewing_catalog::{Catalog, Runnable, Scope};
-use lacewing_ledger::{Ledger, Moment, UsageRecord, billed_ms};
-use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, RevisionId, Version, VersionNumber};
-use lacewing_pool::{Census, Lease, Pool, PoolOptions, ProvisionStatus, Purpose, Record, Story};
-use lacewing_sandbox::{AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Preparation, Rung, SandboxDriver, Work};
+use lacewing_ledger::{Ledger, UsageRecord, billed_ms};
+use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, Version, VersionNumber};
+use lacewing_pool::{Lease, Pool, PoolOptions, Purpose, Story};
+use lacewing_sandbox::{AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, Work};
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,28 +83,26 @@ pub struct Answer {
 
 /// The corridor: a cheap handle.
 #[derive(Clone)]
-pub struct Invoke(Arc<Inner>);
+pub struct Invoke(pub(crate) Arc<Inner>);
 
-struct Inner {
-    catalog: Catalog,
+pub(crate) struct Inner {
+    pub(crate) catalog: Catalog,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    admission: Admission,
-    pool: Pool<Companion>,
-    driver: Arc<dyn SandboxDriver>,
+    pub(crate) admission: Admission,
+    pub(crate) pool: Pool<Companion>,
+    pub(crate) driver: Arc<dyn SandboxDriver>,
     /// What the pool may promise, MiB.
-    memory_mib_max: u64,
-    kitchen: Arc<Kitchen>,
-    starts: StartBook,
-    memory_left: MemoryLeft,
+    pub(crate) memory_mib_max: u64,
+    pub(crate) kitchen: Arc<Kitchen>,
+    pub(crate) starts: StartBook,
+    pub(crate) memory_left: MemoryLeft,
     start_phases: bool,
     /// Until when no call is run, because the last one could not be recorded: milliseconds since the epoch.
     books_closed_until: AtomicU64,
 }
 
-/// How often time passes in the pool: idle sandboxes are frozen, ended and started ahead no later than this.
-const TICK: Duration = Duration::from_millis(250);
 /// How long calls are refused after one could not be recorded; then one tries again.
 const BOOKS_CLOSED: Duration = Duration::from_secs(1);
 
@@ -125,7 +124,10 @@ impl Invoke {
             memory_mib_max: parts.pool.memory_mib,
             pool: Pool::new(Arc::clone(&parts.driver), parts.pool, Arc::clone(&parts.clock)),
             driver: parts.driver,
-            admission: Admission::new(parts.limits.account_concurrency_max),
+            admission: Admission::new(
+                InFlight::new(parts.limits.account_concurrency_max)
+                    .with_requests_per_unit(parts.limits.requests_per_unit),
+            ),
             kitchen: Arc::new(kitchen),
             catalog: parts.catalog,
             ledger: parts.ledger,
@@ -173,89 +175,9 @@ impl Invoke {
         Ok(self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?.version.number)
     }
 
-    /// Follows what the catalog retires, lets time pass in the pool and reads the machine's memory, until dropped.
-    pub async fn keep_house(&self) {
-        let pool = &self.0.pool;
-        let mut retired = self.0.catalog.retired();
-        let mut tick = tokio::time::interval(TICK);
-        let mut second = tokio::time::interval(Duration::from_secs(1));
-        for ticker in [&mut tick, &mut second] {
-            ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        }
-        loop {
-            tokio::select! {
-                generation = retired.recv() => match generation {
-                    Ok(generation) => pool.retire(generation),
-                    // Those missed end by their keep-alive; nothing new resolves to them.
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                },
-                _ = second.tick() => (self.0.memory_left)().into_iter().for_each(|mib| pool.memory_left(mib)),
-                _ = tick.tick() => pool.tick(),
-            }
-        }
-    }
-
     /// Refuses new calls and ends what is idle; running calls go on.
     pub fn drain(&self) {
         self.0.pool.drain();
-    }
-
-    /// Figures of the moment.
-    #[must_use]
-    pub fn census(&self) -> Census {
-        self.0.pool.census()
-    }
-
-    /// The same as metrics show them.
-    #[must_use]
-    pub fn moment(&self) -> Moment {
-        let (census, inner) = (self.0.pool.census(), &self.0);
-        let prepared = inner.driver.prepared().iter().map(|(_, count)| count).sum();
-        Moment {
-            in_flight: inner.admission.in_flight(),
-            queued: census.waiting,
-            sandboxes: vec![
-                ("busy", census.busy),
-                ("idle", census.idle - census.frozen),
-                ("frozen", census.frozen),
-                ("starting", census.starting),
-                ("prepared", prepared),
-            ],
-            memory_promised_bytes: census.memory_mib << 20,
-            memory_promised_bytes_max: inner.memory_mib_max << 20,
-            memory_used_bytes: inner.driver.memory_used_bytes(),
-        }
-    }
-
-    /// What the pool did and why in the last hour, for one version's generation or over all, oldest first.
-    #[must_use]
-    pub fn history(&self, generation: Option<RevisionId>) -> Vec<Record> {
-        self.0.pool.history(generation)
-    }
-
-    /// The newest starts that calls ran into, oldest first.
-    #[must_use]
-    pub fn starts(&self) -> Vec<Arc<StartRecord>> {
-        self.0.starts.all()
-    }
-
-    /// The start that this invocation ran into, if it did and that was not too long ago.
-    #[must_use]
-    pub fn start_of(&self, request_id: RequestId) -> Option<Arc<StartRecord>> {
-        self.0.starts.of(request_id)
-    }
-
-    /// How many sandboxes wait prepared at this moment, by kind.
-    #[must_use]
-    pub fn prepared(&self) -> Vec<(Preparation, usize)> {
-        self.0.pool.prepared()
-    }
-
-    /// How far the provisioned concurrency of a version is.
-    #[must_use]
-    pub fn provisioned(&self, generation: RevisionId) -> ProvisionStatus {
-        self.0.pool.provisioned(generation)
     }
 }
 
@@ -265,7 +187,7 @@ impl Inner {
         let payload = self.check_payload(call.payload)?;
         self.check_books()?;
         let throttled = |error| self.count_throttle(&runnable.version, error);
-        let permit = self.admission.admit(Arc::clone(&call.scope)).map_err(throttled)?;
+        let permit = self.admission.admit(Arc::clone(&call.scope), &runnable, self.clock.now()).map_err(throttled)?;
         let recipe = || Arc::clone(&self.kitchen).recipe(runnable.clone());
         let leased = self.pool.lease(&runnable.version, recipe).await;
         let mut lease = leased.map_err(|error| throttled(error.into()))?;

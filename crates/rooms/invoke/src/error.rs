@@ -65,6 +65,10 @@ pub enum ThrottleReason {
     ConcurrentInvocationLimitExceeded,
     /// The function's reserved concurrency is used up.
     ReservedFunctionConcurrentInvocationLimitExceeded,
+    /// More requests a second than the account's unreserved concurrency allows.
+    FunctionInvocationRateLimitExceeded,
+    /// More requests a second than the function's reserved concurrency allows.
+    ReservedFunctionInvocationRateLimitExceeded,
 }
 
 impl ThrottleReason {
@@ -76,6 +80,8 @@ impl ThrottleReason {
             Self::ReservedFunctionConcurrentInvocationLimitExceeded => {
                 "ReservedFunctionConcurrentInvocationLimitExceeded"
             }
+            Self::FunctionInvocationRateLimitExceeded => "FunctionInvocationRateLimitExceeded",
+            Self::ReservedFunctionInvocationRateLimitExceeded => "ReservedFunctionInvocationRateLimitExceeded",
         }
     }
 }

@@ -23,8 +23,6 @@ pub struct Companion {
     _session: Box<dyn Any + Send>,
     /// Keeps the code on the disk.
     _code: CodeDir,
-    /// Likewise its layers.
-    _layers: Option<CodeDir>,
 }
 
 /// What every start needs, whatever starts.
@@ -59,23 +57,14 @@ impl Kitchen {
                 id,
                 version: Arc::clone(version),
                 code_dir: runnable.code.path().to_path_buf(),
-                layers_dir: runnable.layers.as_ref().map(|layers| layers.path().to_path_buf()),
+                layers_dir: None,
                 environment,
                 init_max,
                 logs: Arc::clone(&logs) as Arc<dyn LogSink>,
                 api: Arc::clone(&self.api),
             };
             let metrics = self.ledger.metrics().function(version);
-            (
-                spec,
-                Companion {
-                    logs,
-                    metrics,
-                    _session: session,
-                    _code: runnable.code.clone(),
-                    _layers: runnable.layers.clone(),
-                },
-            )
+            (spec, Companion { logs, metrics, _session: session, _code: runnable.code.clone() })
         })
     }
 }

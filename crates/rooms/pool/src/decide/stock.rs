@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 /// Kinds that are known at once; the one used least lately gives way.
 const KINDS_MAX: usize = 64;
-/// The share of the machine's free memory that one kind's stock may take: one in so many.
-const MEMORY_SHARE: u64 = 16;
+/// The share of the machine's free memory that all stock together may take: one in so many.
+const MEMORY_SHARE: u64 = 8;
 /// What is left of the busiest second's count after a second, thousandths: a half after a minute.
 const LEFT_AFTER_A_SECOND: u64 = 989;
 /// Seconds after which nothing is left of any count.
@@ -96,14 +96,19 @@ impl Stock {
         for kind in self.dropped.drain(..) {
             changes(Change { kind, count: 0, why: Why::Disused });
         }
-        for (&kind, state) in &mut self.kinds {
+        // Those used last choose first.
+        let mut budget_mib = free_mib / MEMORY_SHARE;
+        let mut kinds: Vec<_> = self.kinds.iter_mut().collect();
+        kinds.sort_by_key(|(_, state)| std::cmp::Reverse(state.used));
+        for (&kind, state) in kinds {
             for _ in 0..seconds.min(FORGOTTEN_AFTER) {
                 state.peak = state.peak * LEFT_AFTER_A_SECOND / 1_000;
             }
             let starts = std::mem::take(&mut state.starts).saturating_mul(1_000) / seconds;
             let grew = starts > state.peak;
             state.peak = state.peak.max(starts);
-            let (count, why) = state.wanted(kind, now, free_mib, grew, options);
+            let (count, why) = state.wanted(kind, now, budget_mib, grew, options);
+            budget_mib = budget_mib.saturating_sub(count as u64 * cost_mib(kind));
             if count != state.count {
                 state.count = count;
                 changes(Change { kind, count, why });
@@ -126,12 +131,12 @@ impl Kind {
         &self,
         kind: Preparation,
         now: Timestamp,
-        free_mib: u64,
+        budget_mib: u64,
         grew: bool,
         options: StockOptions,
     ) -> (usize, Why) {
         let cost = cost_mib(kind);
-        let affordable = usize::try_from(free_mib / MEMORY_SHARE / cost).unwrap_or(usize::MAX);
+        let affordable = usize::try_from(budget_mib / cost).unwrap_or(usize::MAX);
         let peak = usize::try_from(self.peak.div_ceil(1_000)).unwrap_or(usize::MAX);
         let disused = cost > 1 && now.since(self.used) >= options.disuse;
         let (wanted, why) = match () {
@@ -193,7 +198,7 @@ mod tests {
     fn a_machine_short_of_memory_keeps_fewer_or_none() {
         let mut stock = Stock::default();
         stock.expect(PYTHON, Timestamp(0));
-        assert_eq!(play(&mut stock, 1, 1, 100), [(1, 1, Why::MemoryPressure)]);
+        assert_eq!(play(&mut stock, 1, 1, 50), [(1, 1, Why::MemoryPressure)]);
         assert_eq!(play(&mut stock, 2, 2, 0), [(2, 0, Why::MemoryPressure)]);
     }
 }
