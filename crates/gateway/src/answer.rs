@@ -137,6 +137,39 @@ impl Gateway {
             Operation::GetRuntimeManagementConfig => self.get_runtime_management(asked, function),
             Operation::PutFunctionScalingConfig => self.put_function_scaling(asked, function, body).await,
             Operation::GetFunctionScalingConfig => self.get_function_scaling(asked, function),
+            Operation::PublishLayerVersion => self.publish_layer_version(asked, function, body).await,
+            Operation::GetLayerVersion => self.get_layer_version(asked, function, route.second()),
+            Operation::GetLayerVersionByArn => self.get_layer_version_by_arn(asked),
+            Operation::DeleteLayerVersion => self.delete_layer_version(asked, function, route.second()).await,
+            Operation::ListLayers => self.list_layers(asked),
+            Operation::ListLayerVersions => self.list_layer_versions(asked, function),
+            Operation::AddLayerVersionPermission => {
+                self.add_layer_permission(asked, function, route.second(), body).await
+            }
+            Operation::RemoveLayerVersionPermission => {
+                self.remove_layer_permission(asked, function, route.second(), route.third()).await
+            }
+            Operation::GetLayerVersionPolicy => self.get_layer_policy(asked, function, route.second()),
+            Operation::CreateCodeSigningConfig => self.create_code_signing(asked, body).await,
+            Operation::UpdateCodeSigningConfig => self.update_code_signing(asked, function, body).await,
+            Operation::GetCodeSigningConfig => self.get_code_signing(asked, function),
+            Operation::DeleteCodeSigningConfig => self.delete_code_signing(asked, function).await,
+            Operation::ListCodeSigningConfigs => self.list_code_signing(asked),
+            Operation::ListFunctionsByCodeSigningConfig => self.list_signed_functions(asked, function),
+            Operation::PutFunctionCodeSigningConfig => self.put_function_code_signing(asked, function, body).await,
+            Operation::GetFunctionCodeSigningConfig => self.get_function_code_signing(asked, function),
+            Operation::DeleteFunctionCodeSigningConfig => self.delete_function_code_signing(asked, function).await,
+            Operation::CreateCapacityProvider => self.create_capacity_provider(asked, body).await,
+            Operation::UpdateCapacityProvider => self.update_capacity_provider(asked, function, body).await,
+            Operation::GetCapacityProvider => self.get_capacity_provider(asked, function),
+            Operation::DeleteCapacityProvider => self.delete_capacity_provider(asked, function).await,
+            Operation::ListCapacityProviders => self.list_capacity_providers(asked),
+            Operation::ListFunctionVersionsByCapacityProvider => self.list_versions_of_provider(asked, function),
+            Operation::CreateEventSourceMapping => self.create_mapping(asked, body).await,
+            Operation::UpdateEventSourceMapping => self.update_mapping(asked, function, body).await,
+            Operation::GetEventSourceMapping => self.get_mapping(asked, function),
+            Operation::DeleteEventSourceMapping => self.delete_mapping(asked, function).await,
+            Operation::ListEventSourceMappings => self.list_mappings(asked),
             other => {
                 Err(ApiError::not_implemented(&format!("lambda:{}", other.name()), "The README says what there is."))
             }

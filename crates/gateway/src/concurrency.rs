@@ -180,7 +180,9 @@ impl Gateway {
             "ConcurrentExecutions": limits.account_concurrency_max,
             "UnreservedConcurrentExecutions": unreserved,
         });
-        let usage = json!({"TotalCodeSize": totals.code_bytes, "FunctionCount": totals.functions});
+        // Layer versions count like versions of functions.
+        let code_bytes = totals.code_bytes + self.inner.catalog.layer_bytes(&asked.scope());
+        let usage = json!({"TotalCodeSize": code_bytes, "FunctionCount": totals.functions});
         Ok(ok(200, &json!({"AccountLimit": limit, "AccountUsage": usage})))
     }
 }

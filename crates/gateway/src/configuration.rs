@@ -2,7 +2,7 @@
 
 use lacewing_catalog::FunctionView;
 use lacewing_lambda_api::{
-    EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, LoggingReply, RuntimeVersionReply,
+    EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, LayerReply, LoggingReply, RuntimeVersionReply,
     SnapStartReply, TracingReply, function_time, runtime_version_arn,
 };
 use lacewing_model::{LogFormat, LogLevel, Qualifier, TracingMode, VersionNumber};
@@ -36,6 +36,11 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
         code_sha256: version.code_sha256.to_string(),
         version: version.number.to_string(),
         environment: config.environment.clone().map(|variables| EnvironmentReply { variables }),
+        layers: config
+            .layers
+            .iter()
+            .map(|layer| LayerReply { arn: layer.arn.clone(), code_size: layer.code_bytes })
+            .collect(),
         tracing_config: TracingReply {
             mode: match config.tracing {
                 TracingMode::PassThrough => "PassThrough",

@@ -29,9 +29,10 @@ impl Gateway {
         let limits = self.inner.limits.clone();
         let new = heavy(body.len(), move || read_create(&body, &limits)).await?;
         let target = asked.target(self, &new.reference, ReferenceForm::Short, "lambda:CreateFunction", "")?;
-        let NewFunctionParts { change, architecture, zip, tags, publish, egress, .. } = new;
+        let NewFunctionParts { mut change, architecture, zip, tags, publish, egress, .. } = new;
+        let layers = change.layers.take().unwrap_or_default();
         let config = config_of(&target.name, change, architecture, egress)?;
-        let new = NewFunction { name: target.name, config, zip, tags, publish };
+        let new = NewFunction { name: target.name, config, zip, layers, tags, publish };
         let view = self.inner.catalog.create(&asked.scope(), new).await.map_err(refusals::catalog)?;
         Ok(ok(201, &configuration::changed(&view)))
     }

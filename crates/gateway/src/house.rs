@@ -30,6 +30,9 @@ impl Gateway {
                 asked.permit(self, "lacewing:GetMetrics", || "*".to_owned())?;
                 self.metrics().await
             }
+            ("GET", layer) if layer.starts_with("layers/") => {
+                self.layer_package(asked, layer.strip_prefix("layers/").unwrap_or_default()).await
+            }
             ("GET", package) if package.starts_with("packages/") => {
                 self.package(asked, package.strip_prefix("packages/").unwrap_or_default()).await
             }

@@ -7,13 +7,13 @@ use http::header::HeaderValue;
 use lacewing_access::Principal;
 use lacewing_catalog::{CatalogError, FunctionView};
 use lacewing_lambda_api::{ApiError, ErrorCode};
-use lacewing_model::FunctionName;
+use lacewing_model::{FunctionName, Region};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::time::Duration;
 
 /// How long a link is good. Source: Lambda API, `FunctionCodeLocation`.
 const VALID: Duration = Duration::from_secs(600);
-const ZIP: HeaderValue = HeaderValue::from_static("application/zip");
+pub(crate) const ZIP: HeaderValue = HeaderValue::from_static("application/zip");
 
 impl Gateway {
     /// A signed URL on the endpoint that the client used, from which the package can be had.
@@ -21,15 +21,26 @@ impl Gateway {
         let version = &view.version;
         let hash = utf8_percent_encode(version.code_sha256.as_str(), NON_ALPHANUMERIC);
         let path = format!("/_lacewing/packages/{}/{hash}", version.name);
-        let link = self.inner.access.link(asked.host, &path, &version.region, VALID, asked.now);
+        self.signed_location(asked, &path, &version.region)
+    }
+
+    /// A URL of ours that is good for a while without a key.
+    pub(crate) fn signed_location(&self, asked: &Asked<'_>, path: &str, region: &Region) -> String {
+        let link = self.inner.access.link(asked.host, path, region, VALID, asked.now);
         format!("{}://{}{link}", asked.scheme(), asked.host)
+    }
+
+    /// Lets pass who comes by such a URL, and who may do `action`.
+    pub(crate) fn permit_package(&self, asked: &Asked<'_>, action: &str) -> Result<(), ApiError> {
+        if asked.caller.principal == Principal::Link {
+            return Ok(());
+        }
+        asked.permit(self, action, || "*".to_owned())
     }
 
     /// `GET /_lacewing/packages/NAME/HASH`.
     pub(crate) async fn package(&self, asked: &Asked<'_>, path: &str) -> Result<Reply, ApiError> {
-        if asked.caller.principal != Principal::Link {
-            asked.permit(self, "lambda:GetFunction", || "*".to_owned())?;
-        }
+        self.permit_package(asked, "lambda:GetFunction")?;
         let gone =
             || ApiError::new(ErrorCode::ResourceNotFound, "The package is gone. Call GetFunction for a new link.");
         let (name, hash) = path.split_once('/').ok_or_else(gone)?;

@@ -7,10 +7,8 @@ use crate::reply::{self, Reply};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_catalog::CatalogError;
-use lacewing_catalog::policies::{
-    Believed, add_statement, policy_name, remove_policy, remove_statement, replace_policy,
-};
-use lacewing_catalog::records::{Document, Policy, RecordKey, Statement};
+use lacewing_catalog::policies::{Believed, add_statement, remove_policy, remove_statement, replace_policy};
+use lacewing_catalog::records::{Policy, Statement};
 use lacewing_lambda_api::{
     AddPermissionReply, AddPermissionRequest, ApiError, ErrorCode, POLICY_ARN_PATTERN, PolicyDocument, PolicyReply,
     PutResourcePolicyRequest, ReferenceForm, Violations, parse,
@@ -37,7 +35,7 @@ impl Gateway {
         let statement = request.statement(arn)?;
         let (statement, json) = written(&statement)?;
         let believed = Believed { revision: request.revision_id, call: "GetPolicy" };
-        self.change_policy(asked, &target, move |policy| add_statement(policy, statement, &believed)).await?;
+        self.change_policy(asked, &target, believed, move |policy| add_statement(policy, statement)).await?;
         Ok(ok(201, &AddPermissionReply { statement: json, revision_id: None }))
     }
 
@@ -60,7 +58,7 @@ impl Gateway {
         self.qualified(asked, &target)?;
         let sid = sid.to_owned();
         let believed = Believed { revision: asked.query_text("RevisionId"), call: "GetFunction/GetAlias" };
-        self.change_policy(asked, &target, move |policy| remove_statement(policy, &sid, &believed)).await?;
+        self.change_policy(asked, &target, believed, move |policy| remove_statement(policy, &sid)).await?;
         Ok(reply::empty(204))
     }
 
@@ -96,7 +94,7 @@ impl Gateway {
         let statements = statements.into_iter().map(|(sid, json)| Statement { sid, json }).collect();
         let new = Policy { version, id, statements, ..Policy::default() };
         let believed = Believed { revision: request.revision_id, call: "GetResourcePolicy" };
-        self.change_policy(asked, &target, move |policy| replace_policy(policy, new, &believed)).await?;
+        self.change_policy(asked, &target, believed, move |policy| replace_policy(policy, new)).await?;
         self.shown_policy(asked, &target)
     }
 
@@ -115,7 +113,7 @@ impl Gateway {
         let target = self.policy_target(asked, arn, "lambda:DeleteResourcePolicy")?;
         self.qualified(asked, &target)?;
         let believed = Believed { revision: asked.query_text("RevisionId"), call: "GetResourcePolicy" };
-        self.change_policy(asked, &target, move |policy| remove_policy(policy, &believed)).await?;
+        self.change_policy(asked, &target, believed, remove_policy).await?;
         Ok(reply::empty(204))
     }
 
@@ -146,11 +144,12 @@ impl Gateway {
         &self,
         asked: &Asked<'_>,
         target: &Target,
+        believed: Believed,
         decide: impl FnOnce(&mut Option<Policy>) -> Result<(), CatalogError> + Send + 'static,
     ) -> Result<(), ApiError> {
-        let name = policy_name(target.qualifier.as_ref());
-        let key: RecordKey = asked.scope().function_record(Policy::FAMILY, &target.name, &name);
-        self.inner.catalog.change_record(key, decide).await.map_err(refusals::catalog)
+        let (scope, catalog) = (asked.scope(), &self.inner.catalog);
+        let changed = catalog.change_policy(&scope, &target.name, target.qualifier.as_ref(), believed, decide).await;
+        changed.map_err(refusals::catalog)
     }
 }
 

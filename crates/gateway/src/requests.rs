@@ -116,7 +116,7 @@ fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
 }
 
 /// The package, out of where the request says it is.
-fn zip_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) -> Result<Bytes, ApiError> {
+pub(crate) fn zip_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) -> Result<Bytes, ApiError> {
     if code.image_uri.is_some_and(|uri| !uri.is_empty()) {
         return Err(invalid(format!("Please don't provide ImageUri when {doing} a function with packageType Zip.")));
     }

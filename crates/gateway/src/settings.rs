@@ -2,7 +2,7 @@
 
 use lacewing_catalog::{ConfigChange, LoggingChange};
 use lacewing_lambda_api::{
-    ApiError, ErrorCode, FunctionSettings, LoggingSettings, Variables, Violations, runtime_refusal,
+    ApiError, ErrorCode, FunctionSettings, LoggingSettings, Variables, Violations, check_layer_arns, runtime_refusal,
 };
 use lacewing_model::{
     Architecture, EphemeralMib, Handler, Limits, LogFormat, LogLevel, MemoryMib, RevisionId, RoleArn, Runtime, Timeout,
@@ -58,6 +58,9 @@ pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violatio
     }
     if let Some(logging) = &settings.logging_config {
         check_logging(logging, violations);
+    }
+    if let Some(layers) = &settings.layers {
+        check_layer_arns(layers, violations);
     }
 }
 
@@ -127,6 +130,7 @@ pub(crate) fn change(settings: FunctionSettings, limits: &Limits) -> Result<Conf
             _ => TracingMode::PassThrough,
         }),
         egress: None,
+        layers: settings.layers,
         revision,
     })
 }
@@ -203,7 +207,6 @@ fn refuse_unserved(settings: &FunctionSettings) -> Result<(), ApiError> {
     for (name, value) in [
         ("DeadLetterConfig", &settings.dead_letter_config),
         ("VpcConfig", &settings.vpc_config),
-        ("Layers", &settings.layers),
         ("FileSystemConfigs", &settings.file_system_configs),
         ("ImageConfig", &settings.image_config),
         ("CapacityProviderConfig", &settings.capacity_provider_config),

@@ -7,7 +7,8 @@ use crate::reply::{self, Reply};
 use crate::requests::{check_tags, egress_of};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
-use lacewing_catalog::CatalogError;
+use lacewing_catalog::records::{CapacityProvider, CodeSigning, Mapping, Tagged};
+use lacewing_catalog::{CatalogError, Scope};
 use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceForm, TagResourceRequest, TaggedResource, Violations, parse};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -68,7 +69,16 @@ impl Gateway {
                 let view = self.inner.catalog.get(&scope, &target.name, None).map_err(refusals::catalog)?;
                 view.tags.as_ref().clone()
             }
-            other => return Err(missing(&other, arn)),
+            other => {
+                self.permit_tags(asked, arn, "lambda:ListTags")?;
+                match other {
+                    TaggedResource::CodeSigning(id) => self.tags_of::<CodeSigning>(&scope, id),
+                    TaggedResource::CapacityProvider(name) => self.tags_of::<CapacityProvider>(&scope, name),
+                    TaggedResource::Mapping(uuid) => self.tags_of::<Mapping>(&scope, uuid),
+                    TaggedResource::Layer(_) | TaggedResource::Function(_) => None,
+                }
+                .ok_or_else(|| missing(&other, arn))?
+            }
         };
         Ok(ok(200, &json!({"Tags": tags})))
     }
@@ -92,9 +102,44 @@ impl Gateway {
                 };
                 self.inner.catalog.retag(&scope, &target.name, edit).await.map_err(refusals::catalog)?;
             }
-            other => return Err(missing(&other, arn)),
+            other => {
+                self.permit_tags(asked, arn, action)?;
+                let result = match other {
+                    TaggedResource::CodeSigning(id) => self.retag_record::<CodeSigning>(&scope, id, edit).await,
+                    TaggedResource::CapacityProvider(name) => {
+                        self.retag_record::<CapacityProvider>(&scope, name, edit).await
+                    }
+                    TaggedResource::Mapping(uuid) => self.retag_record::<Mapping>(&scope, uuid, edit).await,
+                    TaggedResource::Layer(_) | TaggedResource::Function(_) => Err(CatalogError::Missing(String::new())),
+                };
+                result.map_err(|error| match error {
+                    CatalogError::Missing(_) => missing(&other, arn),
+                    error => refusals::catalog(error),
+                })?;
+            }
         }
         Ok(reply::empty(204))
+    }
+
+    fn permit_tags(&self, asked: &Asked<'_>, arn: &str, action: &str) -> Result<(), ApiError> {
+        asked.permit(self, action, || arn.to_owned())
+    }
+
+    fn tags_of<T: Tagged>(&self, scope: &Scope, name: &str) -> Option<Tags> {
+        self.inner.catalog.record::<T>(&scope.record(T::FAMILY, name)).map(|document| document.tags().clone())
+    }
+
+    async fn retag_record<T: Tagged>(
+        &self,
+        scope: &Scope,
+        name: &str,
+        edit: impl FnOnce(&mut Tags) -> Result<(), CatalogError> + Send + 'static,
+    ) -> Result<(), CatalogError> {
+        let change = |lying: &mut Option<T>| match lying {
+            Some(document) => edit(document.tags_mut()),
+            None => Err(CatalogError::Missing(String::new())),
+        };
+        self.inner.catalog.change_record(scope.record(T::FAMILY, name), change).await
     }
 }
 
@@ -107,7 +152,7 @@ fn refuse_qualifier(target: &crate::asked::Target) -> Result<(), ApiError> {
     }
 }
 
-/// Resources of kinds that are not there yet are none of ours.
+/// Layers have no tags, so that none is found.
 fn missing(resource: &TaggedResource<'_>, arn: &str) -> ApiError {
     let kind = match resource {
         TaggedResource::Function(_) => "Function",

@@ -14,6 +14,7 @@
 
 mod entry;
 mod error;
+mod merge;
 mod package;
 mod shelf;
 mod unpack;

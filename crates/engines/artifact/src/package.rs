@@ -131,7 +131,7 @@ impl fmt::Debug for CodeDir {
 
 /// What all holders of one package share.
 pub(crate) struct Held {
-    shelf: Arc<Shelf>,
+    pub(crate) shelf: Arc<Shelf>,
     sha256: CodeSha256,
     bytes: u64,
     tree: PathBuf,

@@ -25,7 +25,7 @@ const GONE: &str = ".gone-";
 /// All packages of one data directory. Cheap to clone. Its methods read and write files: call them off
 /// the async threads.
 #[derive(Clone)]
-pub struct Artifacts(Arc<Shelf>);
+pub struct Artifacts(pub(crate) Arc<Shelf>);
 
 impl Artifacts {
     /// Opens what lies below `data_dir` (`packages/` and `code/`), making it where it is absent, and removes
@@ -98,6 +98,16 @@ impl Artifacts {
             Some(package) => Package(package),
             None => Shelf::hold(&self.0, &mut held, sha256.clone(), bytes, None),
         }
+    }
+
+    /// Takes hold of the tree that `packages` make together; there is no package of it.
+    pub(crate) fn claim_merged(&self, packages: &[Package]) -> Package {
+        let list = packages.iter().map(|package| package.sha256().as_str()).collect::<Vec<_>>().join("\n");
+        self.claim(&hash(list.as_bytes()), 0)
+    }
+
+    pub(crate) fn new_tree(&self) -> Result<TempDir, ArtifactError> {
+        self.0.new_tree()
     }
 
     /// Removes every package and tree that nobody holds. For the start, after all that is wanted was claimed.

@@ -6,8 +6,8 @@
 
 use crate::StoreError;
 use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FailReason, FunctionConfig, Lifecycle, LogFormat, LogLevel, LoggingConfig,
-    MemoryMib, Timeout, TracingMode, UpdateStatus,
+    Architecture, Egress, EphemeralMib, FailReason, FunctionConfig, LayerUse, Lifecycle, LogFormat, LogLevel,
+    LoggingConfig, MemoryMib, Timeout, TracingMode, UpdateStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +27,16 @@ struct ConfigDocument {
     logging: LoggingDocument,
     tracing: String,
     egress: String,
+    #[serde(default)]
+    layers: Vec<LayerDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayerDocument {
+    arn: String,
+    code_sha256: String,
+    code_bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +96,7 @@ pub(crate) fn write_config(config: &FunctionConfig) -> Result<String, StoreError
         },
         tracing: TRACINGS.word(config.tracing),
         egress: EGRESSES.word(config.egress),
+        layers: config.layers.iter().map(write_layer).collect(),
     };
     serde_json::to_string(&document).map_err(|error| StoreError::unreadable("configuration", error))
 }
@@ -115,7 +126,19 @@ pub(crate) fn read_config(json: &str) -> Result<FunctionConfig, StoreError> {
         },
         tracing: TRACINGS.value(&document.tracing)?,
         egress: EGRESSES.value(&document.egress)?,
+        layers: document.layers.into_iter().map(read_layer).collect::<Result<_, _>>()?,
     })
+}
+
+fn write_layer(layer: &LayerUse) -> LayerDocument {
+    let LayerUse { arn, code_sha256, code_bytes } = layer.clone();
+    LayerDocument { arn, code_sha256: code_sha256.to_string(), code_bytes }
+}
+
+fn read_layer(layer: LayerDocument) -> Result<LayerUse, StoreError> {
+    let LayerDocument { arn, code_sha256, code_bytes } = layer;
+    let code_sha256 = code_sha256.parse().map_err(|error| StoreError::unreadable("configuration", error))?;
+    Ok(LayerUse { arn, code_sha256, code_bytes })
 }
 
 pub(crate) fn write_tags(tags: &BTreeMap<String, String>) -> Result<String, StoreError> {
@@ -172,6 +195,11 @@ mod tests {
             },
             tracing: TracingMode::Active,
             egress: Egress::None,
+            layers: vec![LayerUse {
+                arn: "arn:aws:lambda:us-east-1:000000000000:layer:l:1".into(),
+                code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
+                code_bytes: 22,
+            }],
         }
     }
 

@@ -2,11 +2,11 @@
 
 use crate::column::{parse, reason, signed, unsigned};
 use crate::document::{read_config, read_lifecycle, read_tags, write_config, write_lifecycle, write_tags};
-use crate::records::DELETE_OF_FUNCTION;
+use crate::records::{DELETE_OF_FUNCTION, DELETE_OF_QUALIFIER};
 use crate::{FunctionKey, Generation, Store, StoreError, StoredFunction, StoredVersion, aliases, versions};
 use lacewing_model::{Alias, RevisionId, Timestamp};
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 const ALL: &str = "SELECT account, region, name, revision, state, reason_code, reason, tags, latest, serving, \
@@ -84,6 +84,7 @@ impl Store {
                 versions::changed(write_function(connection, UPDATE, after, Some(before.revision))?)?;
             }
             write_members(connection, &before.versions, &before.aliases, after)?;
+            delete_records_of_qualifiers(connection, before, after)?;
             delete_unused(connection, before)
         })
     }
@@ -114,6 +115,21 @@ impl Store {
         work(&transaction)?;
         Ok(transaction.commit()?)
     }
+}
+
+/// What goes with a version or an alias that is there no more.
+fn delete_records_of_qualifiers(
+    connection: &Connection,
+    before: &StoredFunction,
+    after: &StoredFunction,
+) -> Result<(), StoreError> {
+    let FunctionKey { account, region, name } = &before.key;
+    let left: HashSet<String> = after.qualifiers().collect();
+    for gone in before.qualifiers().filter(|qualifier| !left.contains(qualifier)) {
+        let mut statement = connection.prepare_cached(DELETE_OF_QUALIFIER)?;
+        statement.execute(params![account.as_str(), region.as_str(), name.as_str(), gone])?;
+    }
+    Ok(())
 }
 
 fn generations(function: &StoredFunction) -> impl Iterator<Item = &Generation> {

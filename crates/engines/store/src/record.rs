@@ -77,3 +77,11 @@ pub struct StoredVersion {
     /// Sandboxes to be kept ready.
     pub provisioned: Option<Provisioned>,
 }
+
+impl StoredFunction {
+    /// The names under which its versions and aliases are called.
+    pub(crate) fn qualifiers(&self) -> impl Iterator<Item = String> {
+        let versions = self.versions.iter().map(|version| version.number.to_string());
+        versions.chain(self.aliases.iter().map(|alias| alias.name.to_string()))
+    }
+}

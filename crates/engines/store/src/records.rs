@@ -4,12 +4,20 @@
 //! A document is written as JSON with the fields that its type names; an unknown field is refused when it is read,
 //! since reading on would lose it at the next write. A new field gets `#[serde(default)]`.
 
+mod capacity_provider;
+mod code_signing;
 mod event_invoke;
+mod layer;
+mod mapping;
 mod policy;
 mod settings;
 mod url;
 
+pub use capacity_provider::CapacityProvider;
+pub use code_signing::{CodeSigning, FunctionSigning};
 pub use event_invoke::EventInvoke;
+pub use layer::{Layer, LayerVersion};
+pub use mapping::Mapping;
 pub use policy::{Policy, Statement};
 pub use settings::{FunctionScaling, Recursion, RuntimeManagement};
 pub use url::{Cors, UrlConfig};
@@ -20,6 +28,7 @@ use lacewing_model::{AccountId, FunctionName, Region, RevisionId};
 use rusqlite::{ErrorCode, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Which record.
@@ -49,6 +58,30 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sy
     fn of(record: &Record) -> Option<&Arc<Self>>;
 }
 
+/// A document with tags of its own.
+pub trait Tagged: Document {
+    /// The tags.
+    fn tags(&self) -> &BTreeMap<String, String>;
+
+    /// The tags, to be changed.
+    fn tags_mut(&mut self) -> &mut BTreeMap<String, String>;
+}
+
+macro_rules! tagged {
+    ($($name:ident),*) => {
+        $(impl Tagged for $name {
+            fn tags(&self) -> &BTreeMap<String, String> {
+                &self.tags
+            }
+
+            fn tags_mut(&mut self) -> &mut BTreeMap<String, String> {
+                &mut self.tags
+            }
+        })*
+    };
+}
+tagged!(CodeSigning, CapacityProvider, Mapping);
+
 macro_rules! families {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
         /// The kinds of records.
@@ -64,6 +97,12 @@ macro_rules! families {
         }
 
         impl Family {
+            /// Whether its records go with the version or alias that they belong to.
+            #[must_use]
+            pub fn goes_with_qualifier(self) -> bool {
+                !matches!(self, Self::UrlConfig)
+            }
+
             /// Its word in the table.
             fn word(self) -> &'static str {
                 match self {
@@ -123,6 +162,16 @@ families! {
     RuntimeManagement = "runtime_management",
     /// How many environments a function on a capacity provider has.
     FunctionScaling = "function_scaling",
+    /// Packages that functions share.
+    Layer = "layer",
+    /// Whose packages are trusted.
+    CodeSigning = "code_signing",
+    /// Which of these a function has.
+    FunctionSigning = "function_signing",
+    /// Machines that functions can be bound to.
+    CapacityProvider = "capacity_provider",
+    /// Which source feeds which function.
+    Mapping = "mapping",
 }
 
 /// A record as it is kept.
@@ -145,6 +194,10 @@ const DELETE: &str = "DELETE FROM records WHERE account = ?1 AND region = ?2 AND
      AND name = ?5 AND revision = ?6";
 /// With a function go the records that are its own.
 pub(crate) const DELETE_OF_FUNCTION: &str = "DELETE FROM records WHERE account = ?1 AND region = ?2 AND function = ?3";
+
+/// With a version or an alias go its own; an alias's URL stays, and answers that there is nothing behind it.
+pub(crate) const DELETE_OF_QUALIFIER: &str =
+    "DELETE FROM records WHERE account = ?1 AND region = ?2 AND function = ?3 AND name = ?4 AND family <> 'url'";
 
 impl Store {
     /// All records.

@@ -23,6 +23,8 @@ pub struct FunctionConfigurationReply {
     pub version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentReply>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerReply>,
     pub tracing_config: TracingReply,
     pub revision_id: String,
     pub package_type: &'static str,
@@ -51,6 +53,15 @@ pub struct FunctionConfigurationReply {
 #[allow(missing_docs)]
 pub struct EnvironmentReply {
     pub variables: BTreeMap<String, String>,
+}
+
+/// A layer of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct LayerReply {
+    pub arn: String,
+    pub code_size: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -72,6 +72,10 @@ codes! {
     ResourceNotFound = "ResourceNotFoundException" 404 User "Message",
     /// No provisioned concurrency was asked for.
     ProvisionedConcurrencyConfigNotFound = "ProvisionedConcurrencyConfigNotFoundException" 404 User "message",
+    /// The same where AWS leaves `Type` out: code signing configurations.
+    BareResourceNotFound = "ResourceNotFoundException" 404 None "Message",
+    /// A code signing configuration that is not there.
+    CodeSigningConfigNotFound = "CodeSigningConfigNotFoundException" 404 User "Message",
     /// The resource's state or another change is in the way.
     ResourceConflict = "ResourceConflictException" 409 User "message",
     /// A value that the service refuses.

@@ -89,7 +89,7 @@ pub struct FunctionSettings {
     pub kms_key_arn: Option<String>,
     pub dead_letter_config: Option<Value>,
     pub vpc_config: Option<Value>,
-    pub layers: Option<Value>,
+    pub layers: Option<Vec<String>>,
     pub file_system_configs: Option<Value>,
     pub image_config: Option<Value>,
     pub capacity_provider_config: Option<Value>,

@@ -4,13 +4,17 @@
 //! No I/O and no choice is made here. Source throughout: the public service model and recorded replies.
 
 mod aliases;
+mod capacity;
+mod code_signing;
 mod concurrency;
 mod configuration;
 mod cost;
 mod error;
 mod event_invoke;
 mod functions;
+mod layers;
 mod logs;
+mod mappings;
 mod operations;
 mod policies;
 mod query;
@@ -23,11 +27,20 @@ mod urls;
 mod violations;
 
 pub use aliases::{AliasReply, AliasRequest, ListAliasesReply, RoutingConfig};
+pub use capacity::{
+    CapacityProviderReply, CapacityProviderRequest, CapacityProviderSettings, InstanceRequirements,
+    ListCapacityProvidersReply, PropagateTags, ProviderLogging, ProviderPermissions, ProviderScaling,
+    ProviderTelemetry, ProviderVpcConfig, ScalingPolicy, check_capacity_provider,
+};
+pub use code_signing::{
+    AllowedPublishers, CodeSigningPolicies, CodeSigningReply, CodeSigningRequest, FunctionCodeSigningRequest,
+    ListCodeSigningReply, ListSignedFunctionsReply, check_code_signing_arn,
+};
 pub use concurrency::{
     ConcurrencyReply, ListProvisionedReply, ProvisionedReply, PutConcurrencyRequest, PutProvisionedRequest,
 };
 pub use configuration::{
-    CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply,
+    CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply, LayerReply,
     ListFunctionsReply, ListVersionsReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply,
 };
 pub use cost::{CostLine, CostReply, DoctorReply, InterpreterReply, WallReply};
@@ -37,10 +50,18 @@ pub use functions::{
     Base64Text, CreateFunctionRequest, Environment, EphemeralStorage, FunctionCode, FunctionSettings, LoggingSettings,
     PublishVersionRequest, SnapStart, TracingSettings, UpdateFunctionCodeRequest, Variables, parse,
 };
+pub use layers::{
+    LayerContentReply, LayerItem, LayerReference, LayerVersionItem, LayerVersionReply, ListLayerVersionsReply,
+    ListLayersReply, PublishLayerVersionRequest, check_layer_arns,
+};
 pub use logs::{
     DescribeLogGroupsReply, DescribeLogGroupsRequest, DescribeLogStreamsReply, DescribeLogStreamsRequest,
     FilterLogEventsReply, FilterLogEventsRequest, FilteredEvent, GetLogEventsReply, GetLogEventsRequest, LogGroup,
     LogStream, LogsOperation, OutputEvent, group_name,
+};
+pub use mappings::{
+    Filter, FilterCriteria, KafkaConfig, ListMappingsReply, MappingReply, MappingRequest, MappingScaling,
+    MappingSettings, Pollers, SelfManagedSource, SourceAccess, SourceKind,
 };
 pub use operations::{Operation, Route};
 pub use policies::{
@@ -54,7 +75,7 @@ pub use runtime_settings::{
     FunctionScalingReply, FunctionScalingRequest, RUNTIME_VERSION_PATTERN, RecursionRequest, RuntimeManagementReply,
     RuntimeManagementRequest, ScalingBounds,
 };
-pub use runtimes::{runtime_refusal, runtime_version_arn};
+pub use runtimes::{check_layer_runtimes, check_listed_runtime, runtime_refusal, runtime_version_arn};
 pub use tags::{TagResourceRequest, TaggedResource};
 pub use time::{function_time, url_time};
 pub use urls::{ALIAS_QUALIFIER_PATTERN, CorsSettings, ListUrlConfigsReply, UrlConfigReply, UrlConfigRequest};

@@ -184,6 +184,12 @@ impl<'a> Route<'a> {
     pub fn second(&self) -> &str {
         &self.values[1]
     }
+
+    /// The third value of the path.
+    #[must_use]
+    pub fn third(&self) -> &str {
+        &self.values[2]
+    }
 }
 
 /// The decoded values, if `path` is of the pattern. One slash at the end changes nothing.

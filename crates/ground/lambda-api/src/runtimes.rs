@@ -1,5 +1,7 @@
 //! What is said of runtimes that cannot be asked for.
 
+use crate::Violations;
+
 /// Identifiers that AWS itself no longer takes. Source: "Lambda runtimes", table of deprecated runtimes.
 const RETIRED: [&str; 18] = [
     "dotnet6",
@@ -50,6 +52,84 @@ const KNOWN: [&str; 25] = [
     "provided.al2",
     "java8.al2",
 ];
+
+/// Runtimes by which lists of layers can be narrowed, in the order of AWS's refusal. Source: recorded AWS reply.
+const LISTED: [&str; 56] = [
+    "ruby3.5",
+    "ruby2.6",
+    "dotnetcore1.0",
+    "python3.7",
+    "nodejs8.10",
+    "nasa",
+    "ruby2.7",
+    "python2.7-greengrass",
+    "dotnetcore2.0",
+    "python3.8",
+    "java21",
+    "dotnet6",
+    "dotnetcore2.1",
+    "python3.9",
+    "java11",
+    "nodejs6.10",
+    "provided",
+    "dotnetcore3.1",
+    "dotnet8",
+    "java25",
+    "java17",
+    "nodejs",
+    "nodejs4.3",
+    "java8.al2",
+    "go1.x",
+    "dotnet10",
+    "nodejs20.x",
+    "go1.9",
+    "byol",
+    "nodejs10.x",
+    "provided.al2023",
+    "nodejs22.x",
+    "python3.10",
+    "java8",
+    "nodejs12.x",
+    "python3.11",
+    "nodejs24.x",
+    "nodejs8.x",
+    "python3.12",
+    "nodejs14.x",
+    "nodejs8.9",
+    "nodejs26.x",
+    "python3.13",
+    "python3.14",
+    "nodejs16.x",
+    "python3.15",
+    "provided.al2",
+    "nodejs4.3-edge",
+    "nodejs18.x",
+    "ruby3.2",
+    "python3.4",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby2.5",
+    "python3.6",
+    "python2.7",
+];
+
+/// Notes runtimes that a layer cannot be said to fit.
+pub fn check_layer_runtimes(runtimes: &[String], violations: &mut Violations) {
+    let shown = format!("[{}]", runtimes.join(", "));
+    if runtimes.len() > 15 {
+        violations.add(&shown, "compatibleRuntimes", "have length less than or equal to 15");
+    }
+    let known = |runtime: &String| KNOWN.contains(&runtime.as_str()) || RETIRED.contains(&runtime.as_str());
+    if !runtimes.iter().all(known) {
+        let words = KNOWN.join(", ");
+        violations.add(&shown, "compatibleRuntimes", format_args!("satisfy enum value set: [{words}]"));
+    }
+}
+
+/// Notes a runtime by which layers cannot be listed.
+pub fn check_listed_runtime(runtime: &str, violations: &mut Violations) {
+    violations.one_of(runtime, "compatibleRuntime", &LISTED);
+}
 
 /// The text for a runtime that is not served; `served` are those that are. AWS's own words for what is no
 /// runtime anywhere, ours for one that is only missing here.

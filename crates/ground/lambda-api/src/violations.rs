@@ -123,9 +123,16 @@ mod tests {
 
     #[test]
     fn every_pattern_of_the_model_can_be_matched() {
-        use crate::{event_invoke, policies, runtime_settings, tags};
+        use crate::{capacity, code_signing, event_invoke, layers, policies, runtime_settings, tags};
         for pattern in [
+            capacity::GROUP_PATTERN,
+            capacity::NAME_PATTERN,
+            capacity::OPERATOR_PATTERN,
+            capacity::SUBNET_PATTERN,
+            code_signing::CONFIG_PATTERN,
             event_invoke::DESTINATION_PATTERN,
+            layers::LAYER_PATTERN,
+            layers::LAYER_VERSION_PATTERN,
             policies::ACTION_PATTERN,
             policies::ARN_PATTERN,
             policies::LAYER_PRINCIPAL_PATTERN,

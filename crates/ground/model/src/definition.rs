@@ -108,6 +108,17 @@ pub enum Egress {
     None,
 }
 
+/// A layer version that a function has. It stays the function's when the layer's owner deletes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerUse {
+    /// The version's ARN.
+    pub arn: String,
+    /// Its package's hash.
+    pub code_sha256: CodeSha256,
+    /// Its package's size in bytes.
+    pub code_bytes: u64,
+}
+
 /// What a user sets of a function and a version freezes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -125,6 +136,8 @@ pub struct FunctionConfig {
     pub logging: LoggingConfig,
     pub tracing: TracingMode,
     pub egress: Egress,
+    /// In the order in which they lie on top of each other.
+    pub layers: Vec<LayerUse>,
 }
 
 impl FunctionConfig {
@@ -149,6 +162,7 @@ impl FunctionConfig {
             },
             tracing: TracingMode::default(),
             egress: Egress::default(),
+            layers: Vec::new(),
         }
     }
 }

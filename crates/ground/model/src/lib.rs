@@ -16,12 +16,13 @@ mod sizes;
 pub use alias::{Alias, AliasName, Provisioned, Routing};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use definition::{
-    Architecture, Egress, FunctionConfig, LogFormat, LogLevel, LoggingConfig, TracingMode, Version, VersionNumber,
+    Architecture, Egress, FunctionConfig, LayerUse, LogFormat, LogLevel, LoggingConfig, TracingMode, Version,
+    VersionNumber,
 };
 pub use ids::{AccountId, CodeSha256, Region, RequestId, RevisionId, SandboxId};
 pub use lifecycle::{Denied, FailReason, Lifecycle, LifecycleEvent, UpdateStatus};
 pub use limits::Limits;
-pub use names::{FunctionArn, FunctionName, Handler, Qualifier, RoleArn};
+pub use names::{FunctionArn, FunctionName, Handler, LayerName, Qualifier, RoleArn};
 pub use runtime::{Language, Runtime, UnknownRuntime};
 pub use sizes::{EphemeralMib, MemoryMib, Timeout};
 

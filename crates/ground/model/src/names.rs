@@ -21,6 +21,23 @@ impl FromStr for FunctionName {
     }
 }
 
+/// Name of a layer: 1 to 140 of `[a-zA-Z0-9-_]`, unique per account and region.
+/// Source: Lambda API reference, `PublishLayerVersion`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LayerName(Box<str>);
+
+impl FromStr for LayerName {
+    type Err = Invalid;
+
+    fn from_str(s: &str) -> Result<Self, Invalid> {
+        if (1..=140).contains(&s.len()) && s.bytes().all(is_name_byte) {
+            Ok(Self(s.into()))
+        } else {
+            Err(Invalid::new("layer name", "1 to 140 of [a-zA-Z0-9-_]", s))
+        }
+    }
+}
+
 /// Which version of a function is meant. Absent means `$LATEST`, but replies show what the caller wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Qualifier {
@@ -122,7 +139,7 @@ macro_rules! text {
         }
     )*};
 }
-text!(FunctionName, Handler, RoleArn);
+text!(FunctionName, LayerName, Handler, RoleArn);
 
 /// The ARN of a function, with or without a qualifier:
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`.

@@ -76,6 +76,7 @@ async fn deploy(catalog: &Catalog, name: &FunctionName) -> Duration {
         config: config(),
         // Each its own package, as users have.
         zip: package(name.as_str()),
+        layers: Vec::new(),
         tags: BTreeMap::new(),
         publish: false,
     };

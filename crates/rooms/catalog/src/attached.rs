@@ -8,12 +8,14 @@
 //! delete a function   ──► writer: store (one transaction) ─ registry ─ its records leave the table
 //! ```
 
+use crate::entry::Entry;
 use crate::writer::Writer;
 use crate::{Catalog, CatalogError, Scope};
-use lacewing_model::{FunctionName, RevisionId};
-use lacewing_store::records::{Document, Family, Record, RecordKey, StoredRecord, UrlConfig};
+use lacewing_artifact::{Artifacts, Package};
+use lacewing_model::{CodeSha256, FunctionName, RevisionId};
+use lacewing_store::records::{Document, Family, Layer, Record, RecordKey, StoredRecord, UrlConfig};
 use lacewing_store::{Store, StoreError};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// All records.
@@ -22,6 +24,8 @@ pub(crate) struct Records {
     table: BTreeMap<Arc<RecordKey>, StoredRecord>,
     /// The ids of URLs, which requests come with instead of names.
     urls: HashMap<Box<str>, Arc<RecordKey>>,
+    /// The packages of layer versions, held for as long as one has them.
+    packages: HashMap<CodeSha256, Package>,
 }
 
 /// A function's URL, found by its id.
@@ -53,11 +57,30 @@ impl Scope {
 }
 
 impl Records {
-    /// Reads what a former process kept.
-    pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
+    /// Reads what a former process kept, and takes hold of the packages of layers.
+    pub(crate) fn read(store: &Store, artifacts: &Artifacts) -> Result<Self, StoreError> {
         let mut records = Self::default();
-        store.records()?.into_iter().for_each(|record| records.put(record));
+        for record in store.records()? {
+            for version in Layer::of(&record.record).iter().flat_map(|layer| &layer.versions) {
+                if let Some(sha256) = version.sha256() {
+                    let package = artifacts.claim(&sha256, version.code_bytes);
+                    package.keep();
+                    records.packages.insert(sha256, package);
+                }
+            }
+            records.put(record);
+        }
         Ok(records)
+    }
+
+    /// The package of a layer version, if one has it.
+    pub(crate) fn package(&self, sha256: &CodeSha256) -> Option<&Package> {
+        self.packages.get(sha256)
+    }
+
+    fn needs(&self, sha256: &CodeSha256) -> bool {
+        let mut layers = self.table.values().filter_map(|stored| Layer::of(&stored.record));
+        layers.any(|layer| layer.versions.iter().any(|version| version.code_sha256 == sha256.as_str()))
     }
 
     fn put(&mut self, record: StoredRecord) {
@@ -73,19 +96,19 @@ impl Records {
         }
     }
 
-    /// All but those that go with a function.
-    pub(crate) fn without(&self, owner: &Scope, function: &FunctionName) -> Self {
+    /// All but those of a function that are `gone`.
+    pub(crate) fn without(&self, owner: &Scope, function: &FunctionName, gone: impl Fn(&RecordKey) -> bool) -> Self {
         let mut rest = self.clone();
         let own = |key: &RecordKey| {
             key.function.as_ref() == Some(function) && key.account == owner.account && key.region == owner.region
         };
-        for key in self.table.keys().filter(|key| own(key)) {
+        for key in self.table.keys().filter(|key| own(key) && gone(key)) {
             rest.remove(key);
         }
         rest
     }
 
-    fn get<T: Document>(&self, key: &RecordKey) -> Option<&Arc<T>> {
+    pub(crate) fn get<T: Document>(&self, key: &RecordKey) -> Option<&Arc<T>> {
         self.table.get(key).and_then(|stored| T::of(&stored.record))
     }
 
@@ -173,7 +196,38 @@ impl Catalog {
 }
 
 impl Writer {
-    fn change_record<T: Document, R>(
+    /// Drops the records of what is there no more; the store let them go with it.
+    pub(crate) fn forget_records(&self, before: &Entry, after: Option<&Entry>) {
+        let left: HashSet<String> = after.iter().flat_map(|after| after.qualifiers()).collect();
+        let gone: HashSet<String> = before.qualifiers().filter(|qualifier| !left.contains(qualifier)).collect();
+        let is_gone =
+            |key: &RecordKey| after.is_none() || (key.family.goes_with_qualifier() && gone.contains(key.name.as_ref()));
+        if after.is_none() || !gone.is_empty() {
+            let rest = self.records.load().without(&before.owner(), before.name(), is_gone);
+            self.records.store(Arc::new(rest));
+        }
+    }
+
+    /// Holds the package of a layer version.
+    pub(crate) fn hold(&self, package: Package) {
+        let mut records = (**self.records.load()).clone();
+        records.packages.insert(package.sha256().clone(), package);
+        self.records.store(Arc::new(records));
+    }
+
+    /// Lets go of the package of a layer version that was deleted, unless another one has it.
+    pub(crate) fn let_go(&self, sha256: &CodeSha256) {
+        let mut records = (**self.records.load()).clone();
+        if records.needs(sha256) {
+            return;
+        }
+        if let Some(package) = records.packages.remove(sha256) {
+            self.records.store(Arc::new(records));
+            self.release(&package);
+        }
+    }
+
+    pub(crate) fn change_record<T: Document, R>(
         &mut self,
         key: RecordKey,
         decide: impl FnOnce(&mut Option<T>) -> Result<R, CatalogError>,

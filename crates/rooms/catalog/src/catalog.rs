@@ -73,8 +73,9 @@ impl Catalog {
     pub async fn open(options: CatalogOptions) -> Result<Self, CatalogError> {
         let CatalogOptions { store, artifacts, clock, can_run } = options;
         let (store, artifacts, registry, records) = blocking(move || {
+            // First: what layers need must be claimed before what nobody needs is swept.
+            let records = Records::read(&store, &artifacts)?;
             let registry = read(&store, &artifacts)?;
-            let records = Records::read(&store)?;
             Ok((store, artifacts, registry, records))
         })
         .await?;
@@ -123,14 +124,14 @@ impl Catalog {
     /// # Cancel safety
     /// The function may be made all the same.
     pub async fn create(&self, owner: &Scope, new: NewFunction) -> Result<FunctionView, CatalogError> {
-        let NewFunction { name, config, zip, tags, publish } = new;
+        let NewFunction { name, config, zip, layers, tags, publish } = new;
         // Before the package is looked at, because that costs more; the writer asks again.
         if self.0.registry.load().find(owner, &name).is_some() {
             return Err(CatalogError::AlreadyExists { name });
         }
         let package = self.put(zip).await?;
         let owner = owner.clone();
-        self.ask(move |writer| writer.create(&owner, name, Draft { config, tags, package, publish })).await
+        self.ask(move |writer| writer.create(&owner, name, Draft { config, tags, package, layers, publish })).await
     }
 
     /// Gives a function new code. The former code serves until the new one lies ready.
@@ -216,7 +217,7 @@ impl Catalog {
     }
 
     /// Verifies and keeps a package, off the async threads.
-    async fn put(&self, zip: Bytes) -> Result<Package, CatalogError> {
+    pub(crate) async fn put(&self, zip: Bytes) -> Result<Package, CatalogError> {
         let _turn = self.0.uploads.acquire().await.map_err(|_| stopped())?;
         let artifacts = self.0.artifacts.clone();
         blocking(move || Ok(artifacts.put(&zip)?)).await

@@ -16,6 +16,8 @@ pub struct NewFunction {
     pub config: FunctionConfig,
     /// Its package.
     pub zip: Bytes,
+    /// The ARNs of its layers' versions, in their order.
+    pub layers: Vec<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Also publish version 1, and show that.
@@ -64,6 +66,8 @@ pub struct ConfigChange {
     pub logging: Option<LoggingChange>,
     pub tracing: Option<TracingMode>,
     pub egress: Option<Egress>,
+    /// The ARNs of all layer versions, in their order; the catalog finds out what lies behind them.
+    pub layers: Option<Vec<String>>,
     /// Change only if the function still has this revision.
     pub revision: Option<RevisionId>,
 }

@@ -36,6 +36,8 @@ pub(crate) struct VersionEntry {
     pub(crate) generation: Arc<Generation>,
     /// The package of `shown`.
     pub(crate) package: Package,
+    /// The packages of its layers, in their order.
+    pub(crate) layers: Vec<Package>,
     /// What calls get: of a former generation while an update of `$LATEST` is in progress.
     pub(crate) serving: Option<Serving>,
     pub(crate) provisioned: Option<Provisioned>,
@@ -47,6 +49,16 @@ pub(crate) struct Serving {
     pub(crate) version: Arc<Version>,
     pub(crate) generation: Arc<Generation>,
     pub(crate) code: CodeDir,
+    pub(crate) layers: LaidOut,
+}
+
+/// The layers of what serves, on the disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LaidOut {
+    /// What the tree was made of; it is made again from these.
+    pub(crate) packages: Vec<Package>,
+    /// All of them on top of each other; `None` without layers.
+    pub(crate) tree: Option<CodeDir>,
 }
 
 impl Entry {
@@ -105,6 +117,34 @@ impl Entry {
         }
     }
 
+    /// The names under which its published versions and aliases are called.
+    pub(crate) fn qualifiers(&self) -> impl Iterator<Item = String> {
+        let versions = self.versions.iter().map(|version| version.shown.number.to_string());
+        versions.chain(self.aliases.iter().map(|alias| alias.name.to_string()))
+    }
+
+    /// The same function, with another revision of what `qualifier` means.
+    pub(crate) fn revised(&self, qualifier: Option<&Qualifier>, revision: RevisionId) -> Self {
+        let alias = match qualifier {
+            Some(Qualifier::Alias(name)) => self.alias(name),
+            _ => None,
+        };
+        if let Some(alias) = alias {
+            return self.with_alias(Arc::new(Alias { revision, ..(**alias).clone() }));
+        }
+        let Some(version) = self.meant(qualifier, |alias| alias.version) else { return self.clone() };
+        let shown = Arc::new(Version { revision, ..(*version.shown).clone() });
+        self.with(VersionEntry { shown, ..(**version).clone() })
+    }
+
+    /// The revision of what `qualifier` means.
+    pub(crate) fn revision(&self, qualifier: Option<&Qualifier>) -> Option<RevisionId> {
+        match qualifier {
+            Some(Qualifier::Alias(name)) => self.alias(name).map(|alias| alias.revision),
+            _ => self.meant(qualifier, |alias| alias.version).map(|version| version.shown.revision),
+        }
+    }
+
     /// The same function with `version` in the place of the one with its number.
     pub(crate) fn with(&self, version: VersionEntry) -> Self {
         let mut entry = self.clone();
@@ -153,17 +193,14 @@ impl Entry {
 
     /// True if the entry needs the package on the disk.
     pub(crate) fn needs(&self, package: &Package) -> bool {
-        self.all().any(|version| {
-            let serving = version.serving.as_ref().map(|serving| &serving.generation);
-            std::iter::once(&version.generation).chain(serving).any(|one| one.code_sha256 == *package.sha256())
-        })
+        self.packages().any(|needed| needed.sha256() == package.sha256())
     }
 
     /// The packages that the entry needs.
     pub(crate) fn packages(&self) -> impl Iterator<Item = Package> {
         self.all().flat_map(|version| {
-            let serving = version.serving.as_ref().map(|serving| serving.code.package());
-            std::iter::once(version.package.clone()).chain(serving)
+            let own = std::iter::once(&version.package).chain(&version.layers).cloned();
+            own.chain(version.serving.iter().flat_map(Serving::packages))
         })
     }
 
@@ -188,7 +225,13 @@ impl Entry {
 
 impl Serving {
     pub(crate) fn runnable(&self, reserved: Option<u32>) -> Runnable {
-        Runnable { version: self.version.clone(), code: self.code.clone(), reserved }
+        let layers = self.layers.tree.clone();
+        Runnable { version: self.version.clone(), code: self.code.clone(), layers, reserved }
+    }
+
+    fn packages(&self) -> impl Iterator<Item = Package> {
+        let trees = std::iter::once(&self.code).chain(&self.layers.tree).map(CodeDir::package);
+        trees.chain(self.layers.packages.iter().cloned())
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct Draft {
     pub(crate) config: FunctionConfig,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) package: Package,
+    pub(crate) layers: Vec<String>,
     pub(crate) publish: bool,
 }
 
@@ -39,12 +40,14 @@ impl Writer {
         if self.registry.load().find(owner, &name).is_some() {
             return Err(CatalogError::AlreadyExists { name });
         }
+        let mut config = draft.config;
+        config.layers = self.layers(owner, &draft.layers)?;
         let shown = Version {
             account: owner.account.clone(),
             region: owner.region.clone(),
             name,
             number: VersionNumber::Latest,
-            config: Arc::new(draft.config),
+            config: Arc::new(config),
             code_sha256: draft.package.sha256().clone(),
             code_bytes: draft.package.bytes(),
             revision: RevisionId::random(),
@@ -53,6 +56,7 @@ impl Writer {
         };
         (self.can_run)(&shown).map_err(CatalogError::Invalid)?;
         let latest = VersionEntry {
+            layers: self.layer_packages(&shown.config.layers, &[])?,
             generation: Arc::new(generation(&shown)),
             shown: Arc::new(shown),
             lifecycle: Lifecycle::Creating,
@@ -90,10 +94,12 @@ impl Writer {
         &mut self,
         owner: &Scope,
         name: &FunctionName,
-        change: ConfigChange,
+        mut change: ConfigChange,
     ) -> Result<FunctionView, CatalogError> {
         let entry = self.changeable(owner, name, change.revision)?;
-        let config = change.apply((*entry.latest.shown.config).clone());
+        let layers = change.layers.take().map(|arns| self.layers(owner, &arns)).transpose()?;
+        let mut config = change.apply((*entry.latest.shown.config).clone());
+        config.layers = layers.unwrap_or(config.layers);
         let after = self.changed(&entry, Arc::new(config), entry.latest.package.clone())?;
         let view = after.view(&after.latest);
         self.write(Some(&entry), Some(after))?;
@@ -134,6 +140,7 @@ impl Writer {
         (self.can_run)(&shown).map_err(CatalogError::Invalid)?;
         Ok(entry.with(VersionEntry {
             lifecycle: latest.after(LifecycleEvent::Changed)?,
+            layers: self.layer_packages(&shown.config.layers, &latest.layers)?,
             generation: if same { latest.generation.clone() } else { Arc::new(generation(&shown)) },
             shown: Arc::new(shown),
             package,

@@ -2,9 +2,10 @@
 
 use crate::CatalogError;
 use crate::entry::{Entry, Serving, VersionEntry};
+use crate::prepare::lay_out;
 use crate::publish::described;
 use crate::registry::Registry;
-use lacewing_artifact::Artifacts;
+use lacewing_artifact::{Artifacts, Package};
 use lacewing_model::{FailReason, Lifecycle, Provisioned, Version, VersionNumber};
 use lacewing_store::{FunctionKey, Generation, Store, StoredFunction, StoredVersion};
 use std::sync::Arc;
@@ -102,19 +103,28 @@ impl Kept<'_> {
             package.keep();
             package
         };
+        let claim_layers = |generation: &Generation| -> Vec<_> {
+            let layers = generation.config.layers.iter();
+            let packages = layers.map(|layer| artifacts.claim(&layer.code_sha256, layer.code_bytes));
+            packages.inspect(Package::keep).collect()
+        };
         let mut entry = VersionEntry {
             shown: self.shown,
             lifecycle: self.lifecycle.clone(),
             generation: self.generation.clone(),
             package: claim(self.generation),
+            layers: claim_layers(self.generation),
             serving: None,
             provisioned: self.provisioned,
         };
         let Some((version, generation)) = self.serving else { return entry };
         // The tree lies there, unless somebody removed it: then it is made again from the package, now, because
         // the version is Active and may be called the moment we are open.
-        match claim(&generation).unpack() {
-            Ok(code) => entry.serving = Some(Serving { version, generation, code }),
+        match lay_out(&claim(&generation), claim_layers(&generation)) {
+            Ok((code, layers)) => {
+                layers.tree.iter().for_each(|tree| tree.package().keep());
+                entry.serving = Some(Serving { version, generation, code, layers });
+            }
             Err(error) => {
                 tracing::error!(function = %entry.shown.arn(), %error, "the code of a function is lost");
                 // A newer generation may be being prepared: then its end decides.

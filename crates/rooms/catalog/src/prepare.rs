@@ -1,7 +1,8 @@
 //! Prepares code: a few threads that put trees in their places.
 
 use crate::Scope;
-use lacewing_artifact::{CodeDir, Package};
+use crate::entry::LaidOut;
+use lacewing_artifact::{ArtifactError, CodeDir, Package};
 use lacewing_model::{FailReason, FunctionName, RevisionId, VersionNumber};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -17,6 +18,7 @@ pub(crate) struct Job {
     pub(crate) number: VersionNumber,
     pub(crate) generation: RevisionId,
     pub(crate) package: Package,
+    pub(crate) layers: Vec<Package>,
 }
 
 /// How it went.
@@ -25,7 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) name: FunctionName,
     pub(crate) number: VersionNumber,
     pub(crate) generation: RevisionId,
-    pub(crate) code: Result<CodeDir, FailReason>,
+    /// The package's tree, and the layers'.
+    pub(crate) code: Result<(CodeDir, LaidOut), FailReason>,
 }
 
 /// The threads. Dropping it waits until the jobs that were begun are done; others are left for the next start.
@@ -78,10 +81,17 @@ fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 }
 
 fn prepare(job: Job) -> Prepared {
-    let Job { owner, name, number, generation, package } = job;
-    let code = package.unpack().map_err(|error| FailReason {
+    let Job { owner, name, number, generation, package, layers } = job;
+    let code = lay_out(&package, layers).map_err(|error| FailReason {
         code: if error.is_senders_fault() { "InvalidZipFileException" } else { "InternalError" }.into(),
         message: error.to_string(),
     });
     Prepared { owner, name, number, generation, code }
+}
+
+/// Puts the trees of a package and of its layers in their places.
+pub(crate) fn lay_out(package: &Package, packages: Vec<Package>) -> Result<(CodeDir, LaidOut), ArtifactError> {
+    let code = package.unpack()?;
+    let tree = CodeDir::merged(&packages)?;
+    Ok((code, LaidOut { packages, tree }))
 }

@@ -113,6 +113,7 @@ impl Writer {
             lifecycle: Lifecycle::Creating,
             generation: latest.generation.clone(),
             package: latest.package.clone(),
+            layers: latest.layers.clone(),
             serving: None,
             provisioned: None,
         }

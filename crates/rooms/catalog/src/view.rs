@@ -131,6 +131,8 @@ pub struct Runnable {
     pub version: Arc<Version>,
     /// The unpacked package. Keep it as long as a sandbox may read it: the tree is removed after the last one.
     pub code: CodeDir,
+    /// Its layers, merged; held likewise.
+    pub layers: Option<CodeDir>,
     /// The function's reserved concurrency: what all its versions together may have in flight.
     pub reserved: Option<u32>,
 }

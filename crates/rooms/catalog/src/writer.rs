@@ -91,9 +91,9 @@ impl Writer {
         };
         let Ok(lifecycle) = version.after(event) else { return };
         let mut next = version.in_state(lifecycle);
-        if let Ok(code) = &prepared.code {
+        if let Ok((code, layers)) = prepared.code.clone() {
             let (version, generation) = (next.shown.clone(), next.generation.clone());
-            next.serving = Some(Serving { version, generation, code: code.clone() });
+            next.serving = Some(Serving { version, generation, code, layers });
         }
         if let Err(error) = self.write(Some(&entry), Some(entry.with(next))) {
             tracing::error!(function = %version.shown.arn(), %error, "cannot put a prepared version in force yet");
@@ -121,14 +121,13 @@ impl Writer {
         let mut registry = (**self.registry.load()).clone();
         match (before, &after) {
             (_, Some(after)) => registry.put(after.clone()),
-            (Some(before), None) => {
-                registry.remove(&before.owner(), before.name());
-                // The store let them go with the function.
-                self.records.store(Arc::new(self.records.load().without(&before.owner(), before.name())));
-            }
+            (Some(before), None) => registry.remove(&before.owner(), before.name()),
             (None, None) => {}
         }
         self.registry.store(Arc::new(registry));
+        if let Some(before) = before {
+            self.forget_records(before, after.as_deref());
+        }
         if touches_wanted(before.map(|before| &**before), after.as_deref()) {
             self.publish_wanted();
         }
@@ -154,9 +153,10 @@ impl Writer {
         }
     }
 
-    /// Lets go of a package that no function needs any more: it goes when the last sandbox has let go too.
-    fn release(&self, package: &Package) {
-        if !self.registry.load().iter().any(|entry| entry.needs(package)) {
+    /// Lets go of a package that no function and no layer needs any more: it goes when the last sandbox has let go too.
+    pub(crate) fn release(&self, package: &Package) {
+        let wanted = self.records.load().package(package.sha256()).is_some();
+        if !wanted && !self.registry.load().iter().any(|entry| entry.needs(package)) {
             package.release();
         }
     }
@@ -177,6 +177,7 @@ impl Writer {
                 number: version.shown.number,
                 generation: version.shown.generation,
                 package: version.package.clone(),
+                layers: version.layers.clone(),
             });
         }
     }

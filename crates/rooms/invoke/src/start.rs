@@ -23,6 +23,8 @@ pub struct Companion {
     _session: Box<dyn Any + Send>,
     /// Keeps the code on the disk.
     _code: CodeDir,
+    /// Likewise its layers.
+    _layers: Option<CodeDir>,
 }
 
 /// What every start needs, whatever starts.
@@ -57,14 +59,23 @@ impl Kitchen {
                 id,
                 version: Arc::clone(version),
                 code_dir: runnable.code.path().to_path_buf(),
-                layers_dir: None,
+                layers_dir: runnable.layers.as_ref().map(|layers| layers.path().to_path_buf()),
                 environment,
                 init_max,
                 logs: Arc::clone(&logs) as Arc<dyn LogSink>,
                 api: Arc::clone(&self.api),
             };
             let metrics = self.ledger.metrics().function(version);
-            (spec, Companion { logs, metrics, _session: session, _code: runnable.code.clone() })
+            (
+                spec,
+                Companion {
+                    logs,
+                    metrics,
+                    _session: session,
+                    _code: runnable.code.clone(),
+                    _layers: runnable.layers.clone(),
+                },
+            )
         })
     }
 }

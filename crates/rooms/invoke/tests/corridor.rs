@@ -41,6 +41,7 @@ impl House {
             name: "f".parse().unwrap(),
             config: (*version_named("f").config).clone(),
             zip: package(),
+            layers: Vec::new(),
             tags: std::collections::BTreeMap::new(),
             publish: false,
         };

@@ -44,6 +44,7 @@ pub fn new(function: &str, content: &str) -> NewFunction {
         name: name(function),
         config: config(),
         zip: package(content),
+        layers: Vec::new(),
         tags: BTreeMap::from([("team".into(), "a".into())]),
         publish: false,
     }
