@@ -52,8 +52,13 @@ const ROOM_TO_ROOM: [(&str, &[&str]); 4] = [
 ];
 
 /// Rooms that may know an engine, besides the `sandbox` seam that each may.
-const ROOM_TO_ENGINE: [(&str, &[&str]); 4] =
-    [("catalog", &["store", "artifact"]), ("ledger", &["store"]), ("events", &["store"]), ("triggers", &["store"])];
+const ROOM_TO_ENGINE: [(&str, &[&str]); 5] = [
+    ("access", &["store"]),
+    ("catalog", &["store", "artifact"]),
+    ("ledger", &["store"]),
+    ("events", &["store"]),
+    ("triggers", &["store"]),
+];
 
 /// Engines that may know another engine.
 const ENGINE_TO_ENGINE: [(&str, &[&str]); 4] = [

@@ -8,6 +8,7 @@ mod column;
 mod document;
 mod error;
 mod functions;
+pub mod identities;
 mod migrate;
 mod record;
 pub mod records;

@@ -5,6 +5,9 @@ use lacewing_model::{
     Alias, FailReason, FunctionConfig, Lifecycle, MemoryMib, Provisioned, RevisionId, Routing, Timestamp, UpdateStatus,
     VersionNumber,
 };
+use lacewing_store::identities::{
+    Grants, Identity, IdentityChange, IdentityKind, KeyRecord, PolicyRecord, PolicyVersion, RoleRecord, UserRecord,
+};
 use lacewing_store::records::{Document, Family, Policy, RecordKey, Recursion, StoredRecord};
 use lacewing_store::{FunctionKey, Generation, Store, StoreError, StoredFunction, StoredVersion};
 use std::collections::BTreeMap;
@@ -318,4 +321,66 @@ fn the_file_is_its_owners_alone() {
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", entry.path().display());
     }
+}
+
+fn identities() -> Vec<Identity> {
+    let grants = Grants {
+        inline: BTreeMap::from([("p".into(), r#"{"Statement":[]}"#.into())]),
+        attached: vec!["arn:aws:iam::aws:policy/AWSLambdaRole".into()],
+        boundary: Some("arn:aws:iam::000000000000:policy/b".into()),
+    };
+    let tags = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
+    let (id, path, created_ms) = ("AIDAX".to_owned(), "/x/".to_owned(), 5);
+    let user = UserRecord { name: "n".into(), id, path, created_ms, tags, grants };
+    let role = RoleRecord {
+        name: "n".into(),
+        id: "AROAX".into(),
+        path: "/".into(),
+        created_ms: 6,
+        tags: BTreeMap::new(),
+        grants: Grants::default(),
+        trust: "{}".into(),
+        description: Some("it's \"it\"".into()),
+        session_seconds_max: 3_600,
+    };
+    let policy = PolicyRecord {
+        name: "n".into(),
+        id: "ANPAX".into(),
+        path: "/".into(),
+        created_ms: 7,
+        updated_ms: 8,
+        tags: BTreeMap::new(),
+        description: None,
+        versions: BTreeMap::from([(2, PolicyVersion { document: "{}".into(), created_ms: 8 })]),
+        default: 2,
+        newest: 2,
+    };
+    let key = KeyRecord { id: "AKIAX".into(), user: Some("n".into()), active: true, created_ms: 9 };
+    // In the order of the table.
+    vec![Identity::Key(key), Identity::Policy(policy), Identity::Role(role), Identity::User(user)]
+}
+
+#[test]
+fn identities_come_back_as_they_were_written_and_go_by_kind_and_name() {
+    on_every_dialect(|open| {
+        let account: lacewing_model::AccountId = "000000000000".parse().unwrap();
+        let other: lacewing_model::AccountId = "111111111111".parse().unwrap();
+        let puts: Vec<_> = identities().into_iter().map(IdentityChange::Put).collect();
+        open().change_identities(&account, &puts).unwrap();
+        let of = |owner: &lacewing_model::AccountId| -> Vec<Identity> {
+            let all = open().identities().unwrap().into_iter();
+            all.filter(|(account, _)| account == owner).map(|(_, identity)| identity).collect()
+        };
+        assert_eq!(of(&account), identities());
+        // One step of another account takes nothing of this one.
+        let removes: Vec<_> =
+            [IdentityKind::User, IdentityKind::Role].map(|kind| IdentityChange::Remove(kind, "n".to_owned())).to_vec();
+        open().change_identities(&other, &removes).unwrap();
+        assert_eq!(of(&account).len(), 4);
+        open().change_identities(&account, &removes).unwrap();
+        assert_eq!(of(&account), identities()[..2]);
+        open().change_identities(&account, &puts[2..]).unwrap();
+        open().change_identities(&account, &puts[2..]).unwrap();
+        assert_eq!(of(&account), identities(), "put again");
+    });
 }

@@ -26,6 +26,9 @@ pub struct Policy {
     statements: Box<[Statement]>,
 }
 
+// The numbers in conditions are finite, so that each equals itself.
+impl Eq for Policy {}
+
 impl Policy {
     /// Reads a document.
     ///
