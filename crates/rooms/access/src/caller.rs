@@ -1,6 +1,8 @@
 //! Who a verified request comes from.
 
 use lacewing_model::{AccountId, FunctionName, Region, RoleArn};
+use lacewing_policy::{Policy, Who};
+use std::sync::Arc;
 
 /// The sender of a request whose signature was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +13,10 @@ pub struct Caller {
     pub region: Region,
     /// Which key signed.
     pub principal: Principal,
-    /// The service of the credential scope: `lambda` or `logs`.
+    /// The service of the credential scope, such as `lambda`.
     pub service: &'static str,
+    /// The ARN under which messages and policies name the caller.
+    arn: Box<str>,
 }
 
 /// What a key stands for.
@@ -20,6 +24,15 @@ pub struct Caller {
 pub enum Principal {
     /// A root key: may do everything in its account.
     Root,
+    /// A user.
+    User {
+        /// Its name.
+        name: Box<str>,
+        /// `AIDA...`.
+        id: Box<str>,
+        /// Its ARN, with its path.
+        arn: Box<str>,
+    },
     /// A running function under its role.
     Function {
         /// The role.
@@ -27,21 +40,62 @@ pub enum Principal {
         /// The function, as the name of the session.
         function: FunctionName,
     },
+    /// A session of a role that someone assumed.
+    Assumed {
+        /// The role.
+        role: RoleArn,
+        /// `AROA...`: a role of the same name that was made later is another one.
+        id: Box<str>,
+        /// The session's name.
+        session: Box<str>,
+        /// What narrows it.
+        policy: Option<Arc<Policy>>,
+    },
     /// Whoever holds a link that this server signed: may follow that link and nothing else.
     Link,
 }
 
 impl Caller {
+    /// A caller.
+    #[must_use]
+    pub fn new(account: AccountId, region: Region, principal: Principal, service: &'static str) -> Self {
+        let session = |role: &RoleArn, name: &str| {
+            let role = role.as_str().rsplit('/').next().unwrap_or_default();
+            format!("arn:aws:sts::{account}:assumed-role/{role}/{name}")
+        };
+        let arn = match &principal {
+            Principal::Root => format!("arn:aws:iam::{account}:root"),
+            Principal::User { arn, .. } => arn.to_string(),
+            Principal::Function { role, function } => session(role, function.as_str()),
+            Principal::Assumed { role, session: name, .. } => session(role, name),
+            Principal::Link => format!("arn:aws:sts::{account}:federated-user/link"),
+        };
+        Self { account, region, principal, service, arn: arn.into() }
+    }
+
     /// The ARN under which messages name the caller.
     #[must_use]
     pub fn arn(&self) -> String {
+        self.arn.to_string()
+    }
+
+    /// The role whose session this is.
+    #[must_use]
+    pub fn role(&self) -> Option<&RoleArn> {
         match &self.principal {
-            Principal::Root => format!("arn:aws:iam::{}:root", self.account),
-            Principal::Function { role, function } => {
-                let name = role.as_str().rsplit('/').next().unwrap_or_default();
-                format!("arn:aws:sts::{}:assumed-role/{name}/{function}", self.account)
+            Principal::Function { role, .. } | Principal::Assumed { role, .. } => Some(role),
+            Principal::Root | Principal::User { .. } | Principal::Link => None,
+        }
+    }
+
+    /// The caller as policies of resources see it.
+    #[must_use]
+    pub fn who(&self) -> Who<'_> {
+        match self.principal {
+            Principal::Link => Who::Anyone,
+            _ => {
+                Who::Account { account: self.account.as_str(), arn: &self.arn, role: self.role().map(RoleArn::as_str) }
             }
-            Principal::Link => format!("arn:aws:sts::{}:federated-user/link", self.account),
         }
     }
 }

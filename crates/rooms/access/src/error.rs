@@ -19,10 +19,7 @@ pub enum AccessError {
     #[error("{0}")]
     InvalidSignature(String),
     /// The caller is known and may not do this.
-    #[error(
-        "User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
-         allows the {action} action"
-    )]
+    #[error("User: {user} is not authorized to perform: {action} on resource: {resource}{}", why.tail(action))]
     Denied {
         /// The caller's ARN.
         user: String,
@@ -30,7 +27,58 @@ pub enum AccessError {
         action: String,
         /// The resource's ARN.
         resource: String,
+        /// Which policy is in the way, or missing.
+        why: DenialReason,
     },
+}
+
+/// Which policy is in the way, or missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenialReason {
+    /// None of the caller's own policies allows it.
+    NoIdentityPolicy,
+    /// Of another account: the resource's policy does not let the caller in.
+    NoResourcePolicy,
+    /// The permissions boundary does not allow it.
+    OutOfBounds,
+    /// The session's policy does not allow it.
+    OutOfSession,
+    /// One of the caller's own policies denies it.
+    DeniedByIdentity,
+    /// The resource's policy denies it.
+    DeniedByResource,
+    /// The permissions boundary denies it.
+    DeniedByBoundary,
+    /// The session's policy denies it.
+    DeniedBySession,
+    /// Not for the caller to know.
+    Untold,
+}
+
+impl DenialReason {
+    /// True where a policy denies; false where none allows.
+    pub(crate) fn is_explicit(self) -> bool {
+        matches!(self, Self::DeniedByIdentity | Self::DeniedByResource | Self::DeniedByBoundary | Self::DeniedBySession)
+    }
+
+    /// The end of AWS's sentence. Source: IAM User Guide, "Troubleshoot access denied error messages".
+    fn tail(self, action: &str) -> String {
+        let kind = match self {
+            Self::NoIdentityPolicy => "identity-based policy",
+            Self::NoResourcePolicy => "resource-based policy",
+            Self::OutOfBounds => "permissions boundary",
+            Self::OutOfSession => "session policy",
+            Self::DeniedByIdentity => "an identity-based policy",
+            Self::DeniedByResource => "a resource-based policy",
+            Self::DeniedByBoundary => "a permissions boundary",
+            Self::DeniedBySession => "a session policy",
+            Self::Untold => return String::new(),
+        };
+        if self.is_explicit() {
+            return format!(" with an explicit deny in {kind}");
+        }
+        format!(" because no {kind} allows the {action} action")
+    }
 }
 
 impl AccessError {

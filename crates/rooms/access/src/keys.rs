@@ -5,13 +5,15 @@
 
 use crate::{Caller, Principal, RootKey};
 use hmac::{Hmac, KeyInit, Mac};
-use lacewing_model::{AccountId, Region};
+use lacewing_model::{AccountId, Region, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Scopes kept per key: two days, some regions, each service. The oldest leaves first.
 const SCOPES_MAX: usize = 32;
+/// Sessions of assumed roles whose keys are kept; one that fell out is read from its token again.
+const SESSIONS_MAX: usize = 4_096;
 /// Ended sessions that are remembered, so that their late calls hear "expired".
 const ENDED_MAX: usize = 4_096;
 
@@ -21,6 +23,8 @@ pub(crate) type HmacSha256 = Hmac<Sha256>;
 #[derive(Default)]
 pub(crate) struct KeyRing {
     keys: RwLock<HashMap<Arc<str>, Arc<Key>>>,
+    /// Ids of the sessions that came with a token, the oldest first.
+    sessions: Mutex<VecDeque<Arc<str>>>,
     ended: Mutex<VecDeque<Arc<str>>>,
 }
 
@@ -31,6 +35,8 @@ pub(crate) struct Key {
     pub(crate) token: Option<Box<str>>,
     pub(crate) account: AccountId,
     pub(crate) principal: Principal,
+    /// When it ends by itself.
+    pub(crate) expires: Option<Timestamp>,
     scopes: RwLock<VecDeque<(Box<str>, Arc<Scope>)>>,
 }
 
@@ -61,9 +67,28 @@ impl KeyRing {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    /// Forgets a session's key.
-    pub(crate) fn end(&self, id: &Arc<str>) {
+    /// Keeps the key of a session that can be had from its token again.
+    pub(crate) fn keep_session(&self, id: Arc<str>, key: &Arc<Key>) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), key.clone()).is_some() {
+            return;
+        }
+        sessions.push_back(id);
+        if sessions.len() > SESSIONS_MAX
+            && let Some(oldest) = sessions.pop_front()
+        {
+            self.remove(&oldest);
+        }
+    }
+
+    /// Forgets a key.
+    pub(crate) fn remove(&self, id: &str) {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Forgets a running function's key, and remembers that it was one.
+    pub(crate) fn end(&self, id: &Arc<str>) {
+        self.remove(id);
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.len() == ENDED_MAX {
             ended.pop_front();
@@ -78,7 +103,12 @@ impl KeyRing {
 
 impl Key {
     pub(crate) fn new(secret: Box<str>, token: Option<Box<str>>, account: AccountId, principal: Principal) -> Self {
-        Self { secret, token, account, principal, scopes: RwLock::default() }
+        Self { secret, token, account, principal, expires: None, scopes: RwLock::default() }
+    }
+
+    /// The same key, good until then.
+    pub(crate) fn until(self, expires: Timestamp) -> Self {
+        Self { expires: Some(expires), ..self }
     }
 
     /// What was kept for `scope`, the part of the credential behind the key id.
@@ -98,12 +128,7 @@ impl Key {
             let next: [u8; 32] = signing.finalize().into_bytes().into();
             signing = keyed(&next);
         }
-        let caller = Caller {
-            account: self.account.clone(),
-            region: region.clone(),
-            principal: self.principal.clone(),
-            service,
-        };
+        let caller = Caller::new(self.account.clone(), region.clone(), self.principal.clone(), service);
         Scope { signing, caller: Arc::new(caller) }
     }
 

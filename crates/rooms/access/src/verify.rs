@@ -6,7 +6,7 @@ use crate::keys::Scope;
 use crate::request::{hex, unhex};
 use crate::{Access, AccessError, BodyHash, Caller, RequestHead, stamp};
 use hmac::Mac;
-use lacewing_model::Timestamp;
+use lacewing_model::{Region, Timestamp};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,7 +16,10 @@ use subtle::ConstantTimeEq;
 /// How far the caller's clock may be off.
 const SKEW_MAX: Duration = Duration::from_secs(300);
 /// The services that this server plays; a signature has to be for one of them.
-const SERVICES: [&str; 2] = ["lambda", "logs"];
+const SERVICES: [&str; 4] = ["lambda", "logs", "iam", "sts"];
+/// Services without a region: clients sign for this one, wherever they mean to be.
+const GLOBAL: [&str; 2] = ["iam", "sts"];
+const GLOBAL_REGION: &str = "us-east-1";
 
 /// A request whose head holds: the key is known and the time is right. Not verified until
 /// [`Claim::verify`] says so.
@@ -53,7 +56,7 @@ impl Access {
     /// [`AccessError`], every variant but `Denied`.
     pub fn check_head<'a>(&self, head: RequestHead<'a>, now: Timestamp) -> Result<Claim<'a>, AccessError> {
         let signature = Authorization::of(&head)?;
-        let scope = self.scope_of(&signature)?;
+        let scope = self.scope_of(&signature, now)?;
         check_time(&signature, now)?;
         check_signed_headers(&head, &signature)?;
         let content = match signature.content.as_deref() {
@@ -71,8 +74,9 @@ impl Access {
     }
 
     /// The signing key of a scope: kept, or derived anew.
-    fn scope_of(&self, signature: &Authorization<'_>) -> Result<Arc<Scope>, AccessError> {
-        let Some(key) = self.inner.keys.find(&signature.key_id) else {
+    fn scope_of(&self, signature: &Authorization<'_>, now: Timestamp) -> Result<Arc<Scope>, AccessError> {
+        let from_token = || self.key_of_token(&signature.key_id, signature.token.as_deref()?);
+        let Some(key) = self.inner.keys.find(&signature.key_id).or_else(from_token) else {
             let ended = self.inner.keys.has_ended(&signature.key_id);
             return Err(if ended { AccessError::TokenExpired } else { AccessError::UnknownKey });
         };
@@ -83,6 +87,9 @@ impl Access {
         };
         if !token_fits {
             return Err(AccessError::UnknownKey);
+        }
+        if key.expires.is_some_and(|expires| expires <= now) {
+            return Err(AccessError::TokenExpired);
         }
         let day = signature.stamp.get(..8).unwrap_or_default();
         let known = key.known_scope(&signature.scope);
@@ -107,10 +114,11 @@ impl Access {
                 signature.stamp
             ));
         }
-        let Ok(region) = region.parse() else {
+        let Ok(region) = region.parse::<Region>() else {
             return wrong("Credential should be scoped to a valid region.".to_owned());
         };
-        if let Some(only) = self.inner.strict_region.as_ref().filter(|only| **only != region) {
+        let global = GLOBAL.contains(&service) && region.as_str() == GLOBAL_REGION;
+        if let Some(only) = self.inner.strict_region.as_ref().filter(|only| **only != region && !global) {
             return wrong(format!(
                 "Credential should be scoped to a valid region, not '{region}': this server is '{only}'."
             ));

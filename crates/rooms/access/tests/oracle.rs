@@ -6,7 +6,9 @@ use aws_sigv4::http_request::{
     PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
-use lacewing_access::{Access, AccessError, AccessOptions, BodyHash, Caller, Principal, RequestHead, RootKey};
+use lacewing_access::{
+    Access, AccessError, AccessOptions, BodyHash, Caller, IdentityOptions, Principal, RequestHead, RootKey, Seed, Store,
+};
 use lacewing_model::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,12 +19,18 @@ const UNSIGNED: &[u8] = b"UNSIGNED-PAYLOAD";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 fn room() -> Access {
-    Access::new(AccessOptions {
+    room_of(None)
+}
+
+fn room_of(strict_region: Option<&str>) -> Access {
+    let options = AccessOptions {
         account: "000000000000".parse().unwrap(),
-        strict_region: None,
+        strict_region: strict_region.map(|region| region.parse().unwrap()),
         root_keys: vec![RootKey { id: "AKID".into(), secret: SECRET.into() }],
         metrics_token: None,
-    })
+    };
+    let store = Store::in_memory().unwrap();
+    Access::open(options, IdentityOptions { store, seed: Seed::random(), strict_roles: false }).unwrap()
 }
 
 #[derive(Clone)]
@@ -194,7 +202,10 @@ fn scopes_and_times_are_checked() {
     assert!(verify(&access, &ask(&signer), signer.body, NOW.plus(Duration::from_secs(299))).is_ok());
 
     let s3 = Signer { service: "s3", ..signer.clone() };
-    assert_eq!(check(&s3, NOW), "Credential should be scoped to correct service: 'lambda' or 'logs'.");
+    assert_eq!(
+        check(&s3, NOW),
+        "Credential should be scoped to correct service: 'lambda' or 'logs' or 'iam' or 'sts'."
+    );
     let stranger = Signer { credentials: Credentials::from_keys("OTHER", SECRET, None), ..signer.clone() };
     assert_eq!(check(&stranger, NOW), "The security token included in the request is invalid.");
     let wrong = Signer { credentials: Credentials::from_keys("AKID", "wrong", None), ..signer.clone() };
@@ -202,12 +213,7 @@ fn scopes_and_times_are_checked() {
     let token = Signer { credentials: Credentials::from_keys("AKID", SECRET, Some("t".into())), ..signer.clone() };
     assert_eq!(check(&token, NOW), "The security token included in the request is invalid.");
 
-    let strict = Access::new(AccessOptions {
-        account: "000000000000".parse().unwrap(),
-        strict_region: Some("us-east-1".parse().unwrap()),
-        root_keys: vec![RootKey { id: "AKID".into(), secret: SECRET.into() }],
-        metrics_token: None,
-    });
+    let strict = room_of(Some("us-east-1"));
     let text = refusal(&strict, &ask(&signer), signer.body, NOW);
     assert_eq!(text, "Credential should be scoped to a valid region, not 'eu-west-1': this server is 'us-east-1'.");
 }
