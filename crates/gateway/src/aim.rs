@@ -16,6 +16,8 @@ pub(crate) enum Aim<'a> {
     Lambda(Route<'a>),
     /// An operation of CloudWatch Logs.
     Logs(LogsOperation),
+    /// An operation of IAM or STS: which, stands in the form that is sent; of whom, in the credential scope.
+    Query,
     /// A service in the awsJson protocol, and the operation's name, that are not served.
     UnknownTarget(&'a str),
     /// Our own: the path behind `/_lacewing/`.
@@ -37,6 +39,7 @@ impl<'a> Aim<'a> {
                     let name = target.strip_prefix(LogsOperation::TARGET_PREFIX);
                     name.and_then(LogsOperation::of).map_or(Self::UnknownTarget(target), Self::Logs)
                 }
+                None if is_form(parts) => Self::Query,
                 None => Self::Nowhere,
             };
         }
@@ -48,6 +51,7 @@ impl<'a> Aim<'a> {
     pub(crate) fn protocol(&self) -> Protocol {
         match self {
             Self::Logs(_) | Self::UnknownTarget(_) => Protocol::AwsJson,
+            Self::Query => Protocol::Query,
             Self::Lambda(_) | Self::House(_) | Self::Nowhere => Protocol::RestJson,
         }
     }
@@ -66,10 +70,19 @@ impl<'a> Aim<'a> {
                 }
                 operation => BodyLimit { max: limits.request_bytes_max, of: None, operation: operation.name() },
             },
-            Self::Logs(_) | Self::UnknownTarget(_) | Self::House(_) | Self::Nowhere => {
+            Self::Logs(_) | Self::Query | Self::UnknownTarget(_) | Self::House(_) | Self::Nowhere => {
                 BodyLimit { max: SMALL_BODY_MAX, of: None, operation: "requested" }
             }
         }
+    }
+}
+
+fn is_form(parts: &Parts) -> bool {
+    let kind = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match parts.method.as_str() {
+        "POST" => kind.starts_with("application/x-www-form-urlencoded"),
+        "GET" => parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("Action="))),
+        _ => false,
     }
 }
 
@@ -114,6 +127,9 @@ mod tests {
         assert_eq!(Aim::of(&logs("Logs_20140328.PutLogEvents")), Aim::UnknownTarget("Logs_20140328.PutLogEvents"));
         assert_eq!(Aim::of(&parts("GET", "/_lacewing/cost?x", &[])), Aim::House("cost"));
         assert_eq!(Aim::of(&parts("GET", "/", &[])), Aim::Nowhere);
+        let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+        assert_eq!(Aim::of(&parts("POST", "/", &form)), Aim::Query);
+        assert_eq!(Aim::of(&parts("GET", "/?Version=2011-06-15&Action=GetCallerIdentity", &[])), Aim::Query);
         let list = parts("GET", "/2015-03-31/functions/", &[]);
         assert!(matches!(Aim::of(&list), Aim::Lambda(route) if route.operation == Operation::ListFunctions));
     }

@@ -78,8 +78,9 @@ impl Gateway {
                 service(caller.service, "logs")?;
                 self.logs(&asked, *operation, bytes).await
             }
+            Aim::Query => self.query(&asked, bytes).await,
             Aim::UnknownTarget(target) => Err(unknown_target(target)),
-            Aim::House(path) => self.house(&asked, parts.method.as_str(), path).await,
+            Aim::House(path) => self.house(&asked, parts.method.as_str(), path, bytes).await,
             Aim::Nowhere => Err(nowhere()),
         }
     }

@@ -3,13 +3,14 @@
 use crate::{Gateway, refusals};
 use http::HeaderMap;
 use http::request::Parts;
-use lacewing_access::{Caller, Principal};
+use lacewing_access::{Caller, CallerFacts, Fact, Facts, Principal, Wish};
 use lacewing_catalog::Scope;
 use lacewing_lambda_api::{
     ApiError, ErrorCode, FunctionReference, QUALIFIER_PATTERN, Query, ReferenceForm, Violations,
 };
 use lacewing_model::{FunctionName, Qualifier, Region, Timestamp};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// One verified request.
@@ -17,10 +18,18 @@ pub(crate) struct Asked<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: Query<'a>,
+    /// The same as sent.
+    pub(crate) raw_query: &'a str,
     pub(crate) now: Timestamp,
     /// Host and port as the client wrote them.
     pub(crate) host: &'a str,
+    /// Where the request comes from; `None` from inside a sandbox.
+    pub(crate) source: Option<IpAddr>,
 }
+
+/// Where a connection comes from, as the server tells the handlers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// A function that a request names, as far as it can be one.
 #[derive(Clone, Debug)]
@@ -37,8 +46,10 @@ impl<'a> Asked<'a> {
             caller,
             headers: &parts.headers,
             query: Query::new(parts.uri.query().unwrap_or_default()),
+            raw_query: parts.uri.query().unwrap_or_default(),
             now,
             host: host.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or_default(),
+            source: parts.extensions.get::<Peer>().map(|peer| peer.0),
         }
     }
 
@@ -95,13 +106,17 @@ impl<'a> Asked<'a> {
         let (name, qualifier) = reference.check(account, region, asked.as_deref()).map_err(|error| {
             refusals::reference(error, region, |other| {
                 let foreign = format!("arn:aws:lambda:{region}:{other}:function:{}", reference.name);
-                match gateway.inner.access.allows(self.caller, action, &foreign) {
-                    Err(error) => refusals::access(error),
+                match self.permit_also(gateway, action, &foreign, &()) {
+                    Err(error) => error,
                     Ok(()) => ApiError::new(ErrorCode::AccessDenied, "The account is not yours."),
                 }
             })
         })?;
-        self.permit(gateway, action, || self.arn(name))?;
+        if self.caller.principal != Principal::Root {
+            let resource =
+                qualifier.map_or_else(|| self.arn(name), |qualifier| self.arn(&format!("{name}:{qualifier}")));
+            self.permit_also(gateway, action, &resource, &FunctionFacts { gateway, scope: self.scope(), name })?;
+        }
         let missing = || {
             let shown: Cow<'_, str> = match qualifier {
                 Some(qualifier) => format!("{name}:{qualifier}").into(),
@@ -125,7 +140,41 @@ impl<'a> Asked<'a> {
         if self.caller.principal == Principal::Root {
             return Ok(());
         }
-        gateway.inner.access.allows(self.caller, action, &resource()).map_err(refusals::access)
+        self.permit_also(gateway, action, &resource(), &())
+    }
+
+    /// The same for everyone, root keys too, where conditions may ask for `more` than every request has.
+    pub(crate) fn permit_also(
+        &self,
+        gateway: &Gateway,
+        action: &str,
+        resource: &str,
+        more: &dyn Facts,
+    ) -> Result<(), ApiError> {
+        let wish = Wish { action, resource, policy: None };
+        let access = &gateway.inner.access;
+        access.allows(&wish, &self.facts(gateway), more).map_err(refusals::access)
+    }
+
+    /// What conditions may ask about every request.
+    pub(crate) fn facts<'b>(&'b self, gateway: &'b Gateway) -> CallerFacts<'b> {
+        CallerFacts { access: &gateway.inner.access, caller: self.caller, now: self.now, source: self.source }
+    }
+}
+
+/// What conditions may ask about a function: looked up where one does.
+struct FunctionFacts<'a> {
+    gateway: &'a Gateway,
+    scope: Scope,
+    name: &'a str,
+}
+
+impl Facts for FunctionFacts<'_> {
+    fn fact(&self, key: &str) -> Fact<'_> {
+        let Some(tag) = key.strip_prefix("aws:resourcetag/") else { return Fact::Absent };
+        let name = self.name.parse::<FunctionName>().ok();
+        let view = name.and_then(|name| self.gateway.inner.catalog.get(&self.scope, &name, None).ok());
+        Fact::maybe(view.and_then(|view| view.tags.get(tag).cloned()))
     }
 }
 

@@ -32,6 +32,7 @@ impl Gateway {
         let NewFunctionParts { mut change, architecture, zip, tags, publish, egress, .. } = new;
         let layers = change.layers.take().unwrap_or_default();
         let config = config_of(&target.name, change, architecture, egress)?;
+        self.check_role(asked, &config.role)?;
         let new = NewFunction { name: target.name, config, zip, layers, tags, publish };
         let view = self.inner.catalog.create(&asked.scope(), new).await.map_err(refusals::catalog)?;
         Ok(ok(201, &configuration::changed(&view)))
@@ -115,6 +116,7 @@ impl Gateway {
         check_model(&settings, &mut violations);
         violations.finish()?;
         let change = change(settings, &self.inner.limits)?;
+        change.role.as_ref().map_or(Ok(()), |role| self.check_role(asked, role))?;
         let changed = self.inner.catalog.update_config(&asked.scope(), &name, change).await;
         Ok(ok(200, &configuration::of(&changed.map_err(refusals::catalog)?, None, Detail::Full)))
     }

@@ -22,8 +22,19 @@ pub(crate) fn health() -> Reply {
 }
 
 impl Gateway {
-    pub(crate) async fn house(&self, asked: &Asked<'_>, method: &str, path: &str) -> Result<Reply, ApiError> {
+    pub(crate) async fn house(
+        &self,
+        asked: &Asked<'_>,
+        method: &str,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Reply, ApiError> {
         match (method, path) {
+            ("POST", "keys") => self.create_key(asked, body).await,
+            ("GET", "keys") => self.list_keys(asked),
+            ("DELETE", key) if key.starts_with("keys/") => {
+                self.delete_key(asked, key.strip_prefix("keys/").unwrap_or_default()).await
+            }
             ("GET", "cost") => self.cost(asked).await,
             ("GET", "doctor") => self.doctor(asked),
             ("GET", "metrics") => {
@@ -38,8 +49,8 @@ impl Gateway {
             }
             _ => Err(ApiError::new(
                 ErrorCode::ResourceNotFound,
-                "There is no such endpoint. There are GET /_lacewing/health, /_lacewing/metrics, /_lacewing/cost and \
-                 /_lacewing/doctor.",
+                "There is no such endpoint. There are GET /_lacewing/health, /_lacewing/metrics, /_lacewing/cost, \
+                 /_lacewing/doctor and /_lacewing/keys.",
             )),
         }
     }

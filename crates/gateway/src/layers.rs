@@ -176,7 +176,7 @@ impl Gateway {
         changed.await.map_err(refusals::catalog)
     }
 
-    /// `GET /_lacewing/layers/NAME/NUMBER`: where the location of a layer version's content leads.
+    /// `GET /_lacewing/layers/ACCOUNT/NAME/NUMBER`: where the location of a layer version's content leads.
     pub(crate) async fn layer_package(&self, asked: &Asked<'_>, path: &str) -> Result<Reply, ApiError> {
         let gone = || {
             ApiError::new(
@@ -184,10 +184,15 @@ impl Gateway {
                 "The layer version is gone. Call GetLayerVersion for a new link.",
             )
         };
-        let (name, number) = path.split_once('/').ok_or_else(gone)?;
-        let (name, number) = (name.parse().map_err(|_| gone())?, number.parse().map_err(|_| gone())?);
-        self.permit_package(asked, "lambda:GetLayerVersion")?;
-        let package = self.inner.catalog.layer_package(&asked.scope(), &name, number).await;
+        let mut parts = path.splitn(3, '/');
+        let (Some(account), Some(name), Some(number)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(gone());
+        };
+        let (name, number): (LayerName, _) = (name.parse().map_err(|_| gone())?, number.parse().map_err(|_| gone())?);
+        let scope = Scope { account: account.parse().map_err(|_| gone())?, region: asked.region().clone() };
+        let arn = format!("{}:{number}", layer_arn(&scope, name.as_str()));
+        self.permit_package(asked, "lambda:GetLayerVersion", &arn)?;
+        let package = self.inner.catalog.layer_package(&scope, &name, number).await;
         Ok(reply::bytes(200, crate::packages::ZIP, package.map_err(refusals::catalog)?.into()))
     }
 
@@ -199,7 +204,7 @@ impl Gateway {
         version: &LayerVersion,
     ) -> LayerVersionReply {
         let layer_arn = layer_arn(scope, name.as_str());
-        let path = format!("/_lacewing/layers/{name}/{}", version.number);
+        let path = format!("/_lacewing/layers/{}/{name}/{}", scope.account, version.number);
         LayerVersionReply {
             content: LayerContentReply {
                 location: self.signed_location(asked, &path, &scope.region),

@@ -1,4 +1,4 @@
-//! The HTTP door: one port for the Lambda API, the CloudWatch Logs subset and our own endpoints.
+//! The HTTP door: one port for the Lambda API, the subsets of CloudWatch Logs, IAM and STS, and our own endpoints.
 //!
 //! ```text
 //! head ─► aim (which operation) ─► access.check_head ─► body within its limit ─► claim.verify ─► handler ─► reply
@@ -27,7 +27,9 @@ mod event_stream;
 mod flow;
 mod functions;
 mod house;
+mod iam;
 mod invoke;
+mod keys;
 mod layers;
 mod logs;
 mod mappings;
@@ -35,12 +37,15 @@ mod packages;
 mod paging;
 mod passage;
 mod policies;
+mod query;
 mod refusals;
 mod reply;
 mod requests;
+mod roles;
 mod runtime_settings;
 mod server;
 mod settings;
+mod sts;
 mod tags;
 mod traffic;
 mod urls;

@@ -16,7 +16,7 @@ use lacewing_ledger::{
     StreamQuery,
 };
 use lacewing_model::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 impl Gateway {
     pub(crate) async fn logs(
@@ -31,7 +31,8 @@ impl Gateway {
             LogsOperation::GetLogEvents => "logs:GetLogEvents",
             LogsOperation::FilterLogEvents => "logs:FilterLogEvents",
         };
-        asked.permit(self, action, || "*".to_owned())?;
+        let named: Named = parse(&body)?;
+        asked.permit(self, action, || named.arn(asked))?;
         let scope = LogScope { account: asked.caller.account.clone(), region: asked.region().clone() };
         let ledger = self.inner.ledger.clone();
         match operation {
@@ -40,6 +41,24 @@ impl Gateway {
             LogsOperation::GetLogEvents => reader(parse(&body)?, ledger, scope, events).await,
             LogsOperation::FilterLogEvents => reader(parse(&body)?, ledger, scope, filtered).await,
         }
+    }
+}
+
+/// What permissions are given for: the group and the stream that a request names, if it does.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Named {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_name: Option<String>,
+}
+
+impl Named {
+    fn arn(self, asked: &Asked<'_>) -> String {
+        let group = group_name(self.log_group_name, self.log_group_identifier).unwrap_or_default();
+        let stream = self.log_stream_name.unwrap_or_default();
+        let (region, account) = (asked.region(), &asked.caller.account);
+        format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")
     }
 }
 

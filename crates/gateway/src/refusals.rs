@@ -2,7 +2,7 @@
 
 use crate::aim::BodyLimit;
 use crate::body::BodyFault;
-use lacewing_access::AccessError;
+use lacewing_access::{AccessError, AssumeError, IdentityError};
 use lacewing_catalog::{ArtifactError, CatalogError};
 use lacewing_invoke::InvokeError;
 use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceError};
@@ -24,6 +24,26 @@ pub(crate) fn access(error: AccessError) -> ApiError {
         AccessError::Denied { .. } => ErrorCode::AccessDenied,
     };
     ApiError::new(code, error.to_string())
+}
+
+pub(crate) fn identity(error: &IdentityError) -> ApiError {
+    let code = match error {
+        IdentityError::NotFound(_) => ErrorCode::NoSuchEntity,
+        IdentityError::Exists(_) => ErrorCode::EntityAlreadyExists,
+        IdentityError::InUse(_) => ErrorCode::DeleteConflict,
+        IdentityError::Limit(_) => ErrorCode::LimitExceeded,
+        IdentityError::Malformed(_) => ErrorCode::MalformedPolicyDocument,
+        IdentityError::Invalid(_) => ErrorCode::Validation,
+        IdentityError::Store(error) => return internal(&error.to_string()),
+    };
+    ApiError::new(code, error.to_string())
+}
+
+pub(crate) fn assume(error: AssumeError) -> ApiError {
+    match error {
+        AssumeError::Denied(error) => access(error),
+        AssumeError::Invalid(error) => identity(&error),
+    }
 }
 
 pub(crate) fn catalog(error: CatalogError) -> ApiError {

@@ -4,7 +4,7 @@ use crate::flow::ReplyBody;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
-use lacewing_lambda_api::{ApiError, Protocol};
+use lacewing_lambda_api::{ApiError, Protocol, Xml};
 use lacewing_model::RequestId;
 use serde::Serialize;
 
@@ -15,6 +15,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-reques
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AMZ_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+const XML: HeaderValue = HeaderValue::from_static("text/xml");
 
 /// A reply of any kind.
 pub(crate) fn bytes(status: u16, content_type: HeaderValue, body: Bytes) -> Reply {
@@ -26,12 +27,30 @@ pub(crate) fn bytes(status: u16, content_type: HeaderValue, body: Bytes) -> Repl
 
 /// A reply in JSON.
 pub(crate) fn json(status: u16, protocol: Protocol, body: &impl Serialize) -> Reply {
-    let content_type = match protocol {
-        Protocol::RestJson => JSON,
-        Protocol::AwsJson => AMZ_JSON,
-    };
+    let content_type = content_type(protocol);
     // Our reply types hold strings and numbers only: writing them cannot fail.
     bytes(status, content_type, serde_json::to_vec(body).unwrap_or_default().into())
+}
+
+fn content_type(protocol: Protocol) -> HeaderValue {
+    match protocol {
+        Protocol::RestJson => JSON,
+        Protocol::AwsJson => AMZ_JSON,
+        Protocol::Query => XML,
+    }
+}
+
+/// A reply of IAM or STS to `action`: its result where it has one, and the request's id.
+pub(crate) fn xml(action: &str, namespace: &str, result: Option<Xml>) -> Reply {
+    let id = RequestId::random().to_string();
+    let mut inside = Xml::new();
+    if let Some(result) = result {
+        inside = inside.element(&format!("{action}Result"), result);
+    }
+    let inside = inside.element("ResponseMetadata", Xml::new().text("RequestId", &id));
+    let mut reply = bytes(200, XML, inside.document(&format!("{action}Response"), Some(namespace)).into());
+    set(&mut reply, REQUEST_ID, id);
+    reply
 }
 
 /// A reply without a body.
@@ -45,11 +64,7 @@ pub(crate) fn empty(status: u16) -> Reply {
 
 /// An error, in the protocol's shape.
 pub(crate) fn error(error: &ApiError, protocol: Protocol) -> Reply {
-    let content_type = match protocol {
-        Protocol::RestJson => JSON,
-        Protocol::AwsJson => AMZ_JSON,
-    };
-    let mut reply = bytes(error.status(protocol), content_type, error.body(protocol).into());
+    let mut reply = bytes(error.status(protocol), content_type(protocol), error.body(protocol).into());
     reply.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error.code.name()));
     if let Some(seconds) = error.retry_after_seconds {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,6 +1,7 @@
 //! Connections: how many, how long, and how they end.
 
 use crate::Gateway;
+use crate::asked::Peer;
 use crate::body::Payload;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -43,10 +44,10 @@ impl Gateway {
                 next = next => next,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let (gateway, stopped) = (self.clone(), stopped.clone());
                     drop(tokio::spawn(async move {
-                        gateway.converse(stream, stopped).await;
+                        gateway.converse(stream, Peer(peer.ip()), stopped).await;
                         drop(place);
                     }));
                 }
@@ -62,10 +63,11 @@ impl Gateway {
         let _ = places.acquire_many(CONNECTIONS_MAX).await;
     }
 
-    async fn converse(&self, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
+    async fn converse(&self, stream: TcpStream, peer: Peer, mut stopped: watch::Receiver<bool>) {
         let _ = stream.set_nodelay(true);
         let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async {
-            let (parts, body) = request.into_parts();
+            let (mut parts, body) = request.into_parts();
+            parts.extensions.insert(peer);
             let reply = self.answer(parts, Payload::Stream(body)).await;
             Ok::<_, Infallible>(reply)
         });

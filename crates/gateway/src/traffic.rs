@@ -5,7 +5,7 @@ use lacewing_lambda_api::{LogsOperation, Operation};
 use lacewing_ledger::{Metrics, OperationRequests};
 
 /// Our own endpoints, by the first part of their path.
-const HOUSE: [&str; 6] = ["health", "metrics", "cost", "doctor", "why", "packages"];
+const HOUSE: [&str; 7] = ["health", "metrics", "cost", "doctor", "keys", "why", "packages"];
 
 pub(crate) struct Traffic {
     lambda: Vec<OperationRequests>,
@@ -34,7 +34,7 @@ impl Traffic {
                 let first = path.split('/').next().unwrap_or_default();
                 HOUSE.iter().position(|name| *name == first).and_then(|at| self.house.get(at))
             }
-            Aim::UnknownTarget(_) | Aim::Nowhere => None,
+            Aim::Query | Aim::UnknownTarget(_) | Aim::Nowhere => None,
         };
         row.unwrap_or(&self.other).count(status);
     }

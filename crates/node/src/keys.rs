@@ -1,5 +1,5 @@
-//! The data dir's own secrets: the root key, read by `lacewing env`, and the metrics token, read by scrapers.
-//! Both are made at the first start.
+//! The data dir's own secrets: the root key, read by `lacewing env`; the metrics token, read by scrapers; and the seed that
+//! the secrets of all other keys are derived from. All are made at the first start.
 
 use crate::NodeError;
 use std::fs::{self, OpenOptions};
@@ -9,6 +9,8 @@ use std::path::Path;
 
 const FILE: &str = "root-key";
 const METRICS_FILE: &str = "metrics-token";
+/// 32 bytes, in hex. Never shown: whoever has it can sign as anyone.
+const SEED: &str = "seed";
 /// A key file holds one line; anything longer is not ours.
 const FILE_BYTES_MAX: u64 = 512;
 
@@ -34,6 +36,21 @@ pub(crate) fn metrics_token(data_dir: &Path) -> Result<String, NodeError> {
     let token = random_secret();
     keep(data_dir, METRICS_FILE, &token)?;
     Ok(token)
+}
+
+/// The seed of `data_dir`, made where there is none.
+pub(crate) fn seed(data_dir: &Path) -> Result<[u8; 32], NodeError> {
+    let path = data_dir.join(SEED);
+    let failed = |why: &str| NodeError(format!("{}: {why}; restore it from a backup", path.display()));
+    if !path.exists() {
+        keep(data_dir, SEED, &random_secret())?;
+    }
+    let text = fs::read_to_string(&path).map_err(|error| failed(&error.to_string()))?;
+    let digits: Option<Vec<u8>> =
+        text.trim_end().chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let bytes =
+        digits.map(|digits| digits.chunks(2).map(|pair| pair[0] << 4 | pair.last().unwrap_or(&0)).collect::<Vec<u8>>());
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| failed("it holds no 64 hex digits"))
 }
 
 /// Writes a secret of one line: aside and renamed, so that a kill in between leaves no half of it.
@@ -93,9 +110,14 @@ mod tests {
         assert_eq!((key.0.len(), key.1.len()), (20, 64));
         let token = metrics_token(dir.path()).unwrap();
         assert_eq!(metrics_token(dir.path()).unwrap(), token);
-        for file in [FILE, METRICS_FILE] {
+        let seed = super::seed(dir.path()).unwrap();
+        assert_eq!(super::seed(dir.path()).unwrap(), seed);
+        assert_ne!(seed, [0; 32]);
+        for file in [FILE, METRICS_FILE, SEED] {
             let mode = fs::metadata(dir.path().join(file)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+        fs::write(dir.path().join(SEED), "0123").unwrap();
+        assert!(super::seed(dir.path()).is_err());
     }
 }

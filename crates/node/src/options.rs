@@ -52,6 +52,8 @@ pub struct Config {
     pub logs: Logs,
     /// Who may read the node's figures.
     pub metrics: Metrics,
+    /// Who may do what.
+    pub access: AccessConfig,
 }
 
 /// `[runtimes]`
@@ -112,6 +114,15 @@ impl TryFrom<String> for MetricsToken {
         let hint = || format!("a metrics token has {TOKEN_CHARACTERS_MIN} characters or more, and no blanks");
         fits.then_some(Self(token)).ok_or_else(hint)
     }
+}
+
+/// `[access]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessConfig {
+    /// Functions of a role that nobody has made may call nothing, and none can be made of one that is not there or
+    /// that Lambda may not assume; default false: such a function may call functions, read about them and read logs.
+    pub strict_roles: bool,
 }
 
 impl Config {

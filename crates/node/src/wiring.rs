@@ -1,7 +1,7 @@
 //! Engines into rooms, rooms into the gateway.
 
-use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, machine};
-use lacewing_access::{Access, AccessOptions, RootKey};
+use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
+use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Store};
 use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
@@ -81,7 +81,7 @@ pub(crate) async fn wire(
     })
     .await
     .map_err(|e| opening("the functions", e.to_string()))?;
-    let access = access(options, secrets);
+    let access = access(options, secrets)?;
     let door = Arc::new(LatePassage::default());
     let invoke = Invoke::new(InvokeParts {
         catalog: catalog.clone(),
@@ -109,14 +109,27 @@ pub(crate) async fn wire(
     Ok(Parts { gateway, invoke, ledger })
 }
 
-fn access(options: &NodeOptions, secrets: Secrets) -> Access {
+fn access(options: &NodeOptions, secrets: Secrets) -> Result<Access, NodeError> {
+    let opening = |error: String| {
+        NodeError(format!("the identities in {}: {error}; restore a backup", options.data_dir.display()))
+    };
     let pairs = std::iter::once(&secrets.root_key).chain(&options.root_keys);
-    Access::new(AccessOptions {
-        account: options.account.clone(),
-        strict_region: options.strict_region.then(|| options.region.clone()),
-        root_keys: pairs.map(|(id, secret)| RootKey { id: id.clone(), secret: secret.clone() }).collect(),
-        metrics_token: Some(secrets.metrics_token),
-    })
+    // A connection of its own: identities and functions do not wait for each other's changes.
+    let store = Store::open(&options.data_dir.join("lacewing.db")).map_err(|error| opening(error.to_string()))?;
+    Access::open(
+        AccessOptions {
+            account: options.account.clone(),
+            strict_region: options.strict_region.then(|| options.region.clone()),
+            root_keys: pairs.map(|(id, secret)| RootKey { id: id.clone(), secret: secret.clone() }).collect(),
+            metrics_token: Some(secrets.metrics_token),
+        },
+        IdentityOptions {
+            store,
+            seed: Seed::new(keys::seed(&options.data_dir)?),
+            strict_roles: options.config.access.strict_roles,
+        },
+    )
+    .map_err(|error| opening(error.to_string()))
 }
 
 fn open_session(access: Access) -> OpenSession {

@@ -6,7 +6,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4::SigningParams;
 use base64::Engine as _;
 use bytes::Bytes;
-use lacewing_access::{Access, AccessOptions, RootKey};
+use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Store};
 use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts};
@@ -85,12 +85,20 @@ impl House {
         .await
         .unwrap();
         let ledger = Ledger::open(LedgerOptions::new(dir.to_owned(), Arc::clone(&clock))).unwrap();
-        let access = Access::new(AccessOptions {
-            account: account.clone(),
-            strict_region: None,
-            root_keys: vec![RootKey { id: KEY.0.into(), secret: KEY.1.into() }],
-            metrics_token: Some(METRICS_TOKEN.into()),
-        });
+        let access = Access::open(
+            AccessOptions {
+                account: account.clone(),
+                strict_region: None,
+                root_keys: vec![RootKey { id: KEY.0.into(), secret: KEY.1.into() }],
+                metrics_token: Some(METRICS_TOKEN.into()),
+            },
+            IdentityOptions {
+                store: Store::open(&dir.join("lacewing.db")).unwrap(),
+                seed: Seed::new([7; 32]),
+                strict_roles: false,
+            },
+        )
+        .unwrap();
         let sessions = access.clone();
         let invoke = Invoke::new(InvokeParts {
             catalog: catalog.clone(),

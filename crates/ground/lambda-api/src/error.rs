@@ -1,5 +1,6 @@
 //! Errors as AWS writes them: name, status, and a body whose fields differ from shape to shape.
 
+use crate::Xml;
 use serde_json::{Map, Value};
 
 /// Whose fault an error is: the `Type` field.
@@ -11,13 +12,15 @@ pub enum Fault {
     Service,
 }
 
-/// The two protocols served.
+/// The protocols served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Lambda's: the error's name stands in a header, the status differs.
     RestJson,
     /// CloudWatch Logs': the error's name stands in the body, the status is 400 or 500.
     AwsJson,
+    /// IAM's and STS's: a form is sent, XML comes back, and errors have names of their own.
+    Query,
 }
 
 macro_rules! codes {
@@ -122,6 +125,18 @@ codes! {
     InvalidParameter = "InvalidParameterException" 400 None "message",
     /// CloudWatch Logs: no such operation.
     UnknownOperation = "UnknownOperationException" 400 None "message",
+    /// IAM: no such user, role, policy or key.
+    NoSuchEntity = "NoSuchEntity" 404 None "message",
+    /// IAM: the name is taken.
+    EntityAlreadyExists = "EntityAlreadyExists" 409 None "message",
+    /// IAM: something hangs on it.
+    DeleteConflict = "DeleteConflict" 409 None "message",
+    /// IAM: more than there may be.
+    LimitExceeded = "LimitExceeded" 409 None "message",
+    /// IAM: a document that is no policy.
+    MalformedPolicyDocument = "MalformedPolicyDocument" 400 None "message",
+    /// IAM and STS: no such operation.
+    InvalidAction = "InvalidAction" 400 None "message",
 }
 
 /// One error, ready to be written.
@@ -137,6 +152,20 @@ pub struct ApiError {
     pub retry_after_seconds: Option<u64>,
     /// The request's id, where something was logged under it.
     pub request_id: Option<String>,
+}
+
+impl ErrorCode {
+    /// The name in the query protocol. Source: IAM API reference, "Common errors".
+    fn query_name(self) -> &'static str {
+        match self {
+            Self::UnrecognizedClient => "InvalidClientTokenId",
+            Self::InvalidSignature => "SignatureDoesNotMatch",
+            Self::Validation | Self::InvalidParameterValue => "ValidationError",
+            Self::TooManyRequests => "Throttling",
+            Self::Service => "ServiceFailure",
+            other => other.name().strip_suffix("Exception").unwrap_or(other.name()),
+        }
+    }
 }
 
 impl ApiError {
@@ -167,6 +196,7 @@ impl ApiError {
     pub fn status(&self, protocol: Protocol) -> u16 {
         match (protocol, self.code.status()) {
             (Protocol::AwsJson, 400..500) => 400,
+            (Protocol::Query, 429) => 400,
             (_, status) => status,
         }
     }
@@ -177,6 +207,7 @@ impl ApiError {
         let mut fields = Map::new();
         let mut set = |key: &str, value: &str| fields.insert(key.to_owned(), Value::from(value));
         match protocol {
+            Protocol::Query => return self.xml(),
             Protocol::AwsJson => {
                 set("__type", self.code.name());
                 set("message", &self.message);
@@ -192,6 +223,13 @@ impl ApiError {
             set("Reason", reason);
         }
         Value::Object(fields).to_string()
+    }
+
+    fn xml(&self) -> String {
+        let fault = if self.code.status() < 500 { "Sender" } else { "Receiver" };
+        let error = Xml::new().text("Type", fault).text("Code", self.code.query_name()).text("Message", &self.message);
+        let id = self.request_id.as_deref();
+        Xml::new().element("Error", error).maybe("RequestId", id).document("ErrorResponse", None)
     }
 }
 
@@ -215,6 +253,22 @@ mod tests {
         let error = ApiError::throttled("ConcurrentInvocationLimitExceeded", 0);
         assert_eq!(error.retry_after_seconds, Some(1));
         insta::assert_snapshot!(error.body(Protocol::RestJson), @r#"{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}"#);
+    }
+
+    #[test]
+    fn the_query_protocol_has_names_of_its_own() {
+        let shown = |code| ApiError::new(code, "a < b").body(Protocol::Query);
+        insta::assert_snapshot!(shown(ErrorCode::NoSuchEntity), @"<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>a &lt; b</Message></Error></ErrorResponse>");
+        insta::assert_snapshot!(shown(ErrorCode::Service), @"<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceFailure</Code><Message>a &lt; b</Message></Error></ErrorResponse>");
+        for (code, name) in [
+            (ErrorCode::AccessDenied, "AccessDenied"),
+            (ErrorCode::UnrecognizedClient, "InvalidClientTokenId"),
+            (ErrorCode::InvalidSignature, "SignatureDoesNotMatch"),
+            (ErrorCode::ExpiredToken, "ExpiredToken"),
+            (ErrorCode::Validation, "ValidationError"),
+        ] {
+            assert_eq!(code.query_name(), name);
+        }
     }
 
     #[test]

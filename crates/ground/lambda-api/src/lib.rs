@@ -12,6 +12,7 @@ mod cost;
 mod error;
 mod event_invoke;
 mod functions;
+mod keys;
 mod layers;
 mod logs;
 mod mappings;
@@ -25,6 +26,7 @@ mod tags;
 mod time;
 mod urls;
 mod violations;
+mod xml;
 
 pub use aliases::{AliasReply, AliasRequest, ListAliasesReply, RoutingConfig};
 pub use capacity::{
@@ -50,6 +52,7 @@ pub use functions::{
     Base64Text, CreateFunctionRequest, Environment, EphemeralStorage, FunctionCode, FunctionSettings, LoggingSettings,
     PublishVersionRequest, SnapStart, TracingSettings, UpdateFunctionCodeRequest, Variables, parse,
 };
+pub use keys::{CreateKeyRequest, KeyReply, KeysReply};
 pub use layers::{
     LayerContentReply, LayerItem, LayerReference, LayerVersionItem, LayerVersionReply, ListLayerVersionsReply,
     ListLayersReply, PublishLayerVersionRequest, check_layer_arns,
@@ -80,3 +83,4 @@ pub use tags::{TagResourceRequest, TaggedResource};
 pub use time::{function_time, url_time};
 pub use urls::{ALIAS_QUALIFIER_PATTERN, CorsSettings, ListUrlConfigsReply, UrlConfigReply, UrlConfigRequest};
 pub use violations::Violations;
+pub use xml::Xml;

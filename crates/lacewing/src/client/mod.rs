@@ -3,6 +3,7 @@
 
 mod connection;
 mod error;
+mod keys;
 mod lambda;
 mod logs;
 mod platform;

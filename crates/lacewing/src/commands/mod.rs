@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod doctor;
 pub mod env;
 pub mod invoke;
+pub mod key;
 pub mod list;
 pub mod logs;
 pub mod remove;
@@ -37,6 +38,7 @@ pub fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Ls(command) => wait(command.run(output)),
         Command::Rm(command) => wait(command.run(output)),
         Command::Cost(command) => wait(command.run(output)),
+        Command::Key(command) => wait(command.run(output)),
     }
 }
 

@@ -21,12 +21,14 @@ impl Access {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use crate::{Access, AccessOptions};
+    use crate::{Access, AccessOptions, IdentityOptions, Seed, Store};
 
     fn access(token: Option<&str>) -> Access {
         let metrics_token = token.map(str::to_owned);
         let account = "000000000000".parse().unwrap();
-        Access::new(AccessOptions { account, strict_region: None, root_keys: Vec::new(), metrics_token })
+        let options = AccessOptions { account, strict_region: None, root_keys: Vec::new(), metrics_token };
+        let store = Store::in_memory().unwrap();
+        Access::open(options, IdentityOptions { store, seed: Seed::random(), strict_roles: false }).unwrap()
     }
 
     #[test]

@@ -1,0 +1,221 @@
+//! IAM, as far as tools need it to give functions their roles and people their keys.
+//!
+//! One table names each operation, what it is asked of and what runs it. Changes wait for the disk, so all of them run
+//! where blocking is allowed.
+
+mod holders;
+mod policies;
+mod roles;
+mod users;
+
+use crate::answer::blocking;
+use crate::asked::Asked;
+use crate::query::Form;
+use crate::reply::{self, Reply};
+use crate::{Gateway, refusals};
+use lacewing_access::{Access, Holder, IdentityError, Principal};
+use lacewing_lambda_api::{ApiError, ErrorCode, Xml};
+use lacewing_model::{AccountId, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::BTreeMap;
+
+const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+/// Items on a page. Source: IAM API, `MaxItems`.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1_000;
+/// Documents travel encoded inside of XML. Source: IAM API, `GetRolePolicy` (RFC 3986).
+const DOCUMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// One operation's request.
+struct Ask {
+    access: Access,
+    account: AccountId,
+    form: Form,
+    now: Timestamp,
+    /// The user that asks: some operations mean it where none is named.
+    user: Option<String>,
+}
+
+type Run = fn(&Ask) -> Result<Option<Xml>, ApiError>;
+
+/// What an operation is asked of; permissions are given for its ARN.
+#[derive(Clone, Copy)]
+enum Of {
+    Role,
+    User,
+    Policy,
+    All,
+}
+
+const OPERATIONS: [(&str, Of, Run); 55] = [
+    ("AttachRolePolicy", Of::Role, holders::attach),
+    ("AttachUserPolicy", Of::User, holders::attach),
+    ("CreateAccessKey", Of::User, users::create_key),
+    ("CreatePolicy", Of::Policy, policies::create),
+    ("CreatePolicyVersion", Of::Policy, policies::create_version),
+    ("CreateRole", Of::Role, roles::create),
+    ("CreateUser", Of::User, users::create),
+    ("DeleteAccessKey", Of::User, users::delete_key),
+    ("DeletePolicy", Of::Policy, policies::delete),
+    ("DeletePolicyVersion", Of::Policy, policies::delete_version),
+    ("DeleteRole", Of::Role, roles::delete),
+    ("DeleteRolePermissionsBoundary", Of::Role, holders::delete_boundary),
+    ("DeleteRolePolicy", Of::Role, holders::delete_inline),
+    ("DeleteUser", Of::User, users::delete),
+    ("DeleteUserPermissionsBoundary", Of::User, holders::delete_boundary),
+    ("DeleteUserPolicy", Of::User, holders::delete_inline),
+    ("DetachRolePolicy", Of::Role, holders::detach),
+    ("DetachUserPolicy", Of::User, holders::detach),
+    ("GetPolicy", Of::Policy, policies::get),
+    ("GetPolicyVersion", Of::Policy, policies::get_version),
+    ("GetRole", Of::Role, roles::get),
+    ("GetRolePolicy", Of::Role, holders::get_inline),
+    ("GetUser", Of::User, users::get),
+    ("GetUserPolicy", Of::User, holders::get_inline),
+    ("ListAccessKeys", Of::User, users::list_keys),
+    ("ListAccountAliases", Of::All, users::aliases),
+    ("ListAttachedRolePolicies", Of::Role, holders::list_attached),
+    ("ListAttachedUserPolicies", Of::User, holders::list_attached),
+    ("ListEntitiesForPolicy", Of::Policy, policies::entities),
+    ("ListGroupsForUser", Of::User, users::groups),
+    ("ListInstanceProfilesForRole", Of::Role, roles::instance_profiles),
+    ("ListPolicies", Of::All, policies::list),
+    ("ListPolicyTags", Of::Policy, policies::tags),
+    ("ListPolicyVersions", Of::Policy, policies::versions),
+    ("ListRolePolicies", Of::Role, holders::list_inline),
+    ("ListRoleTags", Of::Role, roles::tags),
+    ("ListRoles", Of::All, roles::list),
+    ("ListUserPolicies", Of::User, holders::list_inline),
+    ("ListUserTags", Of::User, users::tags),
+    ("ListUsers", Of::All, users::list),
+    ("PutRolePermissionsBoundary", Of::Role, holders::put_boundary),
+    ("PutRolePolicy", Of::Role, holders::put_inline),
+    ("PutUserPermissionsBoundary", Of::User, holders::put_boundary),
+    ("PutUserPolicy", Of::User, holders::put_inline),
+    ("SetDefaultPolicyVersion", Of::Policy, policies::set_default),
+    ("TagPolicy", Of::Policy, policies::tag),
+    ("TagRole", Of::Role, holders::tag),
+    ("TagUser", Of::User, holders::tag),
+    ("UntagPolicy", Of::Policy, policies::untag),
+    ("UntagRole", Of::Role, holders::untag),
+    ("UntagUser", Of::User, holders::untag),
+    ("UpdateAccessKey", Of::User, users::update_key),
+    ("UpdateAssumeRolePolicy", Of::Role, roles::update_trust),
+    ("UpdateRole", Of::Role, roles::update),
+    ("UpdateRoleDescription", Of::Role, roles::update_description),
+];
+
+pub(crate) async fn answer(gateway: &Gateway, asked: &Asked<'_>, form: Form) -> Result<Reply, ApiError> {
+    let action = form.action()?.into_owned();
+    let Some((action, of, run)) = OPERATIONS.into_iter().find(|(name, _, _)| *name == action) else {
+        let text =
+            format!("Lacewing does not implement iam:{action:.64}. It has what tools need for roles of functions.");
+        return Err(ApiError::new(ErrorCode::InvalidAction, text));
+    };
+    let user = match &asked.caller.principal {
+        Principal::User { name, .. } => Some(name.to_string()),
+        _ => None,
+    };
+    let access = gateway.inner.access.clone();
+    let ask = Ask { access, account: asked.caller.account.clone(), form, now: asked.now, user };
+    let (policy, boundary) = (ask.form.get("PolicyArn"), ask.form.get("PermissionsBoundary"));
+    let more: Vec<(&str, &str)> =
+        [("iam:policyarn", policy.as_deref()), ("iam:permissionsboundary", boundary.as_deref())]
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+    asked.permit_also(gateway, &format!("iam:{action}"), &ask.resource(of), &more.as_slice())?;
+    drop((policy, boundary));
+    blocking(move || Ok(reply::xml(action, NAMESPACE, run(&ask)?))).await
+}
+
+impl Ask {
+    /// The ARN that permissions are given for.
+    fn resource(&self, of: Of) -> String {
+        let account = &self.account;
+        let arn = |kind: &str, path: Option<String>, name: &str| {
+            let path = path.or_else(|| self.form.owned("Path")).unwrap_or_else(|| "/".to_owned());
+            format!("arn:aws:iam::{account}:{kind}{path}{name}")
+        };
+        let named = |key: &str| self.form.owned(key).unwrap_or_default();
+        match of {
+            Of::All => "*".to_owned(),
+            Of::Role => {
+                let name = named("RoleName");
+                arn("role", self.access.role(account, &name).ok().map(|role| role.path), &name)
+            }
+            Of::User => {
+                let name = self.form.owned("UserName").or_else(|| self.user.clone()).unwrap_or_default();
+                arn("user", self.access.user(account, &name).ok().map(|user| user.path), &name)
+            }
+            Of::Policy => match self.form.owned("PolicyArn") {
+                Some(arn) => arn,
+                None => arn("policy", None, &named("PolicyName")),
+            },
+        }
+    }
+
+    /// The role or the user that is named; a user that asks about itself need not be.
+    fn holder<T>(&self, work: impl FnOnce(Holder<'_>) -> Result<T, IdentityError>) -> Result<T, ApiError> {
+        let done = match self.form.get("RoleName") {
+            Some(role) => work(Holder::Role(&role)),
+            None => work(Holder::User(&self.user_name()?)),
+        };
+        done.map_err(|error| refusals::identity(&error))
+    }
+
+    fn user_name(&self) -> Result<String, ApiError> {
+        self.form.owned("UserName").or_else(|| self.user.clone()).map_or_else(|| self.form.need("UserName"), Ok)
+    }
+
+    /// The part of `all` that a page shows, and what tells where the next begins.
+    fn page<T>(&self, all: Vec<T>) -> Result<(Vec<T>, Xml), ApiError> {
+        let max = self.form.number("MaxItems")?.map_or(PAGE, |max| (max as usize).clamp(1, PAGE_MAX));
+        let from = self.form.number("Marker")?.unwrap_or_default() as usize;
+        let more = all.len() > from.saturating_add(max);
+        let end = if more { Some((from + max).to_string()) } else { None };
+        let page = all.into_iter().skip(from).take(max).collect();
+        let about = Xml::new().text("IsTruncated", if more { "true" } else { "false" });
+        Ok((page, about.maybe("Marker", end.as_deref())))
+    }
+}
+
+/// Milliseconds since 1970 as IAM writes a time.
+pub(crate) fn date(millis: u64) -> String {
+    let stamp = jiff::Timestamp::from_second(i64::try_from(millis / 1_000).unwrap_or(i64::MAX));
+    stamp.map(|stamp| stamp.to_string()).unwrap_or_default()
+}
+
+fn encoded(document: &str) -> String {
+    utf8_percent_encode(document, DOCUMENT).to_string()
+}
+
+fn tag_list(tags: &BTreeMap<String, String>) -> Vec<Xml> {
+    tags.iter().map(|(key, value)| Xml::new().text("Key", key).text("Value", value)).collect()
+}
+
+fn boundary(arn: Option<&str>) -> Xml {
+    let Some(arn) = arn else { return Xml::new() };
+    let inside = Xml::new().text("PermissionsBoundaryType", "Policy").text("PermissionsBoundaryArn", arn);
+    Xml::new().element("PermissionsBoundary", inside)
+}
+
+fn refused(error: IdentityError) -> ApiError {
+    refusals::identity(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_stand_in_order() {
+        assert!(OPERATIONS.is_sorted_by(|(one, _, _), (next, _, _)| one < next));
+    }
+
+    #[test]
+    fn documents_and_dates_are_written_as_iam_does() {
+        assert_eq!(encoded(r#"{"A": "é"}"#), "%7B%22A%22%3A%20%22%C3%A9%22%7D");
+        assert_eq!(date(1_795_489_200_123), "2026-11-24T03:00:00Z");
+    }
+}
