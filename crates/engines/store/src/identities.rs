@@ -1,6 +1,6 @@
 //! Identities: who may sign, and what they may do. One table, one JSON document for each.
 //!
-//! Secrets are not among them (`docs/decisions`, "secrets are derived"). A new field of a document gets
+//! Secrets are not among them (`docs/decisions/0010-policies-and-derived-secrets.md`). A new field of a document gets
 //! `#[serde(default)]`; an unknown one is refused, since reading on would lose it at the next write.
 
 use crate::column::parse;
