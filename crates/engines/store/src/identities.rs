@@ -1,6 +1,6 @@
 //! Identities: who may sign, and what they may do. One table, one JSON document for each.
 //!
-//! Secrets are not among them (`docs/decisions/0010-policies-and-derived-secrets.md`). A new field of a document gets
+//! Secrets are not among them (`docs/decisions/0013-policies-and-derived-secrets.md`). A new field of a document gets
 //! `#[serde(default)]`; an unknown one is refused, since reading on would lose it at the next write.
 
 use crate::column::parse;
@@ -144,7 +144,7 @@ pub enum IdentityKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityChange {
     /// Adds or replaces.
-    Put(Identity),
+    Put(Box<Identity>),
     /// Removes, by kind and name (or id, of a key).
     Remove(IdentityKind, String),
 }

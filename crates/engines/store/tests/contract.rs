@@ -365,7 +365,7 @@ fn identities_come_back_as_they_were_written_and_go_by_kind_and_name() {
     on_every_dialect(|open| {
         let account: lacewing_model::AccountId = "000000000000".parse().unwrap();
         let other: lacewing_model::AccountId = "111111111111".parse().unwrap();
-        let puts: Vec<_> = identities().into_iter().map(IdentityChange::Put).collect();
+        let puts: Vec<_> = identities().into_iter().map(Box::new).map(IdentityChange::Put).collect();
         open().change_identities(&account, &puts).unwrap();
         let of = |owner: &lacewing_model::AccountId| -> Vec<Identity> {
             let all = open().identities().unwrap().into_iter();

@@ -23,7 +23,7 @@ pub(crate) struct Draft<'a> {
 impl Draft<'_> {
     /// Adds or replaces.
     pub(crate) fn put(&mut self, identity: Identity) -> Result<(), IdentityError> {
-        self.steps.push(IdentityChange::Put(identity.clone()));
+        self.steps.push(IdentityChange::Put(Box::new(identity.clone())));
         self.account.put(self.id, identity)
     }
 
@@ -59,10 +59,13 @@ impl Access {
     /// Lets a key sign, or no more.
     fn follow(&self, id: &AccountId, step: &IdentityChange) {
         match step {
-            IdentityChange::Put(Identity::Key(key)) if key.active => self.admit_key(id, key),
-            IdentityChange::Put(Identity::Key(key)) => self.inner.keys.remove(&key.id),
+            IdentityChange::Put(identity) => match &**identity {
+                Identity::Key(key) if key.active => self.admit_key(id, key),
+                Identity::Key(key) => self.inner.keys.remove(&key.id),
+                Identity::User(_) | Identity::Role(_) | Identity::Policy(_) => {}
+            },
             IdentityChange::Remove(IdentityKind::Key, key) => self.inner.keys.remove(key),
-            IdentityChange::Put(_) | IdentityChange::Remove(..) => {}
+            IdentityChange::Remove(..) => {}
         }
     }
 
