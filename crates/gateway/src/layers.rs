@@ -244,9 +244,8 @@ impl Gateway {
             format!("arn:aws:lambda:{region}:{account}:layer:{}", reference.name)
         };
         if reference.account.is_some_and(|other| other != account) {
-            let denied = self.inner.access.allows(asked.caller, action, &arn());
-            let refused = || ApiError::new(ErrorCode::AccessDenied, "The account is not yours.");
-            return Err(denied.map_err(refusals::access).err().unwrap_or_else(refused));
+            asked.permit_also(self, action, &arn(), &())?;
+            return Err(ApiError::new(ErrorCode::AccessDenied, "The account is not yours."));
         }
         if let Some(other) = reference.region.filter(|other| *other != region) {
             let text = format!("Layers from '{other}' are not reachable in this region ('{region}')");
