@@ -1,6 +1,6 @@
 //! What the pool knows of one version and of one sandbox.
 
-use super::keep::Idling;
+use super::keep::{Idling, Order};
 use super::options::Rate;
 use super::rhythm::Rhythm;
 use super::starts::Fed;
@@ -57,6 +57,8 @@ pub(super) struct Group {
     pub(super) fed: Fed,
     /// Its entry among those that are to leave: no later than the first does.
     pub(super) leaves: Option<Timestamp>,
+    /// Its entry among those that end where room is needed: likewise.
+    pub(super) yields: Option<Timestamp>,
     /// Its entry among those to look after.
     pub(super) look: Option<Timestamp>,
 }
@@ -119,6 +121,7 @@ impl Group {
             hungry: false,
             fed: Fed::default(),
             leaves: None,
+            yields: None,
             look: None,
         }
     }
@@ -151,15 +154,31 @@ impl Group {
         }
     }
 
+    /// Its entry in an order.
+    pub(super) fn noted(&self, order: Order) -> Option<Timestamp> {
+        match order {
+            Order::Leave => self.leaves,
+            Order::Yield => self.yields,
+        }
+    }
+
+    pub(super) fn note(&mut self, order: Order, rank: Option<Timestamp>) {
+        match order {
+            Order::Leave => self.leaves = rank,
+            Order::Yield => self.yields = rank,
+        }
+    }
+
     /// More calls wait than sandboxes are being started.
     pub(super) fn is_short(&self) -> bool {
         self.waiting.len() > self.starting
     }
 
-    /// What a keep-alive policy looks at for a sandbox that idles since then.
-    pub(super) fn idling(&self, since: Timestamp) -> Idling<'_> {
+    /// What a keep-alive policy looks at for one of its idle sandboxes.
+    pub(super) fn idling(&self, idle: Idle) -> Idling<'_> {
         Idling {
-            since,
+            since: idle.since,
+            inflation: idle.inflation,
             memory: self.shape.memory,
             start: self.pace.start,
             quiet_since: self.quiet_since,
@@ -187,6 +206,8 @@ pub(super) struct Shelf {
 pub(super) struct Idle {
     pub(super) place: Place,
     pub(super) since: Timestamp,
+    /// The pool's inflation at that moment.
+    pub(super) inflation: Timestamp,
     pub(super) frozen: bool,
 }
 
@@ -199,8 +220,8 @@ impl Shelf {
         self.idle.is_empty()
     }
 
-    pub(super) fn put(&mut self, place: Place, since: Timestamp) {
-        self.idle.push_back(Idle { place, since, frozen: false });
+    pub(super) fn put(&mut self, place: Place, since: Timestamp, inflation: Timestamp) {
+        self.idle.push_back(Idle { place, since, inflation, frozen: false });
     }
 
     /// The warmest one.
@@ -332,7 +353,7 @@ mod tests {
     fn the_frozen_ones_are_always_those_in_front() {
         let mut shelf = Shelf::default();
         for place in 0..3 {
-            shelf.put(Place(place), Timestamp(place));
+            shelf.put(Place(place), Timestamp(place), Timestamp(0));
         }
         shelf.freeze_oldest();
         shelf.freeze_oldest();
@@ -342,7 +363,7 @@ mod tests {
         let oldest = shelf.take_oldest().unwrap();
         assert!(shelf.oldest_unfrozen().is_none() && oldest.frozen);
         shelf.put_back(oldest);
-        shelf.put(Place(3), Timestamp(3));
+        shelf.put(Place(3), Timestamp(3), Timestamp(0));
         assert_eq!(shelf.oldest_unfrozen().map(|idle| idle.place), Some(Place(3)));
     }
 }

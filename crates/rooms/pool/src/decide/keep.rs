@@ -21,8 +21,10 @@ pub enum KeepAlive {
 }
 
 /// The price of a start, told in memory × time. Keeping a sandbox until its rent has reached the price of the next
-/// start costs at most twice what knowing the future would (the ski-rental bound); and with the moment at which
-/// that happens as priority, ending the first in line is Greedy-Dual with the clock as its inflation.
+/// start costs at most twice what knowing the future would (the ski-rental bound). Where room is needed the order is
+/// Greedy-Dual: a sandbox that goes idle is ranked by its price above the rank of the last one that had to end, so
+/// that what is used often stays however tight it is, and what is dear stays longer. The clock is no such measure: where
+/// sandboxes end after seconds, prices of minutes would end cheap ones that are used all the time.
 /// Source: Fuerst and Sharma, "FaasCache", ASPLOS 2021.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
@@ -39,11 +41,24 @@ impl Cost {
     pub const MIB_SECONDS_PER_MS: u64 = 768;
 
     fn worth(&self, start: Duration, memory: MemoryMib) -> Duration {
+        self.price(start, memory).min(self.most).max(self.least.min(self.most))
+    }
+
+    /// How long its memory may be held for the price of a start.
+    fn price(&self, start: Duration, memory: MemoryMib) -> Duration {
         let start_us = u64::try_from(start.as_micros()).unwrap_or(u64::MAX);
         let worth_us = start_us.saturating_mul(self.mib_seconds_per_ms).saturating_mul(1_000);
-        let held = Duration::from_micros(worth_us / u64::from(memory.get()).max(1));
-        held.min(self.most).max(self.least.min(self.most))
+        Duration::from_micros(worth_us / u64::from(memory.get()).max(1))
     }
+}
+
+/// How idle sandboxes are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By when they are to leave.
+    Leave,
+    /// By what it costs to lose them, where room is needed.
+    Yield,
 }
 
 /// What a policy looks at.
@@ -51,6 +66,8 @@ impl Cost {
 pub(super) struct Idling<'a> {
     /// Since when the sandbox idles.
     pub(super) since: Timestamp,
+    /// The pool's inflation at that moment.
+    pub(super) inflation: Timestamp,
     /// What it holds.
     pub(super) memory: MemoryMib,
     /// What a start of this version takes.
@@ -62,8 +79,21 @@ pub(super) struct Idling<'a> {
 }
 
 impl KeepAlive {
+    /// The sandbox's rank in an order: the lowest is the first.
+    pub(super) fn rank(&self, order: Order, idling: &Idling<'_>) -> Timestamp {
+        match (order, self) {
+            (Order::Yield, Self::Cost(cost)) => idling.inflation.plus(cost.price(idling.start, idling.memory)),
+            _ => self.leaves_at(idling),
+        }
+    }
+
+    /// In which order sandboxes end where room is needed.
+    pub(super) fn yield_order(&self) -> Order {
+        if matches!(self, Self::Cost(_)) { Order::Yield } else { Order::Leave }
+    }
+
     /// When the sandbox is to leave.
-    pub(super) fn leaves_at(&self, idling: &Idling<'_>) -> Timestamp {
+    fn leaves_at(&self, idling: &Idling<'_>) -> Timestamp {
         let Idling { since, .. } = *idling;
         match *self {
             Self::Fixed(kept) => since.plus(kept),

@@ -41,6 +41,7 @@ pub use words::{Action, CallId, Census, Event, Place, ProvisionFailure, Provisio
 
 use foldhash::fast::FixedState;
 use group::{Group, Idle, Member};
+use keep::Order;
 use lacewing_model::{MemoryMib, RevisionId, Timestamp};
 use record::History;
 use std::cmp::Reverse;
@@ -68,6 +69,10 @@ pub struct PoolState {
     short: VecDeque<RevisionId>,
     /// Versions with idle sandboxes, by when the first of them is to leave.
     leaving: Agenda,
+    /// The same versions by what it costs to lose it, where the policy tells that from when it leaves.
+    yielding: Agenda,
+    /// The rank of the dearest sandbox that ended for another's room.
+    inflation: Timestamp,
     /// Versions by when something else is due: to freeze, to start ahead of a call, to forget.
     looks: Agenda,
     /// Generations that went a short while ago.
@@ -126,6 +131,8 @@ impl PoolState {
             hungry: VecDeque::new(),
             short: VecDeque::new(),
             leaving: Agenda::new(),
+            yielding: Agenda::new(),
+            inflation: Timestamp(0),
             looks: Agenda::new(),
             retired: VecDeque::new(),
             stock: Stock::default(),
@@ -223,9 +230,10 @@ impl PoolState {
         for generation in generations {
             if let Some(group) = self.groups.get_mut(&generation) {
                 group.bucket.set_rate(self.options.scaling_rate);
-                group.leaves = None;
+                (group.leaves, group.yields) = (None, None);
             }
-            self.schedule_leave(generation);
+            self.schedule(Order::Leave, generation);
+            self.schedule(self.options.keep_alive.yield_order(), generation);
         }
         self.shrink(turn);
         self.feed(turn);

@@ -1,6 +1,7 @@
 //! What becomes of a sandbox that has nothing to do: it serves the next call in line, idles, is frozen, leaves.
 
 use super::group::Phase;
+use super::keep::Order;
 use super::words::{Action, Place, Purpose};
 use super::{PoolState, Turn, What, Why};
 use lacewing_model::{RevisionId, Timestamp};
@@ -56,18 +57,22 @@ impl PoolState {
         self.tally.busy -= 1;
         self.tally.idle += 1;
         if provisioned {
-            group.ready.put(place, now);
+            group.ready.put(place, now, self.inflation);
         } else {
-            group.idle.put(place, now);
+            group.idle.put(place, now, self.inflation);
             self.tally.spare += 1;
             self.tally.spare_mib += u64::from(group.shape.memory.get());
         }
         // What is noted already is no later; only a rhythm can let the newest leave first.
         let (noted, learns) = (group.leaves.is_some(), self.options.keep_alive.learns());
+        let ranked = group.yields.is_some() || self.options.keep_alive.yield_order() == Order::Leave;
         let looked_after = group.look.is_some();
         self.note_quiet(generation, now);
         if !noted || learns {
-            self.schedule_leave(generation);
+            self.schedule(Order::Leave, generation);
+        }
+        if !ranked {
+            self.schedule(Order::Yield, generation);
         }
         if let Some(after) = self.options.freeze_after.filter(|_| !looked_after) {
             self.look_at(generation, now.plus(after));
@@ -116,7 +121,7 @@ impl PoolState {
         let Some(idle) = group.idle.take_oldest() else { return };
         self.tally.left_shelf(idle, Some(group.shape.memory));
         group.leaves = None;
-        self.schedule_leave(generation);
+        self.schedule(Order::Leave, generation);
         self.end(idle.place, why, turn);
     }
 
@@ -159,7 +164,7 @@ impl PoolState {
 
     /// Ends what has idled as long as it is worth.
     pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
-        while let Some((at, generation)) = self.next_to_leave() {
+        while let Some((at, generation)) = self.first(Order::Leave) {
             if at > turn.now {
                 return;
             }

@@ -1,13 +1,14 @@
 //! Room: whose sandbox ends so that another can start.
 //!
 //! Memory and places are shared fairly. A version within its fair share (all memory over the versions that have any)
-//! may take the room of idle sandboxes, those that would leave first before others. One beyond it may take only
+//! may take the room of idle sandboxes, those that are the cheapest to lose before others. One beyond it may take only
 //! from versions that hold more than it would, or what nobody has used for a while. And a version that has nothing
 //! waits at most until a sandbox of a larger one is free: that one ends instead of serving the next in its own line.
 
 use super::group::Idle;
+use super::keep::Order;
 use super::words::{Place, Purpose};
-use super::{PoolState, Turn, Why};
+use super::{Agenda, PoolState, Turn, Why};
 use lacewing_model::{RevisionId, Timestamp};
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -22,6 +23,9 @@ const LAST_ONE_KEPT: Duration = Duration::from_millis(100);
 const CLAIMS_MAX: usize = 8;
 /// Under memory pressure each reading ends one idle sandbox in so many, at least one.
 const SHED_SHARE: usize = 8;
+
+/// Entries that no longer count in the agenda of those who yield, beyond as many as there are versions.
+const STALE_MAX: usize = 64;
 
 /// How much of another's room one may take.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,33 +100,36 @@ impl PoolState {
         claim: Claim,
         now: Timestamp,
     ) -> Option<Vec<(RevisionId, Idle)>> {
+        let order = self.options.keep_alive.yield_order();
         let (mut found, mut spared) = (Vec::new(), Vec::new());
-        let mut found_mib = 0;
+        let (mut found_mib, mut dearest) = (0, self.inflation);
         while (found_mib < mib || found.len() < places) && spared.len() < LOOKED_AT_MAX {
-            let Some((_, victim)) = self.next_to_leave() else { break };
-            self.leaving.pop();
+            let Some((rank, victim)) = self.first(order) else { break };
+            self.agenda(order).pop();
             let allowed = claim == Claim::Promised || self.may_take(generation, memory_mib, victim, now);
             let Some(group) = self.groups.get_mut(&victim) else { continue };
-            group.leaves = None;
+            group.note(order, None);
             let taken = if allowed { group.idle.take_oldest() } else { None };
             match taken {
                 Some(idle) => {
                     found_mib += u64::from(group.shape.memory.get());
                     found.push((victim, idle));
-                    self.schedule_leave(victim);
+                    dearest = dearest.max(rank);
+                    self.schedule(order, victim);
                 }
                 None => spared.push(victim),
             }
         }
-        spared.into_iter().for_each(|victim| self.schedule_leave(victim));
+        spared.into_iter().for_each(|victim| self.schedule(order, victim));
         if found_mib >= mib && found.len() >= places {
+            self.inflation = dearest;
             return Some(found);
         }
         for (victim, idle) in found.into_iter().rev() {
             if let Some(group) = self.groups.get_mut(&victim) {
                 group.idle.put_back(idle);
             }
-            self.schedule_leave(victim);
+            self.schedule(order, victim);
         }
         None
     }
@@ -186,8 +193,9 @@ impl PoolState {
     }
 
     fn end_next(&mut self, why: Why, turn: &mut Turn<'_>) -> bool {
-        match self.next_to_leave() {
-            Some((_, generation)) => {
+        match self.first(self.options.keep_alive.yield_order()) {
+            Some((rank, generation)) => {
+                self.inflation = self.inflation.max(rank);
                 self.end_oldest(generation, why, turn);
                 true
             }
@@ -195,41 +203,54 @@ impl PoolState {
         }
     }
 
-    /// The version whose longest idle sandbox is the first to leave, and when that is.
-    pub(super) fn next_to_leave(&mut self) -> Option<(Timestamp, RevisionId)> {
+    /// The version whose longest idle sandbox is the first in this order, and its rank.
+    pub(super) fn first(&mut self, order: Order) -> Option<(Timestamp, RevisionId)> {
         loop {
-            let &Reverse((at, generation)) = self.leaving.peek()?;
-            let Some(group) = self.groups.get_mut(&generation).filter(|group| group.leaves == Some(at)) else {
-                self.leaving.pop();
+            let &Reverse((at, generation)) = self.agenda(order).peek()?;
+            let Some(group) = self.groups.get_mut(&generation).filter(|group| group.noted(order) == Some(at)) else {
+                self.agenda(order).pop();
                 continue;
             };
             let Some(oldest) = group.idle.oldest() else {
-                group.leaves = None;
-                self.leaving.pop();
+                group.note(order, None);
+                self.agenda(order).pop();
                 continue;
             };
-            let real = self.options.keep_alive.leaves_at(&group.idling(oldest.since));
+            let real = self.options.keep_alive.rank(order, &group.idling(oldest));
             if real <= at {
                 return Some((at, generation));
             }
-            // It was used since: it leaves later.
-            group.leaves = Some(real);
-            self.leaving.pop();
-            self.leaving.push(Reverse((real, generation)));
+            // It was used since: its rank is another.
+            group.note(order, Some(real));
+            self.agenda(order).pop();
+            self.agenda(order).push(Reverse((real, generation)));
         }
     }
 
-    /// Notes when the version's longest idle sandbox is to leave, unless something no later is noted.
-    pub(super) fn schedule_leave(&mut self, generation: RevisionId) {
+    /// Notes the rank of the version's longest idle sandbox, unless one no later is noted.
+    pub(super) fn schedule(&mut self, order: Order, generation: RevisionId) {
         let Some(group) = self.groups.get_mut(&generation) else { return };
         let Some(oldest) = group.idle.oldest() else {
-            group.leaves = None;
+            group.note(order, None);
             return;
         };
-        let at = self.options.keep_alive.leaves_at(&group.idling(oldest.since));
-        if group.leaves.is_none_or(|noted| at < noted) {
-            group.leaves = Some(at);
-            self.leaving.push(Reverse((at, generation)));
+        let at = self.options.keep_alive.rank(order, &group.idling(oldest));
+        if group.noted(order).is_none_or(|noted| at < noted) {
+            group.note(order, Some(at));
+            self.agenda(order).push(Reverse((at, generation)));
+        }
+        // Nobody looks at this agenda while there is room: versions that were forgotten would stay in it.
+        if self.yielding.len() > 2 * self.groups.len() + STALE_MAX {
+            let groups = &self.groups;
+            let counts = |at, of| groups.get(&of).is_some_and(|group| group.yields == Some(at));
+            self.yielding.retain(|&Reverse((at, of))| counts(at, of));
+        }
+    }
+
+    fn agenda(&mut self, order: Order) -> &mut Agenda {
+        match order {
+            Order::Leave => &mut self.leaving,
+            Order::Yield => &mut self.yielding,
         }
     }
 }

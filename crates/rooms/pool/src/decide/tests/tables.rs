@@ -280,3 +280,25 @@ fn a_draining_pool_starts_and_keeps_nothing() {
     assert_eq!(world.state.census(), Census::default());
     assert!(world.state.groups.is_empty());
 }
+
+#[test]
+fn a_dear_idle_sandbox_outlasts_as_many_cheap_starts_as_it_is_worth_and_no_more() {
+    let (least, most) = (Duration::from_secs(10), Duration::from_secs(86_400));
+    let cost = Cost { mib_seconds_per_ms: Cost::MIB_SECONDS_PER_MS, least, most };
+    let room_for_two = PoolOptions { memory_mib: 256, keep_alive: KeepAlive::Cost(cost), ..options() };
+    let mut world = World::new(room_for_two, &[128; 3]);
+    let visit = |world: &mut World, version, start_ms| {
+        world.arrive(version);
+        world.pass(Duration::from_millis(start_ms));
+        world.finish_start(true);
+        world.finish_run(true);
+    };
+    visit(&mut world, 0, 995);
+    let mut starts = 0;
+    while world.alive_of(0) > 0 {
+        visit(&mut world, 1 + starts % 2, 10);
+        starts += 1;
+    }
+    // By the clock, six thousand seconds and as many starts as fit into them would have to pass.
+    assert_eq!(starts, 101, "a hundred starts of 10 ms are the price of one of 995");
+}
