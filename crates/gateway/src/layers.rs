@@ -279,8 +279,12 @@ fn read_publish(body: &[u8], limits: &Limits) -> Result<NewLayerVersion, ApiErro
         violations.length(license, "licenseInfo", 0, 512);
     }
     violations.finish()?;
+    let content = request.content.unwrap_or_default();
+    if content.zip_file.is_none() && content.s3_bucket.is_none() {
+        return Err(invalid("Missing Content"));
+    }
     Ok(NewLayerVersion {
-        zip: zip_of(request.content.unwrap_or_default(), "publishing", limits)?,
+        zip: zip_of(content, "publishing", limits)?,
         description: request.description.unwrap_or_default(),
         architectures: request.compatible_architectures,
         runtimes: request.compatible_runtimes,

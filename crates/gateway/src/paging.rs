@@ -58,12 +58,14 @@ impl Paging {
         let mut violations = Violations::default();
         let max = self.items(asked, &mut violations);
         violations.finish()?;
+        // A name may be empty, a marker not: a slash stands before it.
         let after = marker::<String>(asked)?;
-        let comes_after = |item: &T| after.as_deref().is_none_or(|after| name(item) > after);
+        let after = after.as_deref().map(|after| after.strip_prefix('/').unwrap_or(after));
+        let comes_after = |item: &T| after.is_none_or(|after| name(item) > after);
         let mut rest: Vec<T> = items.into_iter().filter(comes_after).collect();
         let more = rest.len() > max;
         rest.truncate(max);
-        let next_marker = rest.last().filter(|_| more).map(|last| next_marker(name(last)));
+        let next_marker = rest.last().filter(|_| more).map(|last| next_marker(format_args!("/{}", name(last))));
         Ok(Page { items: rest, next_marker })
     }
 }

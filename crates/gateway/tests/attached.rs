@@ -230,3 +230,55 @@ async fn what_is_attached_goes_with_its_function() {
     house.create("f", "").await;
     assert_eq!(house.ask("GET", url, &[], b"").await.status, 404);
 }
+
+#[tokio::test]
+async fn urls_of_a_function_and_its_aliases_are_listed_in_pages() {
+    let house = House::new().await;
+    house.create("f", "").await;
+    let asks = [
+        (format!("{FUNCTIONS}/f/versions"), json!({})),
+        (format!("{FUNCTIONS}/f/aliases"), json!({"Name": "live", "FunctionVersion": "1"})),
+        ("/2021-10-31/functions/f/url?Qualifier=live".to_owned(), json!({"AuthType": "NONE"})),
+        ("/2021-10-31/functions/f/url".to_owned(), json!({"AuthType": "NONE"})),
+    ];
+    for (target, body) in asks {
+        assert_eq!(house.ask("POST", &target, &[], body.to_string().as_bytes()).await.status, 201, "{target}");
+    }
+    let mut arns = Vec::new();
+    let mut target = "/2021-10-31/functions/f/urls?MaxItems=1".to_owned();
+    loop {
+        let page = house.ask("GET", &target, &[], b"").await.json();
+        arns.push(page["FunctionUrlConfigs"][0]["FunctionArn"].as_str().unwrap().to_owned());
+        let Some(marker) = page["NextMarker"].as_str() else { break };
+        target = format!("/2021-10-31/functions/f/urls?MaxItems=1&Marker={}", marker.replace('=', "%3D"));
+    }
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    assert_eq!(arns, [arn.to_owned(), format!("{arn}:live")]);
+}
+
+#[tokio::test]
+async fn each_qualifier_has_its_own_and_it_goes_with_it() {
+    let house = House::new().await;
+    let rights = |sid: &str| json!({"StatementId": sid, "Action": "lambda:*", "Principal": "*"}).to_string();
+    house.create("f", "").await;
+    let version = house.ask("POST", &format!("{FUNCTIONS}/f/versions"), &[], b"{}").await.json();
+    let alias = json!({"Name": "live", "FunctionVersion": "1"}).to_string();
+    house.ask("POST", &format!("{FUNCTIONS}/f/aliases"), &[], alias.as_bytes()).await;
+    let policy = |qualifier: &str| format!("{FUNCTIONS}/f/policy{qualifier}");
+    for (sid, qualifier) in [("a", ""), ("b", "?Qualifier=1"), ("c", "?Qualifier=live")] {
+        let got = house.ask("POST", &policy(qualifier), &[], rights(sid).as_bytes()).await;
+        assert_eq!(got.status, 201, "{}", got.shown());
+        let document = house.ask("GET", &policy(qualifier), &[], b"").await.json();
+        assert!(document["Policy"].as_str().unwrap().contains(&format!("\"Sid\":\"{sid}\"")), "{document}");
+    }
+    // A policy's revision is that of what it belongs to, which has changed with it.
+    let shown = house.ask("GET", &format!("{FUNCTIONS}/f?Qualifier=1"), &[], b"").await.json();
+    let own = house.ask("GET", &policy("?Qualifier=1"), &[], b"").await.json();
+    assert_eq!(shown["Configuration"]["RevisionId"], own["RevisionId"]);
+    assert_ne!(version["RevisionId"], own["RevisionId"]);
+
+    assert_eq!(house.ask("DELETE", &format!("{FUNCTIONS}/f/aliases/live"), &[], b"").await.status, 204);
+    house.ask("POST", &format!("{FUNCTIONS}/f/aliases"), &[], alias.as_bytes()).await;
+    assert_eq!(house.ask("GET", &policy("?Qualifier=live"), &[], b"").await.status, 404);
+    assert_eq!(house.ask("GET", &policy("?Qualifier=1"), &[], b"").await.status, 200);
+}

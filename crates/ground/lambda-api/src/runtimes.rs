@@ -119,7 +119,7 @@ pub fn check_layer_runtimes(runtimes: &[String], violations: &mut Violations) {
     if runtimes.len() > 15 {
         violations.add(&shown, "compatibleRuntimes", "have length less than or equal to 15");
     }
-    let known = |runtime: &String| KNOWN.contains(&runtime.as_str()) || RETIRED.contains(&runtime.as_str());
+    let known = |runtime: &String| KNOWN.contains(&runtime.as_str()) || LISTED.contains(&runtime.as_str());
     if !runtimes.iter().all(known) {
         let words = KNOWN.join(", ");
         violations.add(&shown, "compatibleRuntimes", format_args!("satisfy enum value set: [{words}]"));
