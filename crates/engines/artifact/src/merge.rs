@@ -31,6 +31,32 @@ impl CodeDir {
     }
 }
 
+impl CodeDir {
+    /// Refuses a function whose code and layers are more together than a package may be.
+    ///
+    /// # Errors
+    /// [`ArtifactError::UnzippedTooLarge`]; [`ArtifactError::Damaged`], [`ArtifactError::Disk`].
+    pub fn check_with(&self, layers: &[Package]) -> Result<(), ArtifactError> {
+        let mut bytes = size(self).map_err(ArtifactError::disk("measure code"))?;
+        for layer in layers {
+            bytes += size(&layer.unpack()?).map_err(ArtifactError::disk("measure layers"))?;
+        }
+        let max = self.package().0.shelf.limits.unzipped_bytes_max;
+        if bytes > max { Err(ArtifactError::UnzippedTooLarge { max }) } else { Ok(()) }
+    }
+}
+
+/// What the files of a tree hold, bytes.
+fn size(tree: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(tree)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() { size(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
+}
+
 /// Lays the tree `from` over the tree `onto`. Nothing is ever written through a link of an earlier tree.
 fn lay(from: &Path, onto: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {

@@ -135,7 +135,7 @@ impl Artifacts {
 pub(crate) struct Shelf {
     packages: PathBuf,
     code: PathBuf,
-    limits: Limits,
+    pub(crate) limits: Limits,
     held: Mutex<HashMap<CodeSha256, Weak<Held>>>,
     reaper: Option<mpsc::Sender<PathBuf>>,
     thread: Option<JoinHandle<()>>,

@@ -3,7 +3,8 @@
 
 mod support;
 
-use lacewing_artifact::ArtifactError;
+use lacewing_artifact::{ArtifactError, Artifacts, CodeDir};
+use lacewing_model::Limits;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use support::{assert_harmless, shelf, walk, zip};
@@ -132,4 +133,36 @@ fn the_same_package_put_by_many_at_once_is_kept_once() {
     });
     drop(shelf);
     assert_eq!(walk(dir.path()).len(), 5, "{:?}", walk(dir.path()));
+}
+
+#[test]
+fn packages_on_top_of_each_other_make_one_tree_that_is_shared() {
+    let dir = tempfile::tempdir().unwrap();
+    let shelf = shelf(dir.path());
+    let one = shelf.put(&zip(&[("both", FILE, b"one"), ("lib/a", FILE, b"a")])).unwrap();
+    let two = shelf.put(&zip(&[("both", FILE, b"two"), ("lib/b", FILE, b"b")])).unwrap();
+    let merged = |packages: &[_]| CodeDir::merged(packages).unwrap().unwrap();
+    let (first, second) = (merged(&[one.clone(), two.clone()]), merged(&[two.clone(), one.clone()]));
+    assert_eq!(fs::read_to_string(first.join("both")).unwrap(), "two");
+    assert_eq!(fs::read_to_string(second.join("both")).unwrap(), "one");
+    assert!(first.join("lib/a").exists() && first.join("lib/b").exists());
+    assert_eq!(merged(&[one.clone(), two.clone()]).path(), first.path());
+    assert_eq!(merged(std::slice::from_ref(&one)).path(), one.unpack().unwrap().path());
+    assert!(CodeDir::merged(&[]).unwrap().is_none());
+    let path = first.path().to_owned();
+    drop(first);
+    assert!(!path.exists(), "nobody holds it");
+    assert!(second.join("both").exists());
+}
+
+#[test]
+fn code_and_layers_may_not_be_more_than_a_package_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { unzipped_bytes_max: 10, ..Limits::default() };
+    let shelf = Artifacts::open(dir.path(), &limits).unwrap();
+    let code = shelf.put(&zip(&[("a", FILE, b"123456")])).unwrap().unpack().unwrap();
+    let layer = shelf.put(&zip(&[("b", FILE, b"1234")])).unwrap();
+    assert!(code.check_with(std::slice::from_ref(&layer)).is_ok());
+    let other = shelf.put(&zip(&[("c", FILE, b"5")])).unwrap();
+    assert!(matches!(code.check_with(&[layer, other]), Err(ArtifactError::UnzippedTooLarge { max: 10 })));
 }

@@ -8,7 +8,7 @@ use lacewing_model::{
 use lacewing_store::identities::{
     Grants, Identity, IdentityChange, IdentityKind, KeyRecord, PolicyRecord, PolicyVersion, RoleRecord, UserRecord,
 };
-use lacewing_store::records::{Document, Family, Policy, RecordKey, Recursion, StoredRecord};
+use lacewing_store::records::{Document, Family, Policy, RecordKey, Recursion, StoredRecord, UrlConfig};
 use lacewing_store::{FunctionKey, Generation, Store, StoreError, StoredFunction, StoredVersion};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -290,6 +290,33 @@ fn a_record_comes_back_as_it_was_written_and_goes_with_its_function() {
         assert_eq!(open().records().unwrap(), [own, nobodys.clone(), other.clone()]);
         store.remove(&f).unwrap();
         assert_eq!(open().records().unwrap(), [nobodys, other]);
+    });
+}
+
+#[test]
+fn with_an_alias_goes_what_is_its_own_but_for_its_url() {
+    on_every_dialect(|open| {
+        let store = open();
+        let mut f = function("f");
+        f.aliases = vec![alias("live", VersionNumber::Latest, None), alias("test", VersionNumber::Latest, None)];
+        store.insert(&f).unwrap();
+        let cors = None;
+        let url = UrlConfig { id: "x".into(), signed: false, streams: false, cors, created_ms: 1, modified_ms: 1 };
+        let gone = record(Some("f"), "live", Policy::default());
+        let kept = [
+            record(Some("f"), "test", Policy::default()),
+            record(Some("f"), "live", url),
+            record(Some("f"), "", Policy::default()),
+        ];
+        for record in kept.iter().chain([&gone]) {
+            store.put_record(record, None).unwrap();
+        }
+        let mut without = f.clone();
+        without.aliases.remove(0);
+        store.replace(&f, &without).unwrap();
+        let left = open().records().unwrap();
+        assert_eq!(left.len(), kept.len());
+        assert!(kept.iter().all(|record| left.contains(record)));
     });
 }
 

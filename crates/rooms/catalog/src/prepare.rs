@@ -82,7 +82,13 @@ fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 
 fn prepare(job: Job) -> Prepared {
     let Job { owner, name, number, generation, package, layers } = job;
-    let code = lay_out(&package, layers).map_err(|error| FailReason {
+    let laid = lay_out(&package, layers).and_then(|(code, layers)| {
+        if layers.tree.is_some() {
+            code.check_with(&layers.packages)?;
+        }
+        Ok((code, layers))
+    });
+    let code = laid.map_err(|error| FailReason {
         code: if error.is_senders_fault() { "InvalidZipFileException" } else { "InternalError" }.into(),
         message: error.to_string(),
     });
