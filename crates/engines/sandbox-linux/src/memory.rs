@@ -14,10 +14,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How fast a function may take memory, bytes per millisecond: page faults allow no more than some GiB/s.
 const PACE_BYTES_PER_MS: u64 = 1 << 20;
@@ -31,6 +33,9 @@ const STEP_BYTES_MIN: u64 = 1 << 20;
 pub(crate) struct MemoryWatch {
     limit_bytes: u64,
     call: Call,
+    /// When it looks next. Kept from run to run: a timer set anew for each call costs a wake-up of the thread that
+    /// waits for timers.
+    look: Option<Pin<Box<Sleep>>>,
     /// Most that the function itself has held, as far as it was seen.
     peak_bytes: u64,
     /// What `/tmp` held at the last settling.
@@ -51,7 +56,7 @@ enum Call {
 impl MemoryWatch {
     /// A watch over `limit_bytes`.
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, call: Call::None, peak_bytes: 0, tmp_before: 0 }
+        Self { limit_bytes, call: Call::None, look: None, peak_bytes: 0, tmp_before: 0 }
     }
 
     /// Most that the function has held in its life, at most its limit. To be asked after each run: the kernel's
@@ -99,7 +104,11 @@ impl MemoryWatch {
                 self.call = ask(meter, at);
             }
             let pause = Duration::from_millis(room / PACE_BYTES_PER_MS).clamp(LOOK_MIN, LOOK_MAX);
-            let _ = tokio::time::timeout(pause, self.called()).await;
+            let look = look_within(&mut self.look, pause);
+            tokio::select! {
+                () = look => {}
+                () = self.call.came() => {}
+            }
         }
     }
 
@@ -114,27 +123,39 @@ impl MemoryWatch {
         let own = held.all.saturating_sub(held.files).saturating_sub(tmp_bytes(tmp));
         Some(self.limit_bytes.saturating_sub(own))
     }
+}
 
+impl Call {
     /// Resolves when the kernel calls. It calls once for each asking.
-    async fn called(&mut self) {
+    async fn came(&mut self) {
         loop {
-            match &mut self.call {
-                Call::None | Call::Refused => return std::future::pending().await,
-                Call::Asked(asked) => {
+            match self {
+                Self::None | Self::Refused => return std::future::pending().await,
+                Self::Asked(asked) => {
                     let made = asked.await.map_err(io::Error::other).and_then(|made| made);
-                    self.call = match made.and_then(|event| watch(event, Interest::READABLE)) {
-                        Ok(event) => Call::Armed(event),
-                        Err(_) => Call::Refused,
+                    *self = match made.and_then(|event| watch(event, Interest::READABLE)) {
+                        Ok(event) => Self::Armed(event),
+                        Err(_) => Self::Refused,
                     };
                 }
-                Call::Armed(event) => {
+                Self::Armed(event) => {
                     let _ = event.async_io(Interest::READABLE, |event| Ok(rustix::io::read(event, &mut [0; 8])?)).await;
-                    self.call = Call::None;
+                    *self = Self::None;
                     return;
                 }
             }
         }
     }
+}
+
+/// The timer of the next look, `pause` from now at the latest; one that is still to come is left as it is.
+fn look_within(look: &mut Option<Pin<Box<Sleep>>>, pause: Duration) -> Pin<&mut Sleep> {
+    let at = Instant::now() + pause;
+    let mut look = look.get_or_insert_with(|| Box::pin(sleep_until(at))).as_mut();
+    if look.is_elapsed() || look.deadline() > at {
+        look.as_mut().reset(at);
+    }
+    look
 }
 
 /// Asks the kernel to call when the group's use crosses `bytes`. Only v1 can.
