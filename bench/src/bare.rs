@@ -3,10 +3,11 @@
 use crate::calls::EVENT;
 use crate::connection::head;
 use crate::figures::Times;
-use crate::languages::{Bare, Language};
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::languages::{self, Bare};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,37 +15,25 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// From exec to the first answer, each on a machine that was idle before.
-pub fn cold(language: &Language, count: usize) -> Result<Times, String> {
+pub fn cold(bare: &Bare, count: usize) -> Result<Times, String> {
     let mut samples = Vec::with_capacity(count);
     for _ in 0..count {
         thread::sleep(PAUSE);
         let begin = Instant::now();
-        let mut asked = Asked::start(language)?;
+        let mut asked = Asked::start(bare)?;
         asked.ask()?;
         samples.push(begin.elapsed());
     }
     Ok(Times::of(samples))
 }
 
-/// One event after another to a process that is there.
-pub fn warm(language: &Language, count: usize) -> Result<Times, String> {
-    let mut asked = Asked::start(language)?;
+/// One event after another to a process that is there: until the answer, without what it does then.
+pub fn warm(bare: &Bare, count: usize) -> Result<Times, String> {
+    let mut asked = Asked::start(bare)?;
     for _ in 0..count / 10 {
         asked.ask()?;
     }
-    let mut samples = Vec::with_capacity(count);
-    for _ in 0..count {
-        let begin = Instant::now();
-        asked.ask()?;
-        samples.push(begin.elapsed());
-    }
-    Ok(Times::of(samples))
-}
-
-/// Takes away this shell's variables: some of them slow interpreters down, and no sandbox has them.
-fn clean(command: &mut Command) -> &mut Command {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    command.env_clear().env("PATH", path).env("LANG", "en_US.UTF-8")
+    Ok(Times::of((0..count).map(|_| asked.ask()).collect::<Result<Vec<_>, _>>()?))
 }
 
 /// A bare process and the way to it.
@@ -55,13 +44,13 @@ struct Asked {
 
 enum Way {
     Lines { events: ChildStdin, answers: BufReader<ChildStdout> },
-    Client(RuntimeApi),
+    Client(RuntimeApi<TcpStream>),
+    Own(RuntimeApi<UnixStream>),
 }
 
 impl Asked {
-    fn start(language: &Language) -> Result<Self, String> {
-        match &language.bare {
-            Bare::Client(program) => RuntimeApi::start(program),
+    fn start(bare: &Bare) -> Result<Self, String> {
+        match bare {
             Bare::Lines(interpreter, arguments) => {
                 let mut command = Command::new(interpreter);
                 clean(&mut command).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -70,21 +59,50 @@ impl Asked {
                 let answers = BufReader::new(child.stdout.take().ok_or("no stdout")?);
                 Ok(Self { child, way: Way::Lines { events, answers } })
             }
+            Bare::Client(program) => Self::start_client(program).map_err(|error| error.to_string()),
+            Bare::Own(program) => Self::start_own(program).map_err(|error| error.to_string()),
         }
     }
 
-    fn ask(&mut self) -> Result<(), String> {
-        let told = |error: std::io::Error| format!("the bare process: {error}");
-        let answer = match &mut self.way {
+    /// A client of the Runtime API over TCP, to the point where it asks for work.
+    fn start_client(program: &languages::Command) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut command = Command::new(&program.program);
+        clean(&mut command).env("AWS_LAMBDA_RUNTIME_API", listener.local_addr()?.to_string());
+        let child = function(&mut command, program).stdin(Stdio::null()).spawn()?;
+        let stream = listener.accept()?.0;
+        stream.set_nodelay(true)?;
+        let mut api = RuntimeApi { stream, received: Vec::new(), is_owed: None };
+        api.read()?; // its first /next
+        Ok(Self { child, way: Way::Client(api) })
+    }
+
+    /// One of our bootstraps over the stream that is its input, to the point where it asks for work.
+    fn start_own(program: &languages::Command) -> io::Result<Self> {
+        let (stream, theirs) = UnixStream::pair()?;
+        let mut command = Command::new(&program.program);
+        clean(&mut command).env("LACEWING_DOOR_FD", "0");
+        let child = function(&mut command, program).stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
+        let mut api = RuntimeApi { stream, received: Vec::new(), is_owed: Some(false) };
+        api.read()?;
+        Ok(Self { child, way: Way::Own(api) })
+    }
+
+    /// How long one event took until its answer was here.
+    fn ask(&mut self) -> Result<Duration, String> {
+        let told = |error: io::Error| format!("the bare process: {error}");
+        let begin = Instant::now();
+        let (answer, took) = match &mut self.way {
             Way::Client(api) => api.ask().map_err(told)?,
+            Way::Own(api) => api.ask().map_err(told)?,
             Way::Lines { events, answers } => {
                 events.write_all(&[EVENT, b"\n"].concat()).map_err(told)?;
                 let mut answer = String::new();
                 answers.read_line(&mut answer).map_err(told)?;
-                answer
+                (answer, begin.elapsed())
             }
         };
-        if answer.contains("hello ada") { Ok(()) } else { Err(format!("the bare process answered {answer}")) }
+        if answer.contains("hello ada") { Ok(took) } else { Err(format!("the bare process answered {answer}")) }
     }
 }
 
@@ -95,72 +113,82 @@ impl Drop for Asked {
     }
 }
 
-/// The least Runtime API that a client of it needs: hands out one event and takes its answer.
-struct RuntimeApi {
-    listener: TcpListener,
-    stream: Option<TcpStream>,
-    received: Vec<u8>,
+/// Takes away this shell's variables: some of them slow interpreters down, and no sandbox has them.
+fn clean(command: &mut Command) -> &mut Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("LANG", "en_US.UTF-8")
 }
 
-impl RuntimeApi {
-    fn start(program: &Path) -> Result<Asked, String> {
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let mut command = Command::new(program);
-        clean(&mut command).env("AWS_LAMBDA_RUNTIME_API", address.to_string()).env("AWS_LAMBDA_FUNCTION_NAME", "bare");
-        command.env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
-        let child = command.stdin(Stdio::null()).spawn().map_err(|error| error.to_string())?;
-        Ok(Asked { child, way: Way::Client(Self { listener, stream: None, received: Vec::new() }) })
+fn function<'a>(command: &'a mut Command, program: &languages::Command) -> &'a mut Command {
+    let known = [("NAME", "bare"), ("VERSION", "$LATEST"), ("MEMORY_SIZE", "128")];
+    for (name, value) in known {
+        command.env(format!("AWS_LAMBDA_FUNCTION_{name}"), value);
     }
+    command.args(&program.arguments).envs(program.environment.iter().map(|(name, value)| (name, value)))
+}
 
-    /// From handing the event out until its answer is here.
-    fn ask(&mut self) -> std::io::Result<String> {
-        if self.stream.is_none() {
-            let stream = self.listener.accept()?.0;
-            stream.set_nodelay(true)?;
-            self.stream = Some(stream);
-            self.read()?; // its first /next
-        }
-        let event = format!(
+/// The least Runtime API that a client of it needs: hands out one event and takes its answer.
+struct RuntimeApi<S> {
+    stream: S,
+    received: Vec<u8>,
+    /// Our bootstraps get the word that their answer was taken together with the next event: whether it is owed.
+    is_owed: Option<bool>,
+}
+
+const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}";
+
+impl<S: Read + Write> RuntimeApi<S> {
+    /// The answer, and how long it took since the event was handed out.
+    fn ask(&mut self) -> io::Result<(String, Duration)> {
+        let mut sent = if self.is_owed == Some(true) { ACCEPTED.to_vec() } else { Vec::new() };
+        write!(
+            sent,
             "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
              Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:f\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
             EVENT.len(),
             String::from_utf8_lossy(EVENT)
-        );
-        self.write(event.as_bytes())?;
+        )?;
+        let begin = Instant::now();
+        self.stream.write_all(&sent)?;
         let answer = self.read()?;
-        self.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}")?;
+        let took = begin.elapsed();
+        match &mut self.is_owed {
+            Some(owed) => *owed = true,
+            None => self.stream.write_all(ACCEPTED)?,
+        }
         self.read()?; // the next /next
-        Ok(answer)
+        Ok((answer, took))
     }
 
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.as_mut().map_or(Ok(()), |stream| stream.write_all(bytes))
-    }
-
-    fn read(&mut self) -> std::io::Result<String> {
-        self.received.clear();
+    /// The next request's body.
+    fn read(&mut self) -> io::Result<String> {
         let mut buffer = [0; 8 * 1024];
         loop {
-            if let Some(whole) = whole(&self.received) {
-                return Ok(whole);
+            if let Some((body, length)) = whole(&self.received) {
+                self.received.drain(..length);
+                return Ok(body);
             }
-            let stream = self.stream.as_mut().ok_or(std::io::ErrorKind::NotConnected)?;
-            match stream.read(&mut buffer)? {
-                // The client keeps one connection; should it open another, that one is taken up.
-                0 => self.stream = Some(self.listener.accept()?.0),
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => self.received.extend_from_slice(&buffer[..count]),
             }
         }
     }
 }
 
-/// The body of a request that is here as a whole, with or without a length.
-fn whole(received: &[u8]) -> Option<String> {
-    let (head, length) = head(received)?;
-    let body = &received[head.len() + 4..];
-    let is_whole =
-        if head.contains("transfer-encoding: chunked") { body.ends_with(b"0\r\n\r\n") } else { body.len() >= length };
-    is_whole.then(|| String::from_utf8_lossy(body).into_owned())
+/// The body of a request that is here as a whole, with or without a length, and the bytes of it all.
+fn whole(received: &[u8]) -> Option<(String, usize)> {
+    const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+    let breaks = received.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let (head, length) = head(&received[breaks..])?;
+    let start = breaks + head.len() + 4;
+    let body = &received[start..];
+    let length = if head.contains("transfer-encoding: chunked") {
+        body.windows(LAST_CHUNK.len()).position(|part| part == LAST_CHUNK)? + LAST_CHUNK.len()
+    } else {
+        length
+    };
+    let body = body.get(..length)?;
+    Some((String::from_utf8_lossy(body).into_owned(), start + length))
 }

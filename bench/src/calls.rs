@@ -1,6 +1,7 @@
 //! Deploying and calling through the public API.
 
 use crate::connection::Connection;
+use crate::figures::Times;
 use crate::languages::Language;
 use crate::server::Server;
 use crate::signing;
@@ -13,51 +14,90 @@ use std::time::{Duration, Instant};
 /// One hundred bytes.
 pub const EVENT: &[u8] =
     br#"{"name":"ada","pad":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
-/// A lone cold start meets a machine that had time to go idle.
-const PAUSE: Duration = Duration::from_millis(25);
+/// The same with a pause.
+pub const SLEEPY_EVENT: &[u8] = br#"{"name":"ada","sleep_ms":100}"#;
 const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
 
-/// Deploys `count` functions of one package and waits until all can be called.
-pub fn deploy(server: &Server, language: &Language, count: usize) -> Result<Vec<String>, String> {
+/// Deploys `count` functions of one package, named after `prefix`, and waits until all can be called.
+pub fn deploy(server: &Server, language: &Language, prefix: &str, count: usize) -> Result<Vec<String>, String> {
     let mut connection = Connection::open(&server.address)?;
     let zip = STANDARD.encode(&language.zip);
-    let names: Vec<String> = (0..count).map(|i| format!("f{i}")).collect();
+    let names: Vec<String> = (0..count).map(|i| format!("{prefix}{i}")).collect();
     for name in &names {
         let body = json!({
             "FunctionName": name, "Runtime": language.runtime, "Handler": language.handler, "Timeout": 30,
             "Role": "arn:aws:iam::000000000000:role/bench", "Code": { "ZipFile": zip },
         });
-        let body = body.to_string();
-        let request = signing::request("POST", &server.address, "/2015-03-31/functions", body.as_bytes());
-        let answer = connection.ask(&request)?;
-        if answer.status != 201 {
-            return Err(format!("{name}: {} {}", answer.status, String::from_utf8_lossy(&answer.body)));
-        }
+        post(&mut connection, server, "/2015-03-31/functions", &body)?;
     }
     for name in &names {
-        active(&mut connection, server, name)?;
+        active(&mut connection, server, name, |config| config["State"] == "Active")?;
     }
     Ok(names)
 }
 
-fn active(connection: &mut Connection, server: &Server, name: &str) -> Result<(), String> {
-    let begin = Instant::now();
+/// Publishes a version with SnapStart and waits until its snapshot is there. The path to invoke it by.
+pub fn publish_snapshot(server: &Server, name: &str) -> Result<String, String> {
+    let mut connection = Connection::open(&server.address)?;
+    let change = json!({ "SnapStart": { "ApplyOn": "PublishedVersions" } });
     let path = format!("/2015-03-31/functions/{name}/configuration");
+    let request = signing::request("PUT", &server.address, &path, change.to_string().as_bytes());
+    let answer = connection.ask(&request)?;
+    if answer.status != 200 {
+        return Err(format!("{name}: {} {}", answer.status, String::from_utf8_lossy(&answer.body)));
+    }
+    active(&mut connection, server, name, |config| config["LastUpdateStatus"] == "Successful")?;
+    post(&mut connection, server, &format!("/2015-03-31/functions/{name}/versions"), &json!({}))?;
+    active(&mut connection, server, &format!("{name}?1"), |config| {
+        config["State"] == "Active" && config["SnapStart"]["OptimizationStatus"] == "On"
+    })?;
+    Ok(format!("{}?Qualifier=1", path_of(name)))
+}
+
+fn post(connection: &mut Connection, server: &Server, path: &str, body: &Value) -> Result<(), String> {
+    let answer = connection.ask(&signing::request("POST", &server.address, path, body.to_string().as_bytes()))?;
+    if answer.status == 201 {
+        return Ok(());
+    }
+    Err(format!("{path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body)))
+}
+
+/// Waits until the configuration of `NAME` or `NAME?VERSION` is as it should be.
+fn active(
+    connection: &mut Connection,
+    server: &Server,
+    name: &str,
+    is_ready: impl Fn(&Value) -> bool,
+) -> Result<(), String> {
+    let begin = Instant::now();
+    let path = match name.split_once('?') {
+        None => format!("/2015-03-31/functions/{name}/configuration"),
+        Some((name, version)) => format!("/2015-03-31/functions/{name}/configuration?Qualifier={version}"),
+    };
+    let mut last = String::new();
     while begin.elapsed() < ACTIVE_WITHIN {
         let answer = connection.ask(&signing::request("GET", &server.address, &path, b""))?;
+        last = String::from_utf8_lossy(&answer.body).into_owned();
         let config: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        match config["State"].as_str() {
-            Some("Active") => return Ok(()),
-            Some("Pending") => thread::sleep(Duration::from_millis(5)),
-            _ => return Err(format!("{name}: {}", String::from_utf8_lossy(&answer.body))),
+        if is_ready(&config) {
+            return Ok(());
         }
+        if answer.status != 200 || config["State"] == "Failed" {
+            return Err(format!("{name}: {last}"));
+        }
+        thread::sleep(Duration::from_millis(5));
     }
-    Err(format!("{name} never became active"))
+    Err(format!("{name} never became ready: {last}"))
+}
+
+/// Where a function is invoked.
+pub fn path_of(name: &str) -> String {
+    format!("/2015-03-31/functions/{name}/invocations")
 }
 
 /// An invocation, signed now.
 pub fn request(server: &Server, name: &str) -> Vec<u8> {
-    signing::request("POST", &server.address, &format!("/2015-03-31/functions/{name}/invocations"), EVENT)
+    signing::request("POST", &server.address, &path_of(name), EVENT)
 }
 
 /// Asks whether the server is well.
@@ -72,17 +112,17 @@ pub fn once(server: &Server, name: &str) -> Result<(), String> {
     check(&mut Connection::open(&server.address)?, &request(server, name))
 }
 
-/// The first call of a function on a new connection, on a machine that was idle before.
-pub fn cold(server: &Server, name: &str) -> Result<Duration, String> {
-    let signed = request(server, name);
-    thread::sleep(PAUSE);
+/// A first call on a new connection, on a machine that was idle for `pause` before.
+pub fn cold(server: &Server, path: &str, pause: Duration) -> Result<Duration, String> {
+    let signed = signing::request("POST", &server.address, path, EVENT);
+    thread::sleep(pause);
     let begin = Instant::now();
     check(&mut Connection::open(&server.address)?, &signed)?;
     Ok(begin.elapsed())
 }
 
 /// Calls of one function on one connection, one after another.
-pub fn warm(server: &Server, name: &str, count: usize) -> Result<Vec<Duration>, String> {
+pub fn warm(server: &Server, name: &str, count: usize) -> Result<Times, String> {
     let mut connection = Connection::open(&server.address)?;
     let signed = request(server, name);
     for _ in 0..count / 10 {
@@ -94,7 +134,7 @@ pub fn warm(server: &Server, name: &str, count: usize) -> Result<Vec<Duration>, 
         check(&mut connection, &signed)?;
         samples.push(begin.elapsed());
     }
-    Ok(samples)
+    Ok(Times::of(samples))
 }
 
 fn check(connection: &mut Connection, request: &[u8]) -> Result<(), String> {

@@ -1,27 +1,32 @@
 //! Measures a server of this build end to end over HTTP, with signed requests, beside the bare cost: the
-//! same interpreter or program without any platform. One table; every figure with its ratio to bare.
+//! same interpreter or program without any platform. One table; every figure with its goal.
 //!
 //! ```text
-//! machine facts ── bare costs ── server: ready, memory ── cold starts ── warm calls ── load at 64 connections
+//! machine facts ── for each suite asked for: a server of its own ── measure ── stop ── one table
 //! ```
 //!
-//! Figures are of this machine at this moment: nothing else should run meanwhile.
+//! Figures are of this machine at this moment: nothing else should run meanwhile. What cannot be measured is a row
+//! that says why; the other suites go on.
 
 mod bare;
 mod calls;
+mod cold;
 mod connection;
+mod crowd;
 mod figures;
 mod languages;
 mod load;
 mod machine;
+mod processes;
+mod rest;
 mod server;
 mod signing;
 mod size;
 
-use clap::Parser;
-use figures::{Table, Times};
-use languages::Language;
-use std::path::PathBuf;
+use clap::{Parser, ValueEnum};
+use figures::Table;
+use languages::{Folders, Language};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -33,33 +38,73 @@ struct Arguments {
     /// The native function's binary.
     #[arg(long)]
     guest: PathBuf,
+    /// Our bootstraps: the repository's folder `runtimes`.
+    #[arg(long)]
+    runtimes: PathBuf,
+    /// A folder with numpy and boto3 for this machine's Python; without it the suite `snapshot` is left out.
+    #[arg(long)]
+    packages: Option<PathBuf>,
+    /// Only these suites, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Suite>,
     /// Few functions and short loops: shows whether it works, not how fast it is.
     #[arg(long)]
     quick: bool,
 }
 
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// The server's start and memory.
+    Server,
+    /// Cold starts with a sandbox prepared.
+    Cold,
+    /// Cold starts with nothing prepared.
+    Unprepared,
+    /// Cold starts from a snapshot.
+    Snapshot,
+    /// A hundred calls at once.
+    Burst,
+    /// Cold starts without end.
+    Churn,
+    /// Warm calls on one connection.
+    Warm,
+    /// Warm calls on 64 connections.
+    Load,
+    /// Warm calls over many functions.
+    Zipf,
+    /// Memory of idle sandboxes.
+    Memory,
+    /// Processor time of an idle machine.
+    Idle,
+}
+
 /// How much is measured.
 #[derive(Clone, Copy)]
 struct Amounts {
-    /// Never-invoked functions of each language.
+    /// Cold calls of each line.
     cold: usize,
+    bursts: usize,
+    /// Cold starts without end.
+    churn: usize,
     /// Calls on one connection.
     warm: usize,
-    /// Functions that are deployed when the server's start and memory are taken.
+    /// Functions that are deployed and not called.
     deployed: usize,
     /// Requests at 64 connections.
     load: usize,
+    /// Idle sandboxes.
+    idle: usize,
 }
+
+const WHOLE: Amounts =
+    Amounts { cold: 200, bursts: 10, churn: 4_000, warm: 5_000, deployed: 1_000, load: 60_000, idle: 20 };
+const QUICK: Amounts = Amounts { cold: 10, bursts: 2, churn: 400, warm: 500, deployed: 50, load: 6_400, idle: 5 };
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let amounts = if arguments.quick {
-        Amounts { cold: 10, warm: 500, deployed: 50, load: 5_000 }
-    } else {
-        Amounts { cold: 100, warm: 5_000, deployed: 1_000, load: 60_000 }
-    };
     let mut table = Table::default();
-    let outcome = run(&arguments, amounts, &mut table);
+    let outcome = run(&arguments, &mut table);
     println!("{table}"); // what was measured before something failed too
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,35 +115,72 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, amounts: Amounts, table: &mut Table) -> Result<(), String> {
+fn run(arguments: &Arguments, table: &mut Table) -> Result<(), String> {
     for line in machine::facts() {
         println!("{line}");
     }
-    size::measure(&arguments.server, amounts.deployed, table)?;
-    for language in languages::here(&arguments.guest)? {
-        println!("measuring {} ...", language.name);
-        measure(&arguments.server, &language, amounts, table)?;
-    }
-    Ok(())
+    let scratch = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    let folders = Folders { guest: &arguments.guest, runtimes: &arguments.runtimes, scratch: scratch.path() };
+    let bench = Bench {
+        binary: &arguments.server,
+        packages: arguments.packages.as_deref(),
+        amounts: if arguments.quick { QUICK } else { WHOLE },
+        languages: languages::here(&folders)?,
+    };
+    let chosen = |suite: &&Suite| arguments.only.is_empty() || arguments.only.contains(suite);
+    Suite::value_variants().iter().filter(chosen).try_for_each(|suite| bench.measure(*suite, table))
 }
 
-/// Cold and warm of one language; of the native one also under load.
-fn measure(binary: &std::path::Path, language: &Language, amounts: Amounts, table: &mut Table) -> Result<(), String> {
-    let server = server::Server::start(binary)?;
-    let names = calls::deploy(&server, language, amounts.cold + 1)?;
-    let (probe, others) = names.split_first().ok_or("no function was deployed")?;
-    // What a first start pays once for all (page cache, first namespaces) is no function's own.
-    calls::once(&server, probe)?;
-    let bare_cold = bare::cold(language, amounts.cold)?;
-    let cold = others.iter().map(|name| calls::cold(&server, name)).collect::<Result<Vec<_>, _>>()?;
-    table.times(&format!("cold, full start: {}", language.name), Times::of(cold), &bare_cold, language.cold_goal_ms);
-    let bare_warm = bare::warm(language, amounts.warm)?;
-    let warm = Times::of(calls::warm(&server, probe, amounts.warm)?);
-    table.times(&format!("warm, one connection: {}", language.name), warm, &bare_warm, language.warm_goal_ms);
-    if language.is_native() {
-        let ours = load::per_second(&server.address, &calls::request(&server, probe), amounts.load)?;
-        let bare = load::bare_per_second(amounts.load)?;
-        table.rate("native at 64 connections", "requests/s", ours, bare, 8_000.0);
+struct Bench<'a> {
+    binary: &'a Path,
+    packages: Option<&'a Path>,
+    amounts: Amounts,
+    /// The native one first.
+    languages: Vec<Language>,
+}
+
+impl Bench<'_> {
+    /// Runs one suite; what fails in it becomes a row.
+    fn measure(&self, suite: Suite, table: &mut Table) -> Result<(), String> {
+        let native = self.languages.first().ok_or("no language")?;
+        let (binary, amounts) = (self.binary, self.amounts);
+        for language in self.languages_of(suite) {
+            println!("measuring {suite:?}: {} ...", language.name);
+            let measured = match suite {
+                Suite::Server => size::measure(binary, native, amounts.deployed, table),
+                Suite::Cold => cold::prepared(binary, language, amounts.cold, table),
+                Suite::Unprepared => cold::unprepared(binary, language, amounts.cold, table),
+                Suite::Snapshot => cold::snapshot(binary, language, self.packages, amounts.cold, table),
+                Suite::Burst => crowd::bursts(binary, language, amounts.bursts, table),
+                Suite::Churn => crowd::churn(binary, language, amounts.churn, table),
+                Suite::Warm => self.warm(language, table),
+                Suite::Load => crowd::load(binary, language, amounts.load, table),
+                Suite::Zipf => crowd::zipf(binary, language, amounts.load, table),
+                Suite::Memory => rest::memory(binary, language, amounts.idle, table),
+                Suite::Idle => rest::idle(binary, native, amounts.deployed, table),
+            };
+            if let Err(why) = measured {
+                table.missing(&format!("{suite:?}: {}", language.name), &why);
+            }
+        }
+        Ok(())
     }
-    server.stop()
+
+    fn languages_of(&self, suite: Suite) -> impl Iterator<Item = &Language> {
+        self.languages.iter().filter(move |language| match suite {
+            Suite::Server | Suite::Idle | Suite::Zipf => language.name.starts_with("native"),
+            Suite::Snapshot => language.name == "Python",
+            _ => true,
+        })
+    }
+
+    /// What the platform adds to a warm call of the very same worker.
+    fn warm(&self, language: &Language, table: &mut Table) -> Result<(), String> {
+        let server = server::Server::start(self.binary, "")?;
+        let names = calls::deploy(&server, language, "warm", 1)?;
+        let ours = calls::warm(&server, &names[0], self.amounts.warm)?;
+        let beside = bare::warm(&language.worker, self.amounts.warm)?;
+        table.added(&format!("warm, added to the worker: {}", language.name), &ours, &beside, language.goals.added_ms);
+        server.stop()
+    }
 }

@@ -8,12 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub const KEY: (&str, &str) = ("AKIABENCH", "a-secret-of-the-benchmark");
 const REGION: &str = "us-east-1";
 
-/// A whole HTTP/1.1 request, signed now: good for five minutes.
+/// A whole HTTP/1.1 request, signed now: good for five minutes. A query is of one plain pair.
 pub fn request(method: &str, host: &str, path: &str, body: &[u8]) -> Vec<u8> {
     let (date, time) = now();
     let scope = format!("{date}/{REGION}/lambda/aws4_request");
     let signed = "host;x-amz-date";
-    let canonical = format!("{method}\n{path}\n\nhost:{host}\nx-amz-date:{time}\n\n{signed}\n{}", digest(body));
+    let (bare, query) = path.split_once('?').unwrap_or((path, ""));
+    let canonical = format!("{method}\n{bare}\n{query}\nhost:{host}\nx-amz-date:{time}\n\n{signed}\n{}", digest(body));
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", digest(canonical.as_bytes()));
     let mut key = format!("AWS4{}", KEY.1).into_bytes();
     for part in [date.as_str(), REGION, "lambda", "aws4_request", text.as_str()] {
