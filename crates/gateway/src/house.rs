@@ -1,6 +1,8 @@
 //! Our own endpoints, below `/_lacewing/`: what the AWS API has no words for. All but `health` are signed,
 //! or bear the metrics token.
 
+mod why;
+
 use crate::answer::{blocking, ok};
 use crate::asked::Asked;
 use crate::functions::invalid;
@@ -44,13 +46,16 @@ impl Gateway {
             ("GET", layer) if layer.starts_with("layers/") => {
                 self.layer_package(asked, layer.strip_prefix("layers/").unwrap_or_default()).await
             }
+            ("GET", path) if path.starts_with("why/") => {
+                self.why(asked, path.strip_prefix("why/").unwrap_or_default()).await
+            }
             ("GET", package) if package.starts_with("packages/") => {
                 self.package(asked, package.strip_prefix("packages/").unwrap_or_default()).await
             }
             _ => Err(ApiError::new(
                 ErrorCode::ResourceNotFound,
                 "There is no such endpoint. There are GET /_lacewing/health, /_lacewing/metrics, /_lacewing/cost, \
-                 /_lacewing/doctor and /_lacewing/keys.",
+                 /_lacewing/doctor, /_lacewing/keys, /_lacewing/why/requests/ID and /_lacewing/why/functions/NAME.",
             )),
         }
     }

@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, with the words that teach it.
 
-use crate::commands::{cost, demo, deploy, doctor, env, invoke, key, list, logs, remove, serve, simulate};
+use crate::commands::{cost, demo, deploy, doctor, env, invoke, key, list, logs, remove, serve, simulate, why};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -41,6 +41,7 @@ pub enum Command {
     Rm(remove::Remove),
     Cost(cost::Cost),
     Key(key::Key),
+    Why(why::Why),
     Env(env::Env),
     Doctor(doctor::Doctor),
     Simulate(simulate::Simulate),

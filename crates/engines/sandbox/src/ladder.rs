@@ -43,6 +43,14 @@ pub struct StartPhases {
     pub init: Duration,
 }
 
+impl StartPhases {
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.sandbox + self.mount + self.boot + self.init
+    }
+}
+
 /// Why a start took no better rung.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Missed {

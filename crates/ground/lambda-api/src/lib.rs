@@ -26,6 +26,7 @@ mod tags;
 mod time;
 mod urls;
 mod violations;
+mod why;
 mod xml;
 
 pub use aliases::{AliasReply, AliasRequest, ListAliasesReply, RoutingConfig};
@@ -83,4 +84,5 @@ pub use tags::{TagResourceRequest, TaggedResource};
 pub use time::{function_time, url_time};
 pub use urls::{ALIAS_QUALIFIER_PATTERN, CorsSettings, ListUrlConfigsReply, UrlConfigReply, UrlConfigRequest};
 pub use violations::Violations;
+pub use why::{WhyDecision, WhyFunctionReply, WhyPhases, WhyRequestReply, WhyStart};
 pub use xml::Xml;

@@ -2,7 +2,8 @@
 
 use super::{ApiFailure, Client};
 use crate::failure::Failure;
-use lacewing_lambda_api::{CostReply, DoctorReply};
+use lacewing_lambda_api::{CostReply, DoctorReply, WhyFunctionReply, WhyRequestReply};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 /// What decides how a function is created.
@@ -21,6 +22,23 @@ impl Client {
     /// [`ApiFailure`]: no server, or a refusal.
     pub async fn cost(&mut self, query: &str) -> Result<CostReply, ApiFailure> {
         Ok(read(&self.get(&format!("/_lacewing/cost{query}")).await?.body)?)
+    }
+
+    /// `GET /_lacewing/why/requests/ID`.
+    ///
+    /// # Errors
+    /// [`ApiFailure`]: no server, or no such invocation.
+    pub async fn why_request(&mut self, id: &str) -> Result<WhyRequestReply, ApiFailure> {
+        Ok(read(&self.get(&format!("/_lacewing/why/requests/{id}")).await?.body)?)
+    }
+
+    /// `GET /_lacewing/why/functions/NAME`, with or without `:QUALIFIER`.
+    ///
+    /// # Errors
+    /// [`ApiFailure`]: no server, or no such function.
+    pub async fn why_function(&mut self, name: &str) -> Result<WhyFunctionReply, ApiFailure> {
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        Ok(read(&self.get(&format!("/_lacewing/why/functions/{name}")).await?.body)?)
     }
 
     /// The server's account and interpreters, by `GET /_lacewing/doctor`; one that does not tell leaves the choice to

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod remove;
 pub mod serve;
 pub mod simulate;
+pub mod why;
 
 use crate::arguments::{Command, Connection};
 use crate::client::Client;
@@ -39,6 +40,7 @@ pub fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Rm(command) => wait(command.run(output)),
         Command::Cost(command) => wait(command.run(output)),
         Command::Key(command) => wait(command.run(output)),
+        Command::Why(command) => wait(command.run(output)),
     }
 }
 

@@ -199,14 +199,9 @@ impl Inner {
             outlet.sink
         });
         let visit = Visit { runnable, request_id, story: lease.take_story(), bytes_in, stream, tail };
-        if let Some(story) = &visit.story {
-            self.starts.add(StartRecord::new(
-                request_id,
-                &visit.runnable.version,
-                story,
-                lease.queued(),
-                self.clock.now(),
-            ));
+        if let (Some(story), Some(companion)) = (&visit.story, lease.companion()) {
+            let (version, sandbox, now) = (&visit.runnable.version, companion.sandbox, self.clock.now());
+            self.starts.add(StartRecord::new(request_id, version, sandbox, story, lease.queued(), now));
         }
         let timeout = visit.runnable.version.config.timeout.duration();
         let work = Work {
@@ -299,6 +294,7 @@ impl Inner {
             story: visit.story.as_ref(),
             queued: lease.queued(),
             streamed_bytes: visit.stream.as_ref().map_or(0, AnswerSink::bytes),
+            sandbox: lease.companion().map(|companion| companion.sandbox),
             start_phases: self.start_phases,
             now: self.clock.now(),
         };
@@ -390,5 +386,6 @@ fn usage_record(account: &Account<'_>, bytes_in: usize) -> UsageRecord {
             run: outcome.duration,
         },
         ended: account.now,
+        sandbox: account.sandbox,
     }
 }

@@ -1,9 +1,9 @@
 //! The lines that the platform writes into a function's log. Source: CloudWatch logs of Lambda functions.
 
 use lacewing_ledger::{UsageOutcome, billed_ms};
-use lacewing_model::{LogFormat, LogLevel, MemoryMib, RequestId, Timestamp, Version};
+use lacewing_model::{LogFormat, LogLevel, MemoryMib, RequestId, SandboxId, Timestamp, Version};
 use lacewing_pool::Story;
-use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome};
+use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, StartPhases};
 use serde_json::json;
 use std::fmt::Write;
 use std::time::Duration;
@@ -19,6 +19,7 @@ pub(crate) struct Account<'a> {
     pub(crate) queued: Duration,
     /// What of the answer was streamed.
     pub(crate) streamed_bytes: u64,
+    pub(crate) sandbox: Option<SandboxId>,
     /// Adds how the start went, which AWS's line has no field for.
     pub(crate) start_phases: bool,
     pub(crate) now: Timestamp,
@@ -108,17 +109,8 @@ fn report_forms(account: &Account<'_>, status: &str, kind: Option<&str>) -> (ser
         metrics["initDurationMs"] = number(init);
     }
     if let (true, Some(story)) = (account.start_phases, account.story) {
-        let phases = &story.phases;
-        let _ = write!(
-            text,
-            "Start: {} (queue {}, sandbox {}, mount {}, boot {}, init {})\t",
-            story.rung.as_str(),
-            ms(account.queued),
-            ms(phases.sandbox),
-            ms(phases.mount),
-            ms(phases.boot),
-            ms(phases.init),
-        );
+        text.push_str(&start_text(story, account.queued));
+        metrics["start"] = start_record(story, account.queued);
     }
     match (&outcome.ending, kind) {
         (Ending::Failed(FunctionError { timed_out: true, .. }), _) => text.push_str("Status: timeout"),
@@ -134,6 +126,37 @@ fn report_forms(account: &Account<'_>, status: &str, kind: Option<&str>) -> (ser
         record["errorType"] = kind.into();
     }
     (record, text)
+}
+
+/// How the start went that this call waited for. `place` is what of its wait was not the start itself.
+fn start_text(story: &Story, queued: Duration) -> String {
+    let mut text = format!("Start: {} (queue {}", story.rung.as_str(), ms(queued));
+    for (name, took) in start_phases(story, queued) {
+        let _ = write!(text, ", {name} {}", ms(took));
+    }
+    match &story.missed {
+        Some(missed) => text.push_str(&format!("; {missed})\t")),
+        None => text.push_str(")\t"),
+    }
+    text
+}
+
+fn start_record(story: &Story, queued: Duration) -> serde_json::Value {
+    let mut record = json!({"rung": story.rung.as_str(), "queueMs": number(queued)});
+    for (name, took) in start_phases(story, queued) {
+        record[format!("{name}Ms")] = number(took);
+    }
+    if let Some(missed) = &story.missed {
+        record["missed"] = missed.to_string().into();
+    }
+    record
+}
+
+fn start_phases(story: &Story, queued: Duration) -> [(&'static str, Duration); 5] {
+    let phases = &story.phases;
+    let place = queued.saturating_sub(phases.total());
+    let StartPhases { sandbox, mount, boot, init } = *phases;
+    [("place", place), ("sandbox", sandbox), ("mount", mount), ("boot", boot), ("init", init)]
 }
 
 /// How an outcome stands in the books.
@@ -201,6 +224,8 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use lacewing_model::LoggingConfig;
+    use lacewing_pool::{Place, Purpose};
+    use lacewing_sandbox::{Missed, Rung};
     use lacewing_testkit::version_named;
     use std::sync::Arc;
 
@@ -230,6 +255,7 @@ mod tests {
             story: None,
             queued: Duration::ZERO,
             streamed_bytes: 0,
+            sandbox: None,
             start_phases: false,
             now,
         }
@@ -266,6 +292,25 @@ mod tests {
             let got = report(&account(&version, &outcome, init)).unwrap();
             assert_eq!(got, format!("{id}{}", want.replace("{m}", memory)));
         }
+    }
+
+    #[test]
+    fn a_start_is_told_with_its_phases_and_what_it_missed() {
+        let ms = Duration::from_millis;
+        let story = Story {
+            place: Place(1),
+            purpose: Purpose::Call,
+            rung: Rung::Full,
+            missed: Some(Missed::NonePrepared),
+            phases: StartPhases { sandbox: ms(2), mount: ms(1), boot: ms(20), init: ms(5) },
+            init: InitReport { duration: ms(25), ending: InitEnding::Ready },
+        };
+        assert_eq!(
+            start_text(&story, ms(30)),
+            "Start: full (queue 30.00 ms, place 2.00 ms, sandbox 2.00 ms, mount 1.00 ms, boot 20.00 ms, init 5.00 ms; \
+             none of its kind was prepared)\t"
+        );
+        assert_eq!(start_record(&story, ms(30))["bootMs"], 20.0);
     }
 
     #[test]

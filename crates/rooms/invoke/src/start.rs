@@ -15,6 +15,8 @@ pub type OpenSession = Arc<dyn Fn(&Version) -> (Credentials, Box<dyn Any + Send>
 
 /// What travels with a sandbox until its end.
 pub struct Companion {
+    /// The sandbox it travels with.
+    pub sandbox: SandboxId,
     /// Its log stream.
     pub logs: Arc<LogStream>,
     /// The counters of its version.
@@ -69,6 +71,7 @@ impl Kitchen {
             (
                 spec,
                 Companion {
+                    sandbox: id,
                     logs,
                     metrics,
                     _session: session,

@@ -1,6 +1,6 @@
 //! Which calls ran into a start, and how it went: for those who ask why a call was slow.
 
-use lacewing_model::{AccountId, FunctionName, RequestId, RevisionId, Timestamp, Version, VersionNumber};
+use lacewing_model::{AccountId, FunctionName, RequestId, RevisionId, SandboxId, Timestamp, Version, VersionNumber};
 use lacewing_pool::{Place, Purpose, Story};
 use lacewing_sandbox::{Missed, Rung, StartPhases};
 use std::collections::VecDeque;
@@ -27,6 +27,8 @@ pub struct StartRecord {
     pub generation: RevisionId,
     /// The sandbox, as the pool's records name it.
     pub place: Place,
+    /// The same as usage records name it.
+    pub sandbox: SandboxId,
     /// What it was started for; where not for a call, this one hardly waited.
     pub purpose: Purpose,
     /// The rung of the ladder.
@@ -43,6 +45,7 @@ impl StartRecord {
     pub(crate) fn new(
         request_id: RequestId,
         version: &Version,
+        sandbox: SandboxId,
         story: &Story,
         queued: Duration,
         at: Timestamp,
@@ -55,6 +58,7 @@ impl StartRecord {
             version: version.number,
             generation: version.generation,
             place: story.place,
+            sandbox,
             purpose: story.purpose,
             rung: story.rung,
             missed: story.missed.clone(),

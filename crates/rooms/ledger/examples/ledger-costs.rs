@@ -141,5 +141,6 @@ fn record() -> UsageRecord {
         outcome: UsageOutcome::Success,
         phases: PhaseTimes::default(),
         ended: Timestamp(0),
+        sandbox: None,
     }
 }

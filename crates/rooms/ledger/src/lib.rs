@@ -96,6 +96,14 @@ impl Ledger {
         self.usage.sum(query)
     }
 
+    /// The newest record that `wanted` says yes to, if it is one of the newest 400,000 or so. Reads files.
+    ///
+    /// # Errors
+    /// [`UsageError`] when a usage file cannot be read or is damaged.
+    pub fn find_usage(&self, wanted: impl FnMut(&UsageRecord) -> bool) -> Result<Option<UsageRecord>, UsageError> {
+        self.usage.find(wanted)
+    }
+
     /// The same sums from the single records alone, for whoever doubts the hourly ones.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ fn record() -> UsageRecord {
         outcome: UsageOutcome::Success,
         phases: PhaseTimes::default(),
         ended: Timestamp(1),
+        sandbox: None,
     }
 }
 

@@ -15,11 +15,11 @@ const VERSIONS_MAX: usize = 500;
 const OTHER: &str = "other";
 
 const LABELS: &[&str] = &["region", "function", "version"];
-const OUTCOMES: [&str; 5] = ["success", "error", "timeout", "crash", "out_of_memory"];
 
 /// The counters of one version, shared by its sandboxes.
 pub struct FunctionMetrics {
-    outcomes: [IntCounter; OUTCOMES.len()],
+    /// In the order of [`UsageOutcome::ALL`], which is the order of its variants.
+    outcomes: [IntCounter; UsageOutcome::ALL.len()],
     duration: Histogram,
     labels: [String; 3],
 }
@@ -27,14 +27,7 @@ pub struct FunctionMetrics {
 impl FunctionMetrics {
     /// Counts one finished invocation. The hot path: atomics only.
     pub fn ended(&self, outcome: UsageOutcome, duration: Duration) {
-        let at = match outcome {
-            UsageOutcome::Success => 0,
-            UsageOutcome::FunctionError => 1,
-            UsageOutcome::Timeout => 2,
-            UsageOutcome::Crash => 3,
-            UsageOutcome::OutOfMemory => 4,
-        };
-        self.outcomes[at].inc();
+        self.outcomes[outcome as usize].inc();
         self.duration.observe(duration.as_secs_f64());
     }
 }
@@ -118,8 +111,8 @@ impl Functions {
 
     fn make(&self, labels: [String; 3]) -> Arc<FunctionMetrics> {
         let [region, function, version] = labels.each_ref().map(String::as_str);
-        let outcomes =
-            OUTCOMES.map(|outcome| self.invocations.with_label_values(&[region, function, version, outcome]));
+        let outcomes = UsageOutcome::ALL
+            .map(|outcome| self.invocations.with_label_values(&[region, function, version, outcome.as_str()]));
         let duration = self.durations.with_label_values(&[region, function, version]);
         Arc::new(FunctionMetrics { outcomes, duration, labels })
     }
@@ -133,7 +126,7 @@ impl Functions {
             let [region, function, version] = gone.labels.each_ref().map(String::as_str);
             // Series that never were cannot be removed, and that is all these errors say.
             let _ = self.durations.remove_label_values(&[region, function, version]);
-            for outcome in OUTCOMES {
+            for outcome in UsageOutcome::ALL.map(UsageOutcome::as_str) {
                 let _ = self.invocations.remove_label_values(&[region, function, version, outcome]);
             }
             for reason in &known.reasons {

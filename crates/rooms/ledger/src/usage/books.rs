@@ -12,6 +12,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// How many files are looked through for a single record: two hold the newest 400,000 invocations or more.
+const FILES_SEARCHED_MAX: usize = 2;
+
 /// All records, the open file among them.
 pub(crate) struct Usage {
     pub(super) dir: PathBuf,
@@ -95,6 +98,28 @@ impl Usage {
             self.visit_records(number, bytes, query, |_| true, &mut |_, key, row| sums.add(key, row))?;
         }
         Ok(sums.into_usage())
+    }
+
+    /// The newest record that `wanted` says yes to, in the newest files.
+    pub fn find(&self, mut wanted: impl FnMut(&UsageRecord) -> bool) -> Result<Option<UsageRecord>, UsageError> {
+        let (open_number, open_bytes) = {
+            let open = self.lock();
+            (open.number, open.file.bytes)
+        };
+        let newest = numbers(&self.dir)?.into_iter().filter(|number| *number <= open_number).rev();
+        for number in newest.take(FILES_SEARCHED_MAX) {
+            let bytes = (number == open_number).then_some(open_bytes);
+            let mut found = None;
+            file::read(&path(&self.dir, number, RECORDS), 0, bytes, |record| {
+                if wanted(&record) {
+                    found = Some(record);
+                }
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Hands over all rows of the range: whole hours where the range covers them, else single records.

@@ -2,7 +2,8 @@
 
 use crate::frame::{Put, Take};
 use lacewing_model::{
-    AccountId, Architecture, EphemeralMib, FunctionName, MemoryMib, Region, RequestId, Timestamp, VersionNumber,
+    AccountId, Architecture, EphemeralMib, FunctionName, MemoryMib, Region, RequestId, SandboxId, Timestamp,
+    VersionNumber,
 };
 use lacewing_sandbox::{PhaseTimes, Rung, StartPhases};
 use std::time::Duration;
@@ -20,6 +21,23 @@ pub enum UsageOutcome {
     Crash,
     /// It needed more memory than it had.
     OutOfMemory,
+}
+
+impl UsageOutcome {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Success, Self::FunctionError, Self::Timeout, Self::Crash, Self::OutOfMemory];
+
+    /// Its name in metrics and listings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::FunctionError => "error",
+            Self::Timeout => "timeout",
+            Self::Crash => "crash",
+            Self::OutOfMemory => "out_of_memory",
+        }
+    }
 }
 
 /// One finished attempt of an invocation.
@@ -67,6 +85,8 @@ pub struct UsageRecord {
     pub phases: PhaseTimes,
     /// When it ended: the hour it is billed in.
     pub ended: Timestamp,
+    /// Where it ran; `None` in records of the first format.
+    pub sandbox: Option<SandboxId>,
 }
 
 /// Milliseconds that are billed: INIT and run together, rounded up once.
@@ -78,7 +98,9 @@ pub fn billed_ms(init: Option<Duration>, duration: Duration) -> u64 {
 }
 
 /// The first byte of every record: which fields follow.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The one before, without the sandbox.
+const FORMAT_WITHOUT_SANDBOX: u8 = 1;
 
 impl UsageRecord {
     /// Appends the record's bytes to `body`.
@@ -127,12 +149,14 @@ impl UsageRecord {
             }
         }
         body.put_u64(self.ended.0);
+        body.put_u128(self.sandbox.map_or(0, SandboxId::as_u128));
     }
 
     /// The record of these bytes, `None` when they are none of this format.
     pub(crate) fn decode(body: &[u8]) -> Option<Self> {
         let mut take = Take(body);
-        if take.u8()? != FORMAT {
+        let format = take.u8()?;
+        if format != FORMAT && format != FORMAT_WITHOUT_SANDBOX {
             return None;
         }
         Some(Self {
@@ -189,6 +213,10 @@ impl UsageRecord {
                 },
             },
             ended: Timestamp(take.u64()?),
+            sandbox: match format {
+                FORMAT_WITHOUT_SANDBOX => None,
+                _ => Some(take.u128()?).filter(|bits| *bits != 0).map(SandboxId::from_u128),
+            },
         })
     }
 }
@@ -246,6 +274,7 @@ pub(crate) mod tests {
             outcome: UsageOutcome::Success,
             phases: PhaseTimes { queue: Duration::from_micros(5), start: None, run: Duration::from_secs(1) },
             ended: Timestamp(ended_ms),
+            sandbox: Some(SandboxId::random()),
         }
     }
 
@@ -273,6 +302,16 @@ pub(crate) mod tests {
                 assert_eq!(UsageRecord::decode(&body[..cut]), None, "cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_record_of_the_first_format_is_still_read() {
+        let given = record("f", 1);
+        let mut body = Vec::new();
+        given.encode(&mut body);
+        body.truncate(body.len() - 16);
+        body[0] = FORMAT_WITHOUT_SANDBOX;
+        assert_eq!(UsageRecord::decode(&body), Some(UsageRecord { sandbox: None, ..given }));
     }
 
     #[test]

@@ -72,6 +72,18 @@ fn a_second_record_of_an_attempt_changes_nothing_also_after_a_restart() {
 }
 
 #[test]
+fn a_record_is_found_by_its_request_in_the_file_before_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let usage = open(dir.path(), small());
+    let all: Vec<UsageRecord> = (0..20).map(|number| record("a", number)).collect();
+    all.iter().for_each(|one| usage.record(one).unwrap());
+    let find = |wanted: &UsageRecord| usage.find(|record| record.request_id == wanted.request_id).unwrap();
+    let reached = all.iter().rev().take_while(|one| find(one).as_ref() == Some(one)).count();
+    assert!((6..20).contains(&reached), "{reached} of 20, in two files of about five");
+    assert_eq!(find(&record("a", 1)), None);
+}
+
+#[test]
 fn remembered_ids_are_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let usage = open(dir.path(), UsageOptions { recent_ids_max: 3, ..UsageOptions::default() });
