@@ -4,6 +4,7 @@ use crate::aim::Aim;
 use crate::asked::Asked;
 use crate::body::Payload;
 use crate::reply::{self, Reply};
+use crate::web::UrlHost;
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -18,6 +19,12 @@ pub(crate) const HEAVY_BYTES: usize = 128 << 10;
 impl Gateway {
     /// Answers one request; never fails.
     pub(crate) async fn answer(&self, parts: Parts, mut body: Payload) -> Reply {
+        if let Some(host) = UrlHost::of(&parts) {
+            let reply = self.web(host, &parts, &mut body).await;
+            body.linger();
+            self.inner.traffic.count_url(reply.status().as_u16());
+            return reply::mark(reply);
+        }
         let aim = Aim::of(&parts);
         let reply = match self.open_to_strangers(&parts, &aim).await {
             Some(reply) => {
@@ -206,11 +213,11 @@ fn unknown_target(target: &str) -> ApiError {
     ApiError::new(ErrorCode::UnknownOperation, text)
 }
 
-fn header_list(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
+pub(crate) fn header_list(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }
 
-async fn hash(body: &Bytes) -> BodyHash {
+pub(crate) async fn hash(body: &Bytes) -> BodyHash {
     if body.len() <= HEAVY_BYTES {
         return BodyHash::of(body);
     }

@@ -41,11 +41,19 @@ pub(crate) struct Flow {
 pub(crate) enum Form {
     /// Each as a message of an event stream, and the end as one.
     Events,
+    /// As they are. An answer that fails in the middle breaks off.
+    Bytes,
 }
 
 impl Flow {
     pub(crate) fn new(flowing: Flowing, form: Form) -> Self {
         Self { flowing, form, ready: VecDeque::new(), ended: false }
+    }
+
+    /// The same behind `begun`.
+    pub(crate) fn after(mut self, begun: Bytes) -> Self {
+        self.ready.extend(Some(begun).filter(|begun| !begun.is_empty()));
+        self
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
@@ -59,6 +67,14 @@ impl Flow {
             match (self.flowing.poll_next(context), self.form) {
                 (Poll::Pending, _) => return Poll::Pending,
                 (Poll::Ready(Some(piece)), Form::Events) => self.ready.extend(payload_chunk(piece)),
+                (Poll::Ready(Some(piece)), Form::Bytes) => return Poll::Ready(Some(Ok(piece))),
+                (Poll::Ready(None), Form::Bytes) => {
+                    self.ended = true;
+                    return Poll::Ready(match self.flowing.take_answer() {
+                        Some(Ok(Answer { ending: Ending::Answer(_), .. })) => None,
+                        _ => Some(Err(BrokenOff)),
+                    });
+                }
                 (Poll::Ready(None), Form::Events) => {
                     self.ended = true;
                     if let Some(end) = self.flowing.take_answer() {

@@ -50,6 +50,7 @@ mod tags;
 mod traffic;
 mod urls;
 mod versions;
+mod web;
 
 use body::BodyBudget;
 use lacewing_access::Access;

@@ -11,6 +11,8 @@ pub(crate) struct Traffic {
     lambda: Vec<OperationRequests>,
     logs: Vec<OperationRequests>,
     house: Vec<OperationRequests>,
+    /// Requests to function URLs.
+    url: OperationRequests,
     /// Whatever is none of these: names that strangers make up get no series.
     other: OperationRequests,
 }
@@ -21,8 +23,14 @@ impl Traffic {
             lambda: Operation::ALL.iter().map(|operation| metrics.operation(operation.name())).collect(),
             logs: LogsOperation::ALL.iter().map(|operation| metrics.operation(operation.name())).collect(),
             house: HOUSE.iter().map(|name| metrics.operation(name)).collect(),
+            url: metrics.operation("function-url"),
             other: metrics.operation("other"),
         }
+    }
+
+    /// Counts one answer of a function URL.
+    pub(crate) fn count_url(&self, status: u16) {
+        self.url.count(status);
     }
 
     /// Counts one answer.

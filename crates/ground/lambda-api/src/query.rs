@@ -22,9 +22,17 @@ impl<'a> Query<'a> {
 
     /// Every value of `key`, decoded, in the order in which they stand.
     pub fn all(&self, key: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.raw_pairs().filter(move |(name, _)| decode(name) == key).map(|(_, value)| decode(value))
+    }
+
+    /// Every key with its value, decoded, in the order in which they stand.
+    pub fn pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        self.raw_pairs().map(|(name, value)| (decode(name), decode(value)))
+    }
+
+    fn raw_pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let pairs = self.0.split('&').filter(|pair| !pair.is_empty());
-        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs.filter(move |(name, _)| decode(name) == key).map(|(_, value)| decode(value))
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 }
 

@@ -27,3 +27,4 @@ pub use in_flight::{Ask, InFlight, ProvisionedShare, Took};
 pub use lacewing_pool::ProvisionStatus;
 pub use start::{Companion, OpenSession};
 pub use starts::StartRecord;
+pub use trace::trace_id;

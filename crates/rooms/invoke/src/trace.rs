@@ -7,7 +7,8 @@ const TRACE_BYTES_MAX: usize = 1_024;
 
 /// What the function sees: the caller's header where it names a root, else a new, unsampled one.
 /// Source: X-Ray documentation, "Tracing header".
-pub(crate) fn trace_id(from_caller: Option<String>, now: Timestamp) -> String {
+#[must_use]
+pub fn trace_id(from_caller: Option<String>, now: Timestamp) -> String {
     let fits = |header: &String| {
         header.len() <= TRACE_BYTES_MAX
             && header.contains("Root=")
