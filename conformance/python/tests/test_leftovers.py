@@ -24,11 +24,11 @@ def state(server) -> dict:
 @pytest.mark.timeout(300)
 def test_a_thousand_sandboxes_leave_nothing(own_server):
     """Rounds of calls at once, each in a sandbox of its own that ends right after, some by their own exit."""
-    server = own_server("[scaling]\nkeep_alive_seconds = 1\n").start()
+    server = own_server("[scaling]\nkeep_alive_seconds = 1\nprepared_most = 0\n").start()
     lam = client(server)
     create(lam, "once", guest(), runtime=NATIVE, handler="bootstrap", Timeout=20)
     once(lam, "name")
-    none_left = lambda: not leftovers.tree(server.pid) - leftovers.processes_that_serve()
+    none_left = lambda: not leftovers.in_sandboxes(leftovers.tree(server.pid))
     until(none_left, 20, "idle sandboxes are kept")
     before, started = state(server), 0
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as callers:

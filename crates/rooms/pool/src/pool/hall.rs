@@ -32,6 +32,7 @@ pub(super) enum Errand<C> {
     Start(Place, Recipe<C>, Purpose),
     GiveBack(Place, Held<C>),
     End(Held<C>),
+    Freeze(Place),
     KeepPrepared(Preparation, usize),
 }
 
@@ -75,6 +76,13 @@ impl<C: Send + 'static> Hall<C> {
         self.idle.insert(place, held);
     }
 
+    /// Freezes one, if it still idles: meanwhile a call may have taken it, and may have given it back.
+    pub(super) fn freeze(&mut self, place: Place) {
+        if let Some(idle) = self.idle.get_mut(&place) {
+            idle.sandbox.freeze();
+        }
+    }
+
     pub(super) fn wait(&mut self, call: CallId, reply: oneshot::Sender<Grant<C>>) {
         self.waiting.insert(call, reply);
     }
@@ -108,11 +116,7 @@ impl<C: Send + 'static> Hall<C> {
                     let _unheard = self.answer(call, Err(PoolError::Refused(refusal)));
                 }
                 Action::Fail { .. } => {} // answered where the reason is known
-                Action::Freeze(place) => {
-                    if let Some(idle) = self.idle.get_mut(&place) {
-                        idle.sandbox.freeze();
-                    }
-                }
+                Action::Freeze(place) => errands.push(Errand::Freeze(place)),
                 Action::End(place) => errands.extend(self.take(place, &mut held).map(Errand::End)),
                 Action::KeepPrepared { kind, count } => errands.push(Errand::KeepPrepared(kind, count)),
                 Action::Forget(generation) => {

@@ -232,6 +232,8 @@ impl<C: Send + 'static> Pool<C> {
                 }
                 Errand::GiveBack(place, held) => self.give_back(place, held, true),
                 Errand::End(held) => drop(held),
+                // One at a time, so that no call waits for more than one system call.
+                Errand::Freeze(place) => self.hall().freeze(place),
                 Errand::KeepPrepared(kind, count) => self.0.driver.keep_prepared(kind, count),
             }
         }
