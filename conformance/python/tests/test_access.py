@@ -374,6 +374,37 @@ def test_a_role_is_assumed_across_accounts(server, other, iam, mine):
     iam.delete_role(RoleName="guest")
 
 
+def test_a_functions_policy_lets_other_accounts_in(lam, other, key, mine):
+    arn, their = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{mine}", other.client()
+    assert refused(their.invoke, FunctionName=arn)[1] == "AccessDeniedException"
+    lam.add_permission(FunctionName=mine, StatementId="them", Action="lambda:InvokeFunction", Principal=OTHER)
+    answer = call(their, arn)
+    assert answer.value["arn"] == arn, "it runs in its own account"
+    assert call(their, f"{ACCOUNT}:function:{mine}").status == 200
+    assert refused(their.get_function, FunctionName=arn)[1] == "AccessDeniedException"
+    powerless = key(allow("s3:*"), account=OTHER).client()
+    assert refused(powerless.invoke, FunctionName=arn)[2].endswith("because no identity-based policy allows the "
+                                                                  "lambda:InvokeFunction action")
+    assert call(key(allow("lambda:InvokeFunction", resource=arn), account=OTHER).client(), arn).status == 200
+    number = lam.publish_version(FunctionName=mine)["Version"]
+    assert refused(their.invoke, FunctionName=f"{arn}:{number}")[1] == "AccessDeniedException", "each version has its own"
+    lam.add_permission(FunctionName=mine, Qualifier=number, StatementId="v", Action="lambda:InvokeFunction", Principal=OTHER)
+    assert call(their, f"{arn}:{number}").version == number
+    lam.remove_permission(FunctionName=mine, StatementId="them")
+    assert refused(their.invoke, FunctionName=arn)[2].endswith("because no resource-based policy allows the "
+                                                              "lambda:InvokeFunction action")
+
+
+def test_a_functions_policy_names_a_user_of_its_own_account(lam, iam, key, mine):
+    nobody = key(allow("s3:*"), "--user", "named")
+    assert refused(nobody.client().invoke, FunctionName=mine)[1] == "AccessDeniedException"
+    lam.add_permission(FunctionName=mine, StatementId="u", Action="lambda:InvokeFunction",
+                       Principal=f"arn:aws:iam::{ACCOUNT}:user/named")
+    assert call(nobody.client(), mine).status == 200
+    lam.remove_permission(FunctionName=mine, StatementId="u")
+    assert refused(nobody.client().invoke, FunctionName=mine)[1] == "AccessDeniedException"
+
+
 def test_identities_and_sessions_outlive_a_kill(own_server):
     server = own_server().start()
     iam = client(server, "iam")

@@ -11,7 +11,6 @@ use lacewing_lambda_api::{
 use lacewing_model::{FunctionName, Qualifier, Region, Timestamp};
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// One verified request.
 pub(crate) struct Asked<'a> {
@@ -39,6 +38,22 @@ pub(crate) struct Target {
     pub(crate) qualifier: Option<Qualifier>,
 }
 
+/// A function as a request names it: of its form, but perhaps of no function that can be.
+pub(crate) struct Named<'a> {
+    /// The account, where it is not the caller's.
+    pub(crate) foreign: Option<&'a str>,
+    pub(crate) name: &'a str,
+    pub(crate) qualifier: Option<String>,
+}
+
+impl Named<'_> {
+    /// The function, if there can be one.
+    pub(crate) fn target(&self) -> Option<Target> {
+        let qualifier = self.qualifier.as_ref().map(|text| text.parse()).transpose().ok()?;
+        Some(Target { name: self.name.parse().ok()?, qualifier })
+    }
+}
+
 impl<'a> Asked<'a> {
     pub(crate) fn new(parts: &'a Parts, caller: &'a Caller, now: Timestamp) -> Self {
         let host = parts.headers.get("host").and_then(|value| value.to_str().ok());
@@ -60,10 +75,6 @@ impl<'a> Asked<'a> {
     /// Whose functions, and where.
     pub(crate) fn scope(&self) -> Scope {
         Scope { account: self.caller.account.clone(), region: self.caller.region.clone() }
-    }
-
-    pub(crate) fn shared_scope(&self) -> Arc<Scope> {
-        Arc::new(self.scope())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
@@ -95,6 +106,27 @@ impl<'a> Asked<'a> {
         action: &str,
         unqualified: &str,
     ) -> Result<Target, ApiError> {
+        let named = self.named(text, form)?;
+        let qualified = named.qualifier.as_ref().map(|qualifier| format!("{}:{qualifier}", named.name));
+        let qualified = qualified.as_deref();
+        if let Some(other) = named.foreign {
+            let name = qualified.unwrap_or(named.name);
+            let foreign = format!("arn:aws:lambda:{}:{other}:function:{name}", self.caller.region);
+            self.permit_also(gateway, action, &foreign, &())?;
+            return Err(ApiError::new(ErrorCode::AccessDenied, "The account is not yours."));
+        }
+        if self.caller.principal != Principal::Root {
+            let facts = FunctionFacts { gateway, scope: self.scope(), name: named.name };
+            self.permit_also(gateway, action, &self.arn(qualified.unwrap_or(named.name)), &facts)?;
+        }
+        named.target().ok_or_else(|| {
+            let shown = qualified.map_or_else(|| format!("{}{unqualified}", named.name), str::to_owned);
+            ApiError::new(ErrorCode::ResourceNotFound, format!("Function not found: {}", self.arn(&shown)))
+        })
+    }
+
+    /// Reads the function that a path or a body names, of whatever account.
+    pub(crate) fn named<'t>(&self, text: &'t str, form: ReferenceForm) -> Result<Named<'t>, ApiError> {
         let mut violations = Violations::default();
         let reference = FunctionReference::parse(text, form, &mut violations);
         let asked = self.query.get("Qualifier");
@@ -103,30 +135,13 @@ impl<'a> Asked<'a> {
         }
         violations.finish()?;
         let (account, region) = (self.caller.account.as_str(), self.caller.region.as_str());
-        let (name, qualifier) = reference.check(account, region, asked.as_deref()).map_err(|error| {
-            refusals::reference(error, region, |other| {
-                let foreign = format!("arn:aws:lambda:{region}:{other}:function:{}", reference.name);
-                match self.permit_also(gateway, action, &foreign, &()) {
-                    Err(error) => error,
-                    Ok(()) => ApiError::new(ErrorCode::AccessDenied, "The account is not yours."),
-                }
-            })
-        })?;
-        if self.caller.principal != Principal::Root {
-            let resource =
-                qualifier.map_or_else(|| self.arn(name), |qualifier| self.arn(&format!("{name}:{qualifier}")));
-            self.permit_also(gateway, action, &resource, &FunctionFacts { gateway, scope: self.scope(), name })?;
-        }
-        let missing = || {
-            let shown: Cow<'_, str> = match qualifier {
-                Some(qualifier) => format!("{name}:{qualifier}").into(),
-                None => format!("{name}{unqualified}").into(),
-            };
-            ApiError::new(ErrorCode::ResourceNotFound, format!("Function not found: {}", self.arn(&shown)))
-        };
-        Ok(Target {
-            name: name.parse().map_err(|_| missing())?,
-            qualifier: qualifier.map(|text| text.parse().map_err(|_| missing())).transpose()?,
+        let owner = reference.account.unwrap_or(account);
+        let (_, qualifier) =
+            reference.check(owner, region, asked.as_deref()).map_err(|error| refusals::reference(error, region))?;
+        Ok(Named {
+            foreign: reference.account.filter(|other| *other != account),
+            name: reference.name,
+            qualifier: qualifier.map(str::to_owned),
         })
     }
 
@@ -163,10 +178,10 @@ impl<'a> Asked<'a> {
 }
 
 /// What conditions may ask about a function: looked up where one does.
-struct FunctionFacts<'a> {
-    gateway: &'a Gateway,
-    scope: Scope,
-    name: &'a str,
+pub(crate) struct FunctionFacts<'a> {
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) scope: Scope,
+    pub(crate) name: &'a str,
 }
 
 impl Facts for FunctionFacts<'_> {

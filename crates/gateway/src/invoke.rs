@@ -1,6 +1,7 @@
 //! Invocations.
 
 use crate::asked::Asked;
+use crate::callable::Callee;
 use crate::flow::{self, Flow, Form, ReplyBody};
 use crate::functions::invalid;
 use crate::reply::{self, REQUEST_ID, Reply};
@@ -10,9 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use lacewing_invoke::{Answer, Call, RunHead, Streamed};
-use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceForm, Violations};
+use lacewing_lambda_api::{ApiError, ErrorCode, Violations};
 use lacewing_model::VersionNumber;
 use lacewing_sandbox::Ending;
+use std::sync::Arc;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
@@ -84,10 +86,10 @@ impl Gateway {
         kinds: &[&str],
     ) -> Result<(InvocationType, Call), ApiError> {
         let (kind, tail) = words(asked, kinds)?;
-        let target = asked.target(self, function, ReferenceForm::Namespaced, "lambda:InvokeFunction", ":$LATEST")?;
+        let Callee { scope, target } = self.callee(asked, function)?;
         refuse_unserved(asked)?;
         let call = Call {
-            scope: asked.shared_scope(),
+            scope: Arc::new(scope),
             name: target.name,
             qualifier: target.qualifier,
             payload: body,

@@ -18,6 +18,7 @@ mod aliases;
 mod answer;
 mod asked;
 mod body;
+mod callable;
 mod capacity;
 mod code_signing;
 mod concurrency;
@@ -53,6 +54,7 @@ mod versions;
 mod web;
 
 use body::BodyBudget;
+use callable::Compiled;
 use lacewing_access::Access;
 use lacewing_catalog::Catalog;
 use lacewing_invoke::Invoke;
@@ -95,6 +97,7 @@ struct Inner {
     limits: Limits,
     clock: Arc<dyn Clock>,
     budget: BodyBudget,
+    compiled: Compiled,
     traffic: Traffic,
     machine: OnceLock<(IsolationReport, Vec<InterpreterInfo>)>,
 }
@@ -105,7 +108,9 @@ impl Gateway {
     pub fn new(parts: GatewayParts) -> Self {
         let GatewayParts { access, catalog, invoke, ledger, account, limits, clock } = parts;
         let (budget, traffic, machine) = (BodyBudget::default(), Traffic::new(ledger.metrics()), OnceLock::new());
-        let inner = Inner { access, catalog, invoke, ledger, account, limits, clock, budget, traffic, machine };
+        let compiled = Compiled::default();
+        let inner =
+            Inner { access, catalog, invoke, ledger, account, limits, clock, budget, compiled, traffic, machine };
         Self { inner: Arc::new(inner) }
     }
 

@@ -34,6 +34,7 @@ impl Gateway {
         let arn = asked.scope().arn(&target.name, target.qualifier.as_ref()).to_string();
         let statement = request.statement(arn)?;
         let (statement, json) = written(&statement)?;
+        check(&Policy { statements: vec![statement.clone()], ..Policy::default() })?;
         let believed = Believed { revision: request.revision_id, call: "GetPolicy" };
         self.change_policy(asked, &target, believed, move |policy| add_statement(policy, statement)).await?;
         Ok(ok(201, &AddPermissionReply { statement: json, revision_id: None }))
@@ -93,6 +94,7 @@ impl Gateway {
             PolicyDocument::read(request.policy.as_deref().unwrap_or_default())?;
         let statements = statements.into_iter().map(|(sid, json)| Statement { sid, json }).collect();
         let new = Policy { version, id, statements, ..Policy::default() };
+        check(&new)?;
         let believed = Believed { revision: request.revision_id, call: "GetResourcePolicy" };
         self.change_policy(asked, &target, believed, move |policy| replace_policy(policy, new)).await?;
         self.shown_policy(asked, &target)
@@ -151,6 +153,12 @@ impl Gateway {
         let changed = catalog.change_policy(&scope, &target.name, target.qualifier.as_ref(), believed, decide).await;
         changed.map_err(refusals::catalog)
     }
+}
+
+/// Refuses what cannot be read when it is asked: a policy that nobody understands lets nobody in.
+fn check(policy: &Policy) -> Result<(), ApiError> {
+    let read = lacewing_access::Policy::parse(&policy.document(), lacewing_access::Kind::Resource);
+    read.map(drop).map_err(|error| invalid(error.to_string()))
 }
 
 /// A statement as it is kept, and its JSON.

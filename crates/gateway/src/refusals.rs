@@ -128,13 +128,13 @@ pub(crate) fn body(fault: BodyFault, limit: BodyLimit) -> ApiError {
 }
 
 /// A reference to a function that leads nowhere from here.
-pub(crate) fn reference(error: ReferenceError, here: &str, denied: impl FnOnce(String) -> ApiError) -> ApiError {
+pub(crate) fn reference(error: ReferenceError, here: &str) -> ApiError {
     match error {
         ReferenceError::OtherRegion(other) => ApiError::new(
             ErrorCode::ResourceNotFound,
             format!("Functions from '{other}' are not reachable in this region ('{here}')"),
         ),
-        ReferenceError::ForeignAccount(other) => denied(other),
+        ReferenceError::ForeignAccount(_) => ApiError::new(ErrorCode::AccessDenied, "The account is not yours."),
         ReferenceError::QualifierMismatch => ApiError::new(
             ErrorCode::InvalidParameterValue,
             "The derived qualifier from the function name does not match the specified qualifier.",
