@@ -117,7 +117,7 @@ def test_what_leads_nowhere_is_refused_in_aws_words(lam, function, alias):
         given = {"FunctionName": function, "Name": "bad", "FunctionVersion": "1", **more}
         return refused(lam.create_alias, **given)
     missing, invalid = (404, "ResourceNotFoundException"), (400, "InvalidParameterValueException")
-    assert make(FunctionName="missing") == (*missing, f"Function not found: {ARN}missing")
+    assert make(FunctionName="missing") == (*missing, f"Function not found: {ARN}missing:1")
     assert make(FunctionVersion="9") == (*missing, f"Function not found: {ARN}{function}:9")
     assert make(RoutingConfig=weights(v9=0.5)) == (*missing, f"Function not found: {ARN}{function}:9")
     assert make(RoutingConfig=weights(v1=0.5)) == (*invalid, (

@@ -59,6 +59,7 @@ def test_versions_and_aliases_reserve_nothing(lam, function):
         assert (status, kind) == (400, "InvalidParameterValueException")
         assert text.startswith("This operation is permitted on Lambda functions only.")
     assert refused(reserve, lam, function, -1)[1] == "ValidationException"
+    assert refused(reserve, lam, "missing", 1)[2] == f"Function not found: {ARN}missing:$LATEST"
 
 
 @pytest.fixture
@@ -105,7 +106,11 @@ def test_provisioned_concurrency_is_refused_in_aws_words(lam, versions):
     assert refused(provision, lam, versions, "1", 0)[:2] == (400, "ValidationException")
     assert refused(provision, lam, versions, "9", 1)[2] == f"Function not found: {ARN}{versions}:9"
     assert refused(provision, lam, versions, "nobody", 1)[2] == f"Cannot find alias arn: {ARN}{versions}:nobody"
-    assert refused(provision, lam, versions, "1", 5_000)[2].endswith(LEAVES_TOO_LITTLE)
+    left = unreserved(lam)
+    assert refused(provision, lam, versions, "1", left + 1) == (*invalid, (
+        f"Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{left}]."))
+    assert refused(provision, lam, versions, "1", left - 99) == (*invalid, (
+        f"Specified ConcurrentExecutions for function {LEAVES_TOO_LITTLE}"))
     reserve(lam, versions, 2)
     assert refused(provision, lam, versions, "1", 3) == (*invalid, (
         "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function"))

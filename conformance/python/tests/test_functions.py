@@ -276,13 +276,10 @@ def test_latest_alone_cannot_be_deleted(lam, hello):
 
 
 def test_operations_to_come_answer_501_and_name_themselves(lam, hello):
-    arn = ARN + "hello"
     for name, action in [
         ("PublishLayerVersion", lambda: lam.publish_layer_version(LayerName="l", Content={"ZipFile": HELLO})),
         ("CreateEventSourceMapping", lambda: lam.create_event_source_mapping(
             FunctionName="hello", EventSourceArn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:q")),
-        ("CreateFunctionUrlConfig", lambda: lam.create_function_url_config(FunctionName="hello", AuthType="NONE")),
-        ("TagResource", lambda: lam.tag_resource(Resource=arn, Tags={"a": "b"})),
         ("InvokeWithResponseStream", lambda: lam.invoke_with_response_stream(FunctionName="hello")),
     ]:
         status, kind, text = refused(action)

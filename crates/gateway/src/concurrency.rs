@@ -7,13 +7,13 @@ use crate::paging::{marker, max_items, next_marker};
 use crate::reply::{self, Reply};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
-use lacewing_catalog::ProvisionedView;
+use lacewing_catalog::{CatalogError, ProvisionedView};
 use lacewing_invoke::ProvisionStatus;
 use lacewing_lambda_api::{
     ApiError, ConcurrencyReply, ErrorCode, ListProvisionedReply, ProvisionedReply, PutConcurrencyRequest,
     PutProvisionedRequest, ReferenceForm, Violations, function_time, parse,
 };
-use lacewing_model::{FunctionName, Qualifier};
+use lacewing_model::{FunctionArn, FunctionName, Qualifier};
 use serde_json::json;
 
 impl Gateway {
@@ -23,13 +23,18 @@ impl Gateway {
         function: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        // A missing function is shown with `$LATEST`, as AWS does it here alone.
         let name = self.whole_function(asked, function, "lambda:PutFunctionConcurrency")?;
         let request: PutConcurrencyRequest = parse(&body)?;
         let reserved = count(request.reserved_concurrent_executions, "reservedConcurrentExecutions", 0)?;
         let max = self.inner.limits.account_concurrency_max;
         let put = self.inner.catalog.reserve(&asked.scope(), &name, Some(reserved), max).await;
-        put.map_err(refusals::catalog)?;
+        put.map_err(|error| match error {
+            // AWS shows a missing function with `$LATEST` here.
+            CatalogError::NotFound { arn } => refusals::catalog(CatalogError::NotFound {
+                arn: FunctionArn { qualifier: Some(Qualifier::Latest), ..arn },
+            }),
+            other => refusals::catalog(other),
+        })?;
         Ok(ok(200, &ConcurrencyReply { reserved_concurrent_executions: Some(reserved) }))
     }
 

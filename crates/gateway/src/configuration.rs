@@ -1,11 +1,12 @@
 //! A function as replies show it.
 
-use lacewing_catalog::FunctionView;
+use lacewing_catalog::{FunctionView, Snapshot};
 use lacewing_lambda_api::{
-    EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, LayerReply, LoggingReply, RuntimeVersionReply,
-    SnapStartReply, TracingReply, function_time, runtime_version_arn,
+    DeadLetterConfig, EnvironmentReply, EphemeralStorageReply, FileSystemConfig, FunctionConfigurationReply,
+    LayerReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply, VpcReply, function_time,
+    runtime_version_arn,
 };
-use lacewing_model::{LogFormat, LogLevel, Qualifier, TracingMode, VersionNumber};
+use lacewing_model::{LogFormat, LogLevel, Qualifier, SnapStart, TracingMode, VersionNumber};
 use sha2::{Digest, Sha256};
 
 /// Which fields a reply has.
@@ -51,7 +52,26 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
         package_type: "Zip",
         architectures: [config.architecture.as_str()],
         ephemeral_storage: EphemeralStorageReply { size: config.ephemeral.get() },
-        snap_start: SnapStartReply { apply_on: "None", optimization_status: "Off" },
+        snap_start: SnapStartReply {
+            apply_on: match config.snap_start {
+                SnapStart::None => "None",
+                SnapStart::PublishedVersions => "PublishedVersions",
+            },
+            optimization_status: if view.snapshot == Snapshot::Taken { "On" } else { "Off" },
+        },
+        dead_letter_config: config.dead_letter.clone().map(|target| DeadLetterConfig { target_arn: Some(target) }),
+        kms_key_arn: config.kms_key.clone(),
+        vpc_config: config.vpc.clone().map(|vpc| VpcReply {
+            subnet_ids: vpc.subnets,
+            security_group_ids: vpc.security_groups,
+            vpc_id: String::new(),
+            ipv6_allowed_for_dual_stack: vpc.ipv6,
+        }),
+        file_system_configs: config
+            .file_systems
+            .iter()
+            .map(|one| FileSystemConfig { arn: one.arn.clone(), local_mount_path: one.path.clone() })
+            .collect(),
         logging_config: LoggingReply {
             log_format: match config.logging.format {
                 LogFormat::Text => "Text",
@@ -62,7 +82,7 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
             log_group: config.logging.group.clone(),
         },
         state: full.then(|| view.state()),
-        state_reason: state.filter(|_| full).map(|reason| reason.text.to_owned()),
+        state_reason: state.map(|reason| reason.text.to_owned()).or_else(|| refusal(view)).filter(|_| full),
         state_reason_code: state.filter(|_| full).map(|reason| reason.code.to_owned()),
         last_update_status: view.update_status().filter(|_| full),
         last_update_status_reason: update.filter(|_| full).map(|reason| reason.text.to_owned()),
@@ -73,22 +93,26 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
     }
 }
 
+/// Why a version that is Active has no snapshot. AWS would not have made it Active.
+fn refusal(view: &FunctionView) -> Option<String> {
+    match &view.snapshot {
+        Snapshot::Refused(reason) => Some(format!("SnapStart is off: {reason}")),
+        Snapshot::None | Snapshot::Taken => None,
+    }
+}
+
 /// Shows what a change answers with: a published version bears its number in its ARN, `$LATEST` bears nothing.
 pub(crate) fn changed(view: &FunctionView) -> FunctionConfigurationReply {
     let qualifier = match view.version.number {
         VersionNumber::Latest => None,
-        VersionNumber::Published(number) => Some(Qualifier::Number(number)),
+        published => Some(published.into()),
     };
     of(view, qualifier.as_ref(), Detail::Full)
 }
 
 /// Shows an item of a list of versions, whose ARNs all end in a version.
 pub(crate) fn listed(view: &FunctionView) -> FunctionConfigurationReply {
-    let qualifier = match view.version.number {
-        VersionNumber::Latest => Qualifier::Latest,
-        VersionNumber::Published(number) => Qualifier::Number(number),
-    };
-    of(view, Some(&qualifier), Detail::Listed)
+    of(view, Some(&view.version.number.into()), Detail::Listed)
 }
 
 /// Stands for the runtime's build: AWS has 64 hex digits there. Ours follow from the runtime's name.

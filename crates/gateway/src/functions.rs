@@ -5,13 +5,13 @@ use crate::asked::Asked;
 use crate::configuration::{self, Detail};
 use crate::paging::{marker, max_items, next_marker};
 use crate::reply::{self, Reply};
-use crate::requests::{NewFunctionParts, config_of, read_code_change, read_create};
+use crate::requests::{CodeSource, NewFunctionParts, config_of, read_code_change, read_create};
 use crate::settings::{change, check_model};
 use crate::{Gateway, refusals};
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use lacewing_catalog::{FunctionView, NewFunction};
+use lacewing_catalog::{CodeChange, FunctionView, NewFunction, ObjectRef};
 use lacewing_lambda_api::{
     ApiError, CodeLocation, ConcurrencyReply, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply,
     ReferenceForm, Violations, parse,
@@ -29,13 +29,27 @@ impl Gateway {
         let limits = self.inner.limits.clone();
         let new = heavy(body.len(), move || read_create(&body, &limits)).await?;
         let target = asked.target(self, &new.reference, ReferenceForm::Short, "lambda:CreateFunction", "")?;
-        let NewFunctionParts { mut change, architecture, zip, tags, publish, egress, .. } = new;
+        let NewFunctionParts { mut change, architecture, code, tags, publish, egress, .. } = new;
         let layers = change.layers.take().unwrap_or_default();
         let config = config_of(&target.name, change, architecture, egress)?;
         self.check_role(asked, &config.role)?;
+        let zip = self.code_of(asked, code).await?;
         let new = NewFunction { name: target.name, config, zip, layers, tags, publish };
         let view = self.inner.catalog.create(&asked.scope(), new).await.map_err(refusals::catalog)?;
-        Ok(ok(201, &configuration::changed(&view)))
+        // The ARN stays that of the function, even where the reply shows version 1. Source: recorded AWS replies.
+        Ok(ok(201, &configuration::of(&view, None, Detail::Full)))
+    }
+
+    /// The package itself.
+    pub(crate) async fn code_of(&self, asked: &Asked<'_>, source: CodeSource) -> Result<Bytes, ApiError> {
+        match source {
+            CodeSource::Sent(zip) => Ok(zip),
+            CodeSource::Object { bucket, key, version } => {
+                let object = ObjectRef { region: asked.region().to_string(), bucket, key, version };
+                let fetched = self.inner.catalog.fetch(&object, self.inner.limits.unzipped_bytes_max).await;
+                fetched.map_err(refusals::catalog)
+            }
+        }
     }
 
     pub(crate) fn get_function(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
@@ -99,7 +113,8 @@ impl Gateway {
     ) -> Result<Reply, ApiError> {
         let name = self.latest(asked, function, "lambda:UpdateFunctionCode")?;
         let limits = self.inner.limits.clone();
-        let change = heavy(body.len(), move || read_code_change(&body, &limits)).await?;
+        let (change, source) = heavy(body.len(), move || read_code_change(&body, &limits)).await?;
+        let change = CodeChange { zip: self.code_of(asked, source).await?, ..change };
         let changed = self.inner.catalog.update_code(&asked.scope(), &name, change).await;
         Ok(ok(200, &configuration::changed(&changed.map_err(refusals::catalog)?)))
     }

@@ -6,7 +6,7 @@ use crate::functions::invalid;
 use crate::paging::FIFTY;
 use crate::policies::{NO_RESOURCE, shown as shown_policy, written};
 use crate::reply::{self, Reply};
-use crate::requests::zip_of;
+use crate::requests::{CodeSource, source_of};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_catalog::policies::{Believed, add_statement, remove_statement};
@@ -40,7 +40,8 @@ impl Gateway {
     ) -> Result<Reply, ApiError> {
         let name = self.layer(asked, layer, "lambda:PublishLayerVersion")?;
         let limits = self.inner.limits.clone();
-        let new = heavy(body.len(), move || read_publish(&body, &limits)).await?;
+        let (new, source) = heavy(body.len(), move || read_publish(&body, &limits)).await?;
+        let new = NewLayerVersion { zip: self.code_of(asked, source).await?, ..new };
         let scope = asked.scope();
         let version = self.inner.catalog.publish_layer(&scope, &name, new).await.map_err(refusals::catalog)?;
         Ok(ok(201, &self.layer_version(asked, &scope, &name, &version)))
@@ -256,7 +257,8 @@ impl Gateway {
     }
 }
 
-fn read_publish(body: &[u8], limits: &Limits) -> Result<NewLayerVersion, ApiError> {
+/// A `PublishLayerVersion`, and where its content is.
+fn read_publish(body: &[u8], limits: &Limits) -> Result<(NewLayerVersion, CodeSource), ApiError> {
     let request: PublishLayerVersionRequest<'_> = parse(body)?;
     let mut violations = Violations::default();
     if request.content.is_none() {
@@ -283,13 +285,15 @@ fn read_publish(body: &[u8], limits: &Limits) -> Result<NewLayerVersion, ApiErro
     if content.zip_file.is_none() && content.s3_bucket.is_none() {
         return Err(invalid("Missing Content"));
     }
-    Ok(NewLayerVersion {
-        zip: zip_of(content, "publishing", limits)?,
+    let source = source_of(content, "publishing", limits)?;
+    let new = NewLayerVersion {
+        zip: Bytes::new(),
         description: request.description.unwrap_or_default(),
         architectures: request.compatible_architectures,
         runtimes: request.compatible_runtimes,
         license: request.license_info,
-    })
+    };
+    Ok((new, source))
 }
 
 impl Filter {

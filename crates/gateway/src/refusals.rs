@@ -58,6 +58,7 @@ pub(crate) fn catalog(error: CatalogError) -> ApiError {
         CatalogError::PolicyTooLong => ErrorCode::PolicyLengthExceeded,
         CatalogError::Invalid(_) => ErrorCode::InvalidParameterValue,
         CatalogError::BadRouting(_) | CatalogError::BadConcurrency(_) => ErrorCode::BareInvalidParameterValue,
+        CatalogError::Fetch(_) => ErrorCode::InvalidParameterValue,
         CatalogError::BadPackage(package) => return bad_package(package),
         CatalogError::Internal(detail) => return internal(detail),
     };

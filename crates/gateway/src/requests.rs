@@ -22,7 +22,7 @@ pub(crate) struct NewFunctionParts {
     pub(crate) reference: String,
     pub(crate) change: ConfigChange,
     pub(crate) architecture: Option<Architecture>,
-    pub(crate) zip: Bytes,
+    pub(crate) code: CodeSource,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) publish: bool,
     pub(crate) egress: Egress,
@@ -81,31 +81,34 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
     }
     let egress = egress_of(&tags)?;
     let change = change(settings, limits)?;
-    let zip = zip_of(request.code.unwrap_or_default(), "creating", limits)?;
+    let code = source_of(request.code.unwrap_or_default(), "creating", limits)?;
     Ok(NewFunctionParts {
         reference: name,
         change,
         architecture,
-        zip,
+        code,
         tags,
         publish: request.publish.unwrap_or_default(),
         egress,
     })
 }
 
-pub(crate) fn read_code_change(body: &[u8], limits: &Limits) -> Result<CodeChange, ApiError> {
+/// An `UpdateFunctionCode`, and where its code is.
+pub(crate) fn read_code_change(body: &[u8], limits: &Limits) -> Result<(CodeChange, CodeSource), ApiError> {
     let request: UpdateFunctionCodeRequest = parse(body)?;
     let mut violations = Violations::default();
     let architecture = architecture(request.architectures.as_deref(), &mut violations);
     violations.finish()?;
     refuse_publishing(request.publish_to.as_deref())?;
-    Ok(CodeChange {
-        zip: zip_of(parse(body)?, "updating", limits)?,
+    let source = source_of(parse(body)?, "updating", limits)?;
+    let change = CodeChange {
+        zip: Bytes::new(),
         architecture,
         dry_run: request.dry_run.unwrap_or_default(),
         revision: request.revision_id.as_deref().map(revision).transpose()?,
         publish: request.publish.unwrap_or_default(),
-    })
+    };
+    Ok((change, source))
 }
 
 fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
@@ -115,16 +118,30 @@ fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
-/// The package, out of where the request says it is.
-pub(crate) fn zip_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) -> Result<Bytes, ApiError> {
+/// Where a package is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CodeSource {
+    /// In the request.
+    Sent(Bytes),
+    /// In an object store.
+    Object { bucket: String, key: String, version: Option<String> },
+}
+
+/// The package, as far as the request holds it.
+pub(crate) fn source_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) -> Result<CodeSource, ApiError> {
     if code.image_uri.is_some_and(|uri| !uri.is_empty()) {
         return Err(invalid(format!("Please don't provide ImageUri when {doing} a function with packageType Zip.")));
     }
-    if code.s3_bucket.is_some() || code.s3_key.is_some() {
-        return Err(ApiError::not_implemented("code from S3", "Send the zip itself, as ZipFile."));
-    }
     if code.source_kms_key_arn.is_some_and(|key| !key.is_empty()) {
         return Err(ApiError::not_implemented("SourceKMSKeyArn", "Leave it out."));
+    }
+    if code.s3_object_storage_mode.is_some_and(|mode| mode == "REFERENCE") {
+        return Err(ApiError::not_implemented("S3ObjectStorageMode REFERENCE", "Leave it out: the code is copied."));
+    }
+    match (code.s3_bucket, code.s3_key) {
+        (Some(bucket), Some(key)) => return Ok(CodeSource::Object { bucket, key, version: code.s3_object_version }),
+        (None, None) => {}
+        _ => return Err(invalid("Please provide both S3Bucket and S3Key, or ZipFile.")),
     }
     let Some(text) = code.zip_file else { return Err(invalid("Please provide a source for function code.")) };
     let too_large = || {
@@ -137,7 +154,7 @@ pub(crate) fn zip_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) -> Re
     }
     match BASE64.decode(text.0.as_bytes()) {
         Ok(zip) if zip.len() as u64 > limits.zip_bytes_max => too_large(),
-        Ok(zip) => Ok(zip.into()),
+        Ok(zip) => Ok(CodeSource::Sent(zip.into())),
         Err(error) => Err(ApiError::new(ErrorCode::Serialization, format!("ZipFile is not base64: {error}"))),
     }
 }
@@ -235,7 +252,8 @@ mod tests {
             format!(r#"{{"FunctionName":"f:1","Role":"{ROLE}","Code":{{}}}}"#),
             format!(r#"{{"FunctionName":"f","Role":"{ROLE}","Code":{{}}}}"#),
             with(r#""Code":{}"#),
-            with(r#""Code":{"S3Bucket":"b","S3Key":"k"}"#),
+            with(r#""Code":{"S3Bucket":"b"}"#),
+            with(r#""Code":{"S3Bucket":"b","S3Key":"k","S3ObjectStorageMode":"REFERENCE"}"#),
             with(r#""Code":{"ImageUri":"i"},"PackageType":"Image""#),
             with(r#""Code":{"ImageUri":"i"}"#),
             with(r#""Code":{"ZipFile":"!!"}"#),

@@ -12,6 +12,9 @@ pub(crate) const LAMBDA: &str = "lambda.amazonaws.com";
 impl Gateway {
     /// Checks that the caller may give `role` to a function of its account.
     pub(crate) fn check_role(&self, asked: &Asked<'_>, role: &RoleArn) -> Result<(), ApiError> {
+        if role.account() != asked.caller.account.as_str() {
+            return Err(ApiError::new(ErrorCode::AccessDenied, "Cross-account pass role is not allowed."));
+        }
         if asked.caller.principal != Principal::Root {
             asked.permit_also(self, "iam:PassRole", role.as_str(), &[("iam:passedtoservice", LAMBDA)])?;
         }

@@ -5,14 +5,16 @@ use lacewing_lambda_api::{
     ApiError, ErrorCode, FunctionSettings, LoggingSettings, Variables, Violations, check_layer_arns, runtime_refusal,
 };
 use lacewing_model::{
-    Architecture, EphemeralMib, Handler, Limits, LogFormat, LogLevel, MemoryMib, RevisionId, RoleArn, Runtime, Timeout,
-    TracingMode,
+    Architecture, EphemeralMib, FileSystem, Handler, Limits, LogFormat, LogLevel, MemoryMib, RevisionId, RoleArn,
+    Runtime, SnapStart, Timeout, TracingMode, VpcConfig,
 };
 use lacewing_sandbox::reserved_keys;
 use serde_json::Value;
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const VARIABLE_PATTERN: &str = "[a-zA-Z]([a-zA-Z0-9_])+";
+const ARN_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()";
+const MOUNT_PATTERN: &str = r"^/mnt/[a-zA-Z0-9-_.]+$";
 const LOG_GROUP_PATTERN: &str = r"[\.\-_/#A-Za-z0-9]+";
 const HINT_WITHOUT: &str = "Leave it out, or follow the CHANGELOG.";
 
@@ -53,6 +55,7 @@ pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violatio
     if let Some(mode) = settings.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_deref()) {
         violations.one_of(mode, "tracingConfig.mode", &["Active", "PassThrough"]);
     }
+    check_arns(settings, violations);
     if let Some(apply_on) = settings.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref()) {
         violations.one_of(apply_on, "snapStart.applyOn", &["PublishedVersions", "None"]);
     }
@@ -62,6 +65,54 @@ pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violatio
     if let Some(layers) = &settings.layers {
         check_layer_arns(layers, violations);
     }
+}
+
+fn check_arns(settings: &FunctionSettings, violations: &mut Violations) {
+    let dead_letter = settings.dead_letter_config.as_ref().and_then(|config| config.target_arn.as_deref());
+    if let Some(target) = dead_letter.filter(|target| !is_arn_or_empty(target)) {
+        violations.pattern(target, "deadLetterConfig.targetArn", ARN_PATTERN);
+    }
+    if let Some(key) = settings.kms_key_arn.as_deref().filter(|key| !is_arn_or_empty(key)) {
+        violations.pattern(key, "kMSKeyArn", ARN_PATTERN);
+    }
+    if let Some(vpc) = &settings.vpc_config {
+        for (list, path, max) in
+            [(&vpc.subnet_ids, "vpcConfig.subnetIds", 16), (&vpc.security_group_ids, "vpcConfig.securityGroupIds", 5)]
+        {
+            if let Some(list) = list.as_ref().filter(|list| list.len() > max) {
+                let shown = format!("[{}]", list.join(", "));
+                violations.add(shown, path, format_args!("have length less than or equal to {max}"));
+            }
+        }
+    }
+    let systems = settings.file_system_configs.as_deref().unwrap_or_default();
+    if systems.len() > 1 {
+        violations.add("[...]", "fileSystemConfigs", "have length less than or equal to 1");
+    }
+    for (number, system) in (1..).zip(systems) {
+        if !is_mount_path(&system.local_mount_path) {
+            let path = format!("fileSystemConfigs.{number}.member.localMountPath");
+            violations.pattern(&system.local_mount_path, &path, MOUNT_PATTERN);
+        }
+    }
+}
+
+/// `arn:PARTITION:SERVICE:...`, or nothing: that takes the former value away.
+fn is_arn_or_empty(text: &str) -> bool {
+    let mut parts = text.splitn(4, ':');
+    let word = |part: Option<&str>, more: fn(u8) -> bool| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || more(b)))
+    };
+    text.is_empty()
+        || (parts.next() == Some("arn")
+            && word(parts.next(), |b| b == b'-')
+            && word(parts.next(), |b| b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+            && parts.next().is_some())
+}
+
+fn is_mount_path(path: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    path.len() <= 160 && path.strip_prefix("/mnt/").is_some_and(|name| !name.is_empty() && name.bytes().all(fits))
 }
 
 fn check_logging(logging: &LoggingSettings, violations: &mut Violations) {
@@ -131,6 +182,22 @@ pub(crate) fn change(settings: FunctionSettings, limits: &Limits) -> Result<Conf
         }),
         egress: None,
         layers: settings.layers,
+        snap_start: settings.snap_start.and_then(|snap_start| snap_start.apply_on).map(|apply_on| {
+            match apply_on.as_str() {
+                "PublishedVersions" => SnapStart::PublishedVersions,
+                _ => SnapStart::None,
+            }
+        }),
+        dead_letter: settings.dead_letter_config.map(|config| config.target_arn.filter(|target| !target.is_empty())),
+        kms_key: settings.kms_key_arn.map(|key| Some(key).filter(|key| !key.is_empty())),
+        vpc: settings.vpc_config.map(|vpc| VpcConfig {
+            subnets: vpc.subnet_ids.unwrap_or_default(),
+            security_groups: vpc.security_group_ids.unwrap_or_default(),
+            ipv6: vpc.ipv6_allowed_for_dual_stack.unwrap_or_default(),
+        }),
+        file_systems: settings.file_system_configs.map(|systems| {
+            systems.into_iter().map(|one| FileSystem { arn: one.arn, path: one.local_mount_path }).collect()
+        }),
         revision,
     })
 }
@@ -197,17 +264,7 @@ fn check_variables(variables: &Variables, limits: &Limits) -> Result<(), ApiErro
 
 /// Whatever would change how the function runs and is not there yet is refused, never ignored.
 fn refuse_unserved(settings: &FunctionSettings) -> Result<(), ApiError> {
-    let snap_start = settings.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
-    if snap_start.is_some_and(|apply_on| apply_on != "None") {
-        return Err(ApiError::not_implemented("SnapStart", HINT_WITHOUT));
-    }
-    if settings.kms_key_arn.as_deref().is_some_and(|key| !key.is_empty()) {
-        return Err(ApiError::not_implemented("KMSKeyArn", HINT_WITHOUT));
-    }
     for (name, value) in [
-        ("DeadLetterConfig", &settings.dead_letter_config),
-        ("VpcConfig", &settings.vpc_config),
-        ("FileSystemConfigs", &settings.file_system_configs),
         ("ImageConfig", &settings.image_config),
         ("CapacityProviderConfig", &settings.capacity_provider_config),
         ("DurableConfig", &settings.durable_config),
@@ -269,10 +326,11 @@ mod tests {
             r#"{"Runtime":"python2.7"}"#,
             r#"{"LoggingConfig":{"LogFormat":"xml","ApplicationLogLevel":"LOUD","SystemLogLevel":"TRACE","LogGroup":"a b"}}"#,
             r#"{"LoggingConfig":{"LogFormat":"Text","SystemLogLevel":"WARN"}}"#,
-            r#"{"SnapStart":{"ApplyOn":"PublishedVersions"}}"#,
+            r#"{"SnapStart":{"ApplyOn":"Always"}}"#,
             r#"{"Layers":["arn:aws:lambda:us-east-1:1:layer:x:1"]}"#,
-            r#"{"VpcConfig":{"SubnetIds":["s"]}}"#,
-            r#"{"KMSKeyArn":"arn:aws:kms:x"}"#,
+            r#"{"KMSKeyArn":"key","DeadLetterConfig":{"TargetArn":"queue"}}"#,
+            r#"{"VpcConfig":{"SecurityGroupIds":["a","b","c","d","e","f"]}}"#,
+            r#"{"FileSystemConfigs":[{"Arn":"a","LocalMountPath":"/data"}]}"#,
             r#"{"RevisionId":"old"}"#,
             &format!(r#"{{"Environment":{{"Variables":{{"BIG":"{big}"}}}}}}"#),
         ] {

@@ -1,6 +1,7 @@
 //! What a node is started with: the command line's and the file's settings, typed.
 
 use crate::Scaling;
+use lacewing_catalog::{Keys, ObjectOptions};
 use lacewing_model::{AccountId, Region};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -30,6 +31,36 @@ pub struct NodeOptions {
     pub spawner: Vec<OsString>,
 }
 
+/// `[aws]`: where code in S3 lies. What the environment says in the variables of AWS's own tools counts more.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Aws {
+    /// Such as `http://127.0.0.1:9000`; default S3 itself. `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
+    pub endpoint_url_s3: Option<String>,
+    /// `AWS_ACCESS_KEY_ID`; requests are anonymous without.
+    pub access_key_id: Option<String>,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Option<String>,
+}
+
+impl Aws {
+    /// What objects are fetched with.
+    pub(crate) fn objects(&self) -> ObjectOptions {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
+        let named = |id, secret, session_token| Some(Keys { id, secret, session_token });
+        let keys = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+            (Some(id), Some(secret)) => named(id, secret, variable("AWS_SESSION_TOKEN")),
+            _ => self
+                .access_key_id
+                .clone()
+                .zip(self.secret_access_key.clone())
+                .and_then(|(id, secret)| named(id, secret, None)),
+        };
+        ObjectOptions { endpoint: endpoint.or_else(|| self.endpoint_url_s3.clone()), keys }
+    }
+}
+
 /// Whether a host with weaker walls will do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RequireIsolation {
@@ -50,6 +81,8 @@ pub struct Config {
     pub runtimes: Runtimes,
     /// How functions' lines are written and kept.
     pub logs: Logs,
+    /// Services of AWS, or what stands in for them.
+    pub aws: Aws,
     /// Who may read the node's figures.
     pub metrics: Metrics,
     /// Who may do what.

@@ -2,7 +2,7 @@
 
 use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Store};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Objects, Store};
 use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
 use lacewing_ledger::{Ledger, LedgerOptions};
@@ -78,6 +78,8 @@ pub(crate) async fn wire(
         artifacts,
         clock: Arc::clone(&clock),
         can_run: Arc::new(move |version: &Version| judge.can_run(version).map_err(|error| error.to_string())),
+        objects: Objects::new(options.config.aws.objects()),
+        take_snapshot: Arc::new(|_| Err("snapshots are not taken in this release".into())),
     })
     .await
     .map_err(|e| opening("the functions", e.to_string()))?;

@@ -22,8 +22,10 @@ const LINK_BYTES_MAX: u64 = 1_025;
 /// Unpacks `zip` into `folder`, which must be there and empty. What it leaves behind on an error is
 /// for the caller to remove.
 pub(crate) fn unpack(zip: &[u8], folder: &Path, limits: &Limits) -> Result<(), ArtifactError> {
-    if u64::try_from(zip.len()).unwrap_or(u64::MAX) > limits.zip_bytes_max {
-        return Err(ArtifactError::ZipTooLarge { max: limits.zip_bytes_max });
+    // What is sent along was held to its own, smaller limit at the door.
+    let max = limits.zip_bytes_max.max(limits.unzipped_bytes_max);
+    if u64::try_from(zip.len()).unwrap_or(u64::MAX) > max {
+        return Err(ArtifactError::ZipTooLarge { max });
     }
     if zip.is_empty() {
         return Err(ArtifactError::Empty);

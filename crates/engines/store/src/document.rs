@@ -6,8 +6,8 @@
 
 use crate::StoreError;
 use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FailReason, FunctionConfig, LayerUse, Lifecycle, LogFormat, LogLevel,
-    LoggingConfig, MemoryMib, Timeout, TracingMode, UpdateStatus,
+    Architecture, Egress, EphemeralMib, FailReason, FileSystem, FunctionConfig, LayerUse, Lifecycle, LogFormat,
+    LogLevel, LoggingConfig, MemoryMib, SnapStart, Timeout, TracingMode, UpdateStatus, VpcConfig,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,16 @@ struct ConfigDocument {
     egress: String,
     #[serde(default)]
     layers: Vec<LayerDocument>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    snap_start: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vpc: Option<VpcDocument>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    file_systems: Vec<FileSystemDocument>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,6 +47,25 @@ struct LayerDocument {
     arn: String,
     code_sha256: String,
     code_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VpcDocument {
+    subnets: Vec<String>,
+    security_groups: Vec<String>,
+    ipv6: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSystemDocument {
+    arn: String,
+    path: String,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +126,20 @@ pub(crate) fn write_config(config: &FunctionConfig) -> Result<String, StoreError
         tracing: TRACINGS.word(config.tracing),
         egress: EGRESSES.word(config.egress),
         layers: config.layers.iter().map(write_layer).collect(),
+        snap_start: config.snap_start == SnapStart::PublishedVersions,
+        dead_letter: config.dead_letter.clone(),
+        kms_key: config.kms_key.clone(),
+        vpc: config.vpc.clone().map(|VpcConfig { subnets, security_groups, ipv6 }| VpcDocument {
+            subnets,
+            security_groups,
+            ipv6,
+        }),
+        file_systems: config
+            .file_systems
+            .iter()
+            .cloned()
+            .map(|FileSystem { arn, path }| FileSystemDocument { arn, path })
+            .collect(),
     };
     serde_json::to_string(&document).map_err(|error| StoreError::unreadable("configuration", error))
 }
@@ -127,6 +170,19 @@ pub(crate) fn read_config(json: &str) -> Result<FunctionConfig, StoreError> {
         tracing: TRACINGS.value(&document.tracing)?,
         egress: EGRESSES.value(&document.egress)?,
         layers: document.layers.into_iter().map(read_layer).collect::<Result<_, _>>()?,
+        snap_start: if document.snap_start { SnapStart::PublishedVersions } else { SnapStart::None },
+        dead_letter: document.dead_letter,
+        kms_key: document.kms_key,
+        vpc: document.vpc.map(|VpcDocument { subnets, security_groups, ipv6 }| VpcConfig {
+            subnets,
+            security_groups,
+            ipv6,
+        }),
+        file_systems: document
+            .file_systems
+            .into_iter()
+            .map(|FileSystemDocument { arn, path }| FileSystem { arn, path })
+            .collect(),
     })
 }
 
@@ -200,6 +256,11 @@ mod tests {
                 code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
                 code_bytes: 22,
             }],
+            snap_start: SnapStart::PublishedVersions,
+            dead_letter: Some("arn:aws:sqs:us-east-1:000000000000:dead".into()),
+            kms_key: Some("arn:aws:kms:us-east-1:000000000000:key/k".into()),
+            vpc: Some(VpcConfig { subnets: vec!["subnet-1".into()], security_groups: Vec::new(), ipv6: true }),
+            file_systems: vec![FileSystem { arn: "arn:aws:elasticfilesystem:x".into(), path: "/mnt/x".into() }],
         }
     }
 
@@ -214,6 +275,17 @@ mod tests {
             let config = FunctionConfig { environment, ..config() };
             assert_eq!(read_config(&write_config(&config).unwrap()).unwrap(), config);
         }
+    }
+
+    #[test]
+    fn a_document_of_an_older_release_is_read_with_defaults() {
+        let mut document: serde_json::Value = serde_json::from_str(&write_config(&config()).unwrap()).unwrap();
+        let fields = document.as_object_mut().unwrap();
+        for newer in ["snap_start", "dead_letter", "kms_key", "vpc", "file_systems"] {
+            assert!(fields.remove(newer).is_some(), "{newer}");
+        }
+        let read = read_config(&document.to_string()).unwrap();
+        assert_eq!((read.snap_start, read.dead_letter, read.vpc), (SnapStart::None, None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use base64::Engine as _;
 use bytes::Bytes;
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Store};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, ObjectOptions, Objects, Store};
 use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts};
 use lacewing_ledger::{Ledger, LedgerOptions};
@@ -81,6 +81,8 @@ impl House {
             artifacts: Artifacts::open(dir, &limits).unwrap(),
             clock: Arc::clone(&clock),
             can_run: Arc::new(move |version| judge.can_run(version).map_err(|error| error.to_string())),
+            objects: Objects::new(ObjectOptions::default()),
+            take_snapshot: Arc::new(|_| Err("none here".into())),
         })
         .await
         .unwrap();

@@ -1,6 +1,6 @@
 //! Replies about functions.
 
-use crate::ConcurrencyReply;
+use crate::{ConcurrencyReply, DeadLetterConfig, FileSystemConfig};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -31,6 +31,14 @@ pub struct FunctionConfigurationReply {
     pub architectures: [&'static str; 1],
     pub ephemeral_storage: EphemeralStorageReply,
     pub snap_start: SnapStartReply,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc_config: Option<VpcReply>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub file_system_configs: Vec<FileSystemConfig>,
     pub logging_config: LoggingReply,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
@@ -84,6 +92,18 @@ pub struct EphemeralStorageReply {
 pub struct SnapStartReply {
     pub apply_on: &'static str,
     pub optimization_status: &'static str,
+}
+
+/// `VpcConfig` of replies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct VpcReply {
+    pub subnet_ids: Vec<String>,
+    pub security_group_ids: Vec<String>,
+    /// Always empty: which network a subnet belongs to, only AWS could tell.
+    pub vpc_id: String,
+    pub ipv6_allowed_for_dual_stack: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

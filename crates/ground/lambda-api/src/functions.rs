@@ -87,10 +87,10 @@ pub struct FunctionSettings {
     pub revision_id: Option<String>,
     #[serde(rename = "KMSKeyArn")]
     pub kms_key_arn: Option<String>,
-    pub dead_letter_config: Option<Value>,
-    pub vpc_config: Option<Value>,
+    pub dead_letter_config: Option<DeadLetterConfig>,
+    pub vpc_config: Option<VpcSettings>,
     pub layers: Option<Vec<String>>,
-    pub file_system_configs: Option<Value>,
+    pub file_system_configs: Option<Vec<FileSystemConfig>>,
     pub image_config: Option<Value>,
     pub capacity_provider_config: Option<Value>,
     pub durable_config: Option<Value>,
@@ -170,6 +170,33 @@ pub struct SnapStart {
     pub apply_on: Option<String>,
 }
 
+/// `DeadLetterConfig`, both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[allow(missing_docs)]
+pub struct DeadLetterConfig {
+    pub target_arn: Option<String>,
+}
+
+/// `VpcConfig` of requests.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[allow(missing_docs)]
+pub struct VpcSettings {
+    pub subnet_ids: Option<Vec<String>>,
+    pub security_group_ids: Option<Vec<String>>,
+    pub ipv6_allowed_for_dual_stack: Option<bool>,
+}
+
+/// An item of `FileSystemConfigs`, both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[allow(missing_docs)]
+pub struct FileSystemConfig {
+    pub arn: String,
+    pub local_mount_path: String,
+}
+
 /// Reads a request's JSON; no body at all is an empty object.
 ///
 /// # Errors
@@ -202,7 +229,7 @@ mod tests {
         let request: CreateFunctionRequest<'_> = parse(body).unwrap();
         assert_eq!(request.code.unwrap().zip_file.unwrap().0, "UEs/");
         let settings: FunctionSettings = parse(body).unwrap();
-        assert_eq!((settings.timeout, settings.vpc_config), (Some(5), None));
+        assert!(settings.timeout == Some(5) && settings.vpc_config.is_none());
         let empty: FunctionSettings = parse(b"").unwrap();
         assert_eq!(empty.runtime, None);
     }

@@ -119,6 +119,34 @@ pub struct LayerUse {
     pub code_bytes: u64,
 }
 
+/// Whether published versions start from a snapshot of an environment that ran INIT. Source: Lambda API, `SnapStart`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum SnapStart {
+    #[default]
+    None,
+    PublishedVersions,
+}
+
+/// Where a function would stand in a network of AWS's; kept as a record. Both lists are empty where it was taken
+/// out of its network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct VpcConfig {
+    pub subnets: Vec<String>,
+    pub security_groups: Vec<String>,
+    pub ipv6: bool,
+}
+
+/// A file system of AWS's; kept as a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct FileSystem {
+    pub arn: String,
+    /// Where it would be mounted, below `/mnt/`.
+    pub path: String,
+}
+
 /// What a user sets of a function and a version freezes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -138,6 +166,14 @@ pub struct FunctionConfig {
     pub egress: Egress,
     /// In the order in which they lie on top of each other.
     pub layers: Vec<LayerUse>,
+    pub snap_start: SnapStart,
+    /// Where events go that failed: the ARN of a queue or topic.
+    pub dead_letter: Option<String>,
+    /// The key that AWS would encrypt the variables with; kept as a record.
+    pub kms_key: Option<String>,
+    /// Absent where it never stood in one: replies show the difference.
+    pub vpc: Option<VpcConfig>,
+    pub file_systems: Vec<FileSystem>,
 }
 
 impl FunctionConfig {
@@ -163,6 +199,11 @@ impl FunctionConfig {
             tracing: TracingMode::default(),
             egress: Egress::default(),
             layers: Vec::new(),
+            snap_start: SnapStart::default(),
+            dead_letter: None,
+            kms_key: None,
+            vpc: None,
+            file_systems: Vec::new(),
         }
     }
 }

@@ -16,8 +16,8 @@ mod sizes;
 pub use alias::{Alias, AliasName, Provisioned, Routing};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use definition::{
-    Architecture, Egress, FunctionConfig, LayerUse, LogFormat, LogLevel, LoggingConfig, TracingMode, Version,
-    VersionNumber,
+    Architecture, Egress, FileSystem, FunctionConfig, LayerUse, LogFormat, LogLevel, LoggingConfig, SnapStart,
+    TracingMode, Version, VersionNumber, VpcConfig,
 };
 pub use ids::{AccountId, CodeSha256, Region, RequestId, RevisionId, SandboxId};
 pub use lifecycle::{Denied, FailReason, Lifecycle, LifecycleEvent, UpdateStatus};

@@ -1,6 +1,6 @@
 //! Names of functions and of what belongs to them.
 
-use crate::{AccountId, Invalid, Region};
+use crate::{AccountId, Invalid, Region, VersionNumber};
 use std::fmt;
 use std::str::FromStr;
 
@@ -72,6 +72,15 @@ impl fmt::Display for Qualifier {
             Self::Latest => f.write_str("$LATEST"),
             Self::Number(number) => number.fmt(f),
             Self::Alias(name) => f.write_str(name),
+        }
+    }
+}
+
+impl From<VersionNumber> for Qualifier {
+    fn from(version: VersionNumber) -> Self {
+        match version {
+            VersionNumber::Latest => Self::Latest,
+            VersionNumber::Published(number) => Self::Number(number),
         }
     }
 }

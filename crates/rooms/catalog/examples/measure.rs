@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, Scope, Store};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, ObjectOptions, Objects, Scope, Store};
 use lacewing_model::{FunctionConfig, FunctionName, Limits, SystemClock};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -65,6 +65,8 @@ async fn open(dir: &Path) -> Catalog {
         artifacts: Artifacts::open(dir, &Limits::default()).unwrap(),
         clock: Arc::new(SystemClock),
         can_run: Arc::new(|_| Ok(())),
+        objects: Objects::new(ObjectOptions::default()),
+        take_snapshot: Arc::new(|_| Err("none here".into())),
     })
     .await
     .unwrap()

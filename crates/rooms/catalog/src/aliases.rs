@@ -115,8 +115,10 @@ impl Writer {
         alias: AliasName,
         change: AliasChange,
     ) -> Result<Arc<Alias>, CatalogError> {
-        let entry = self.find(owner, name)?;
         let version = change.version.unwrap_or(VersionNumber::Latest);
+        // A missing function is shown with the version that was asked for. Source: recorded AWS replies.
+        let entry = self.registry.load().find(owner, name).cloned();
+        let entry = entry.ok_or_else(|| CatalogError::NotFound { arn: owner.arn(name, Some(&version.into())) })?;
         check_version(&entry, version)?;
         if entry.alias(alias.as_str()).is_some() {
             let arn = owner.arn(name, Some(&Qualifier::Alias(alias.as_str().into())));

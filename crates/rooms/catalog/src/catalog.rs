@@ -7,11 +7,12 @@ use crate::open::read;
 use crate::prepare::{Prepared, Preparers};
 use crate::registry::Registry;
 use crate::writer::{Request, Writer};
-use crate::{AllWanted, CatalogError, CodeChange, ConfigChange, FunctionView, NewFunction, Scope};
+use crate::{AllWanted, CatalogError, CodeChange, ConfigChange, FunctionView, NewFunction, Scope, TakeSnapshot};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use lacewing_artifact::{Artifacts, Package};
+use lacewing_artifact::{ArtifactError, Artifacts, Package};
 use lacewing_model::{Clock, FunctionName, Qualifier, RevisionId, Version};
+use lacewing_objects::{ObjectError, ObjectRef, Objects};
 use lacewing_store::Store;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -34,10 +35,14 @@ pub struct CatalogOptions {
     pub store: Store,
     /// Where their packages are kept.
     pub artifacts: Artifacts,
+    /// Where code is fetched from that is not sent along.
+    pub objects: Objects,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Asked whenever a function is made or its runtime may have changed.
     pub can_run: CanRun,
+    /// Takes snapshots of published versions that are to start from one.
+    pub take_snapshot: TakeSnapshot,
 }
 
 /// All functions. Cheap to clone. Dropping the last one waits until what was begun is on the disk.
@@ -48,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<ArcSwap<Registry>>,
     pub(crate) records: Arc<ArcSwap<Records>>,
     artifacts: Artifacts,
+    objects: Objects,
     requests: mpsc::Sender<Request>,
     places: Semaphore,
     uploads: Semaphore,
@@ -71,7 +77,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Internal`] when the store cannot be read.
     pub async fn open(options: CatalogOptions) -> Result<Self, CatalogError> {
-        let CatalogOptions { store, artifacts, clock, can_run } = options;
+        let CatalogOptions { store, artifacts, objects, clock, can_run, take_snapshot } = options;
         let (store, artifacts, registry, records) = blocking(move || {
             // First: what layers need must be claimed before what nobody needs is swept.
             let records = Records::read(&store, &artifacts)?;
@@ -98,7 +104,7 @@ impl Catalog {
             can_run,
             retired: retired.clone(),
             wanted: wanted.clone(),
-            preparers: Preparers::start(&done).map_err(no_thread)?,
+            preparers: Preparers::start(take_snapshot, &done).map_err(no_thread)?,
             refused: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("catalog".into()).spawn(move || writer.run(&inbox));
@@ -106,6 +112,7 @@ impl Catalog {
             registry,
             records,
             artifacts,
+            objects,
             requests,
             places: Semaphore::new(CHANGES_WAITING_MAX),
             uploads: Semaphore::new(UPLOADS_AT_ONCE_MAX),
@@ -214,6 +221,19 @@ impl Catalog {
     #[must_use]
     pub fn retired(&self) -> broadcast::Receiver<RevisionId> {
         self.0.retired.subscribe()
+    }
+
+    /// Fetches a package from where it lies; one may be as large as what it unpacks to may be.
+    ///
+    /// # Errors
+    /// [`CatalogError::Fetch`].
+    pub async fn fetch(&self, object: &ObjectRef, bytes_max: u64) -> Result<Bytes, CatalogError> {
+        let _turn = self.0.uploads.acquire().await.map_err(|_| stopped())?;
+        self.0.objects.get(object, bytes_max).await.map_err(|error| match error {
+            // What is larger packed than it may be unpacked needs no look inside.
+            ObjectError::TooLarge => ArtifactError::UnzippedTooLarge { max: bytes_max }.into(),
+            other => CatalogError::Fetch(other),
+        })
     }
 
     /// Verifies and keeps a package, off the async threads.

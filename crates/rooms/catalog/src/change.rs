@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FunctionConfig, FunctionName, Handler, LogFormat, LogLevel, LoggingConfig,
-    MemoryMib, RevisionId, RoleArn, Runtime, Timeout, TracingMode,
+    Architecture, Egress, EphemeralMib, FileSystem, FunctionConfig, FunctionName, Handler, LogFormat, LogLevel,
+    LoggingConfig, MemoryMib, RevisionId, RoleArn, Runtime, SnapStart, Timeout, TracingMode, VpcConfig,
 };
 use std::collections::BTreeMap;
 
@@ -68,6 +68,14 @@ pub struct ConfigChange {
     pub egress: Option<Egress>,
     /// The ARNs of all layer versions, in their order; the catalog finds out what lies behind them.
     pub layers: Option<Vec<String>>,
+    pub snap_start: Option<SnapStart>,
+    /// `Some(None)` takes it away.
+    pub dead_letter: Option<Option<String>>,
+    /// `Some(None)` takes it away.
+    pub kms_key: Option<Option<String>>,
+    /// Empty lists take the function out of its network.
+    pub vpc: Option<VpcConfig>,
+    pub file_systems: Option<Vec<FileSystem>>,
     /// Change only if the function still has this revision.
     pub revision: Option<RevisionId>,
 }
@@ -101,6 +109,15 @@ impl ConfigChange {
         config.environment = self.environment.or(config.environment);
         set(&mut config.tracing, self.tracing);
         set(&mut config.egress, self.egress);
+        set(&mut config.snap_start, self.snap_start);
+        set(&mut config.dead_letter, self.dead_letter);
+        set(&mut config.kms_key, self.kms_key);
+        set(&mut config.file_systems, self.file_systems);
+        // Whoever never stood in a network is not taken out of one.
+        let leaves = self.vpc.as_ref().is_some_and(|vpc| vpc.subnets.is_empty() && vpc.security_groups.is_empty());
+        if !(leaves && config.vpc.is_none()) {
+            config.vpc = self.vpc.or(config.vpc);
+        }
         if let Some(change) = self.logging {
             config.logging = change.apply(config.logging);
         }

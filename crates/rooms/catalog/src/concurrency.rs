@@ -158,19 +158,8 @@ impl Writer {
             check_alone(&entry, qualifier)?;
             let wanted = total(&entry, Some(qualifier)) + requested;
             match entry.reserved {
-                Some(reserved) if wanted > reserved => {
-                    return Err(CatalogError::Invalid(
-                        "Requested Provisioned Concurrency should not be greater than the \
-                         reservedConcurrentExecution for function"
-                            .into(),
-                    ));
-                }
-                None if self.set_aside(owner, name) + u64::from(wanted) + u64::from(UNRESERVED_MIN)
-                    > u64::from(account_max) =>
-                {
-                    return Err(CatalogError::Invalid(too_much("ConcurrentExecutions")));
-                }
-                _ => {}
+                Some(reserved) => check_within(wanted, reserved)?,
+                None => check_left(wanted, u64::from(account_max).saturating_sub(self.set_aside(owner, name)))?,
             }
         }
         let provisioned = requested.map(|requested| Provisioned { requested, since: self.clock.now() });
@@ -203,6 +192,29 @@ impl Writer {
         let registry = self.registry.load();
         self.wanted.send_replace(Arc::new(registry.iter().flat_map(|entry| wanted_of(entry)).collect()));
     }
+}
+
+/// Provisioned concurrency of a function that has its own is part of it.
+fn check_within(wanted: u32, reserved: u32) -> Result<(), CatalogError> {
+    if wanted <= reserved {
+        return Ok(());
+    }
+    let text =
+        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function";
+    Err(CatalogError::Invalid(text.into()))
+}
+
+/// Other provisioned concurrency comes out of what nobody has reserved. Source: recorded AWS replies.
+fn check_left(wanted: u32, unreserved: u64) -> Result<(), CatalogError> {
+    if u64::from(wanted) > unreserved {
+        return Err(CatalogError::BadConcurrency(format!(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
+        )));
+    }
+    if u64::from(wanted) + u64::from(UNRESERVED_MIN) > unreserved {
+        return Err(CatalogError::BadConcurrency(too_much("ConcurrentExecutions")));
+    }
+    Ok(())
 }
 
 fn too_much(what: &str) -> String {

@@ -1,11 +1,11 @@
 //! One function in memory: `$LATEST`, its published versions and its aliases.
 
 use crate::CatalogError;
-use crate::view::{FunctionView, Runnable, Scope, state_word};
+use crate::view::{FunctionView, Runnable, Scope, Snapshot, state_word};
 use lacewing_artifact::{CodeDir, Package};
 use lacewing_model::{
-    Alias, FunctionName, Lifecycle, LifecycleEvent, Provisioned, Qualifier, RevisionId, UpdateStatus, Version,
-    VersionNumber,
+    Alias, FunctionName, Lifecycle, LifecycleEvent, Provisioned, Qualifier, RevisionId, SnapStart, UpdateStatus,
+    Version, VersionNumber,
 };
 use lacewing_store::{FunctionKey, Generation, StoredFunction, StoredVersion};
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ pub(crate) struct VersionEntry {
     /// What calls get: of a former generation while an update of `$LATEST` is in progress.
     pub(crate) serving: Option<Serving>,
     pub(crate) provisioned: Option<Provisioned>,
+    pub(crate) snapshot: Snapshot,
 }
 
 /// What calls to a version get.
@@ -188,6 +189,7 @@ impl Entry {
             lifecycle: version.lifecycle.clone(),
             tags: self.tags.clone(),
             reserved: self.reserved,
+            snapshot: version.snapshot.clone(),
         }
     }
 
@@ -239,6 +241,12 @@ impl VersionEntry {
     /// True while a preparation is owed.
     pub(crate) fn is_under_way(&self) -> bool {
         matches!(self.lifecycle, Lifecycle::Creating | Lifecycle::Active { update: UpdateStatus::InProgress })
+    }
+
+    /// True where starts are to take a snapshot.
+    pub(crate) fn wants_snapshot(&self) -> bool {
+        let published = self.shown.number != VersionNumber::Latest;
+        published && self.shown.config.snap_start == SnapStart::PublishedVersions
     }
 
     /// What calls run in: sandboxes are kept by it.

@@ -2,6 +2,7 @@
 
 use lacewing_artifact::ArtifactError;
 use lacewing_model::{FunctionArn, FunctionName};
+use lacewing_objects::ObjectError;
 
 /// Why the catalog did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +68,22 @@ pub enum CatalogError {
     /// A value that cannot be accepted; the text is for the caller.
     #[error("{0}")]
     Invalid(String),
+    /// Code could not be fetched from where it is said to lie. The words are AWS's.
+    #[error("Error occurred while GetObject. {}", worded(.0))]
+    Fetch(ObjectError),
     /// The package was refused. Disk faults are [`CatalogError::Internal`] instead.
     #[error(transparent)]
     BadPackage(ArtifactError),
     /// The disk or the database failed. The text is for the log, not for the caller.
     #[error("{0}")]
     Internal(String),
+}
+
+fn worded(error: &ObjectError) -> String {
+    match error {
+        ObjectError::Refused { code, message } => format!("S3 Error Code: {code}. S3 Error Message: {message}"),
+        other => other.to_string(),
+    }
 }
 
 impl From<ArtifactError> for CatalogError {

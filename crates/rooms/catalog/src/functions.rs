@@ -1,7 +1,7 @@
 //! Changes of functions themselves, as the writer makes them.
 
 use crate::entry::{Entry, VersionEntry};
-use crate::view::{FunctionView, Scope};
+use crate::view::{FunctionView, Scope, Snapshot};
 use crate::writer::Writer;
 use crate::{CatalogError, ConfigChange};
 use lacewing_artifact::Package;
@@ -63,6 +63,7 @@ impl Writer {
             package: draft.package,
             serving: None,
             provisioned: None,
+            snapshot: Snapshot::None,
         };
         let (entry, view) = self.published_if(draft.publish, Entry::new(latest, draft.tags));
         self.write(None, Some(entry))?;

@@ -40,6 +40,8 @@ pub use change::{CodeChange, ConfigChange, LoggingChange, NewFunction, Publicati
 pub use concurrency::{AllWanted, ProvisionedView, Wanted};
 pub use error::CatalogError;
 pub use lacewing_artifact::{ArtifactError, Artifacts, CodeDir};
+pub use lacewing_objects::{Keys, ObjectError, ObjectOptions, ObjectRef, Objects};
 pub use lacewing_store::{Store, records};
 pub use layers::NewLayerVersion;
-pub use view::{FunctionView, Page, Reason, Runnable, Scope, Totals};
+pub use prepare::TakeSnapshot;
+pub use view::{FunctionView, Page, Reason, Runnable, Scope, Snapshot, Totals};

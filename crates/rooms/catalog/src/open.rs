@@ -5,6 +5,7 @@ use crate::entry::{Entry, Serving, VersionEntry};
 use crate::prepare::lay_out;
 use crate::publish::described;
 use crate::registry::Registry;
+use crate::view::Snapshot;
 use lacewing_artifact::{Artifacts, Package};
 use lacewing_model::{FailReason, Lifecycle, Provisioned, Version, VersionNumber};
 use lacewing_store::{FunctionKey, Generation, Store, StoredFunction, StoredVersion};
@@ -116,6 +117,7 @@ impl Kept<'_> {
             layers: claim_layers(self.generation),
             serving: None,
             provisioned: self.provisioned,
+            snapshot: Snapshot::None,
         };
         let Some((version, generation)) = self.serving else { return entry };
         // The tree lies there, unless somebody removed it: then it is made again from the package, now, because

@@ -1,17 +1,18 @@
 //! Published versions: `$LATEST` frozen under a number that is never given again.
 
-use crate::entry::{Entry, VersionEntry};
+use crate::entry::{Entry, Serving, VersionEntry};
 use crate::functions::check_revision;
 use crate::lookup::find;
-use crate::view::{FunctionView, Scope};
+use crate::view::{FunctionView, Scope, Snapshot};
 use crate::writer::Writer;
 use crate::{Catalog, CatalogError, Page, Publication};
 use lacewing_model::{FunctionConfig, FunctionName, Lifecycle, RevisionId, UpdateStatus, Version, VersionNumber};
 use std::sync::Arc;
 
 impl Catalog {
-    /// Publishes `$LATEST`, and answers while the version is still Pending. Where nothing has changed since the
-    /// newest version was published, that one is answered again. Source: Lambda API, `PublishVersion`.
+    /// Publishes `$LATEST`: Active at once, because its code lies ready, unless a snapshot has to be taken first.
+    /// Where nothing has changed since the newest version was published, that one is answered again.
+    /// Source: Lambda API, `PublishVersion`, and recorded AWS replies.
     ///
     /// # Errors
     /// [`CatalogError::NotFound`], [`CatalogError::StaleRevision`], [`CatalogError::Invalid`] when `$LATEST` has
@@ -70,7 +71,7 @@ impl Writer {
         if let Some(newest) = unchanged(&entry) {
             return Ok(entry.view(newest));
         }
-        let version = self.frozen(&entry, description);
+        let version = ready(self.frozen(&entry, description), latest);
         let view = entry.view(&version);
         // Publishing is seen on `$LATEST` too: its revision changes.
         let after = entry.with(latest.in_state(latest.lifecycle.clone())).with(version);
@@ -116,6 +117,7 @@ impl Writer {
             layers: latest.layers.clone(),
             serving: None,
             provisioned: None,
+            snapshot: Snapshot::None,
         }
     }
 
@@ -140,6 +142,21 @@ impl Writer {
         }
         self.write(Some(&entry), Some(entry.without(number)))
     }
+}
+
+/// `version` Active, if the code that it froze from `latest` is in its place and nothing more is wanted.
+fn ready(mut version: VersionEntry, latest: &VersionEntry) -> VersionEntry {
+    let lies_there = latest.serving.as_ref().filter(|serving| serving.generation.id == version.generation.id);
+    if let Some(serving) = lies_there.filter(|_| !version.wants_snapshot()) {
+        version.lifecycle = Lifecycle::Active { update: UpdateStatus::Successful };
+        version.serving = Some(Serving {
+            version: version.shown.clone(),
+            generation: version.generation.clone(),
+            code: serving.code.clone(),
+            layers: serving.layers.clone(),
+        });
+    }
+    version
 }
 
 /// Only what serves can be published.

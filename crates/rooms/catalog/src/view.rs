@@ -43,6 +43,20 @@ pub struct FunctionView {
     pub tags: Arc<BTreeMap<String, String>>,
     /// The function's reserved concurrency.
     pub reserved: Option<u32>,
+    /// Whether the version starts from a snapshot.
+    pub snapshot: Snapshot,
+}
+
+/// How far a version's snapshot is. It is of this process: each start of the server takes it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Snapshot {
+    /// None is wanted, or it is not there yet.
+    #[default]
+    None,
+    /// Starts take it.
+    Taken,
+    /// There is none, for this reason: the version starts as others do.
+    Refused(Arc<str>),
 }
 
 /// A state's reason: AWS's code and a sentence.

@@ -5,7 +5,7 @@ use crate::concurrency::touches_wanted;
 use crate::entry::{Entry, Serving, VersionEntry};
 use crate::prepare::{Job, Prepared, Preparers};
 use crate::registry::Registry;
-use crate::view::Scope;
+use crate::view::{Scope, Snapshot};
 use crate::{AllWanted, CanRun, CatalogError};
 use arc_swap::ArcSwap;
 use lacewing_artifact::Package;
@@ -69,8 +69,23 @@ impl Writer {
 
     /// Takes up what was under way when the last process ended.
     fn resume(&self) {
-        self.registry.load_full().iter().for_each(|entry| self.prepare(None, entry));
+        let registry = self.registry.load_full();
+        registry.iter().for_each(|entry| self.prepare(None, entry));
         self.publish_wanted();
+        // Snapshots are of a process: those of the last one went with it.
+        for (entry, version) in registry.iter().flat_map(|entry| entry.all().map(move |version| (entry, version))) {
+            if let Some(serving) = version.serving.as_ref().filter(|_| version.wants_snapshot()) {
+                let prepared = Prepared {
+                    owner: entry.owner(),
+                    name: entry.name().clone(),
+                    number: version.shown.number,
+                    generation: version.shown.generation,
+                    code: Ok((serving.code.clone(), serving.layers.clone())),
+                    snapshot: None,
+                };
+                self.preparers.snapshot(prepared, serving.runnable(entry.reserved));
+            }
+        }
     }
 
     pub(crate) fn find(&self, owner: &Scope, name: &FunctionName) -> Result<Arc<Entry>, CatalogError> {
@@ -82,7 +97,11 @@ impl Writer {
     fn prepared(&mut self, prepared: Prepared) {
         let Some(entry) = self.registry.load().find(&prepared.owner, &prepared.name).cloned() else { return };
         let Some(version) = entry.version(prepared.number) else { return };
-        if version.shown.generation != prepared.generation || !version.is_under_way() {
+        if version.shown.generation != prepared.generation {
+            return;
+        }
+        if !version.is_under_way() {
+            self.snapped(&entry, version, prepared.snapshot);
             return;
         }
         let event = match &prepared.code {
@@ -93,11 +112,29 @@ impl Writer {
         let mut next = version.in_state(lifecycle);
         if let Ok((code, layers)) = prepared.code.clone() {
             let (version, generation) = (next.shown.clone(), next.generation.clone());
-            next.serving = Some(Serving { version, generation, code, layers });
+            let serving = Serving { version, generation, code, layers };
+            // A version that starts from a snapshot is ready when that is taken, or cannot be.
+            if next.wants_snapshot() && prepared.snapshot.is_none() {
+                let runnable = serving.runnable(entry.reserved);
+                self.preparers.snapshot(prepared, runnable);
+                return;
+            }
+            next.serving = Some(serving);
         }
+        next.snapshot = outcome(prepared.snapshot.clone());
         if let Err(error) = self.write(Some(&entry), Some(entry.with(next))) {
             tracing::error!(function = %version.shown.arn(), %error, "cannot put a prepared version in force yet");
             self.refused.push(prepared);
+        }
+    }
+
+    /// Notes how the snapshot of a version went that was Active before this process began.
+    fn snapped(&self, entry: &Entry, version: &VersionEntry, snapshot: Option<Result<(), String>>) {
+        if snapshot.is_some() {
+            let next = VersionEntry { snapshot: outcome(snapshot), ..version.clone() };
+            let mut registry = (**self.registry.load()).clone();
+            registry.put(Arc::new(entry.with(next)));
+            self.registry.store(Arc::new(registry));
         }
     }
 
@@ -180,5 +217,14 @@ impl Writer {
                 layers: version.layers.clone(),
             });
         }
+    }
+}
+
+/// What is shown of a snapshot that was tried.
+fn outcome(snapshot: Option<Result<(), String>>) -> Snapshot {
+    match snapshot {
+        None => Snapshot::None,
+        Some(Ok(())) => Snapshot::Taken,
+        Some(Err(reason)) => Snapshot::Refused(reason.into()),
     }
 }

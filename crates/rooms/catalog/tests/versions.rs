@@ -43,16 +43,14 @@ fn numbers(catalog: &Catalog) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_version_is_pending_then_active_and_freezes_code_and_configuration() {
+async fn a_version_is_active_at_once_and_freezes_code_and_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let catalog = open(dir.path()).await;
     let before = created(&catalog, "f", "one").await;
-    let pending = publish(&catalog).await;
-    assert_eq!((pending.state(), pending.update_status()), ("Pending", None));
-    assert_eq!(pending.version.number, VersionNumber::Published(1));
-    let active = ready(&catalog, 1).await;
+    let active = publish(&catalog).await;
     assert_eq!((active.state(), active.update_status()), ("Active", Some("Successful")));
-    assert_ne!(active.version.revision, pending.version.revision);
+    assert_eq!(active.version.number, VersionNumber::Published(1));
+    assert_eq!(runs(&catalog, number(1)), "one");
     let latest = catalog.get(&owner(), &name("f"), None).unwrap();
     assert_ne!(latest.version.revision, before.version.revision, "publishing is seen on $LATEST");
     assert_eq!(latest.version.generation, before.version.generation, "but its sandboxes stay warm");
@@ -74,10 +72,8 @@ async fn versions_never_share_a_sandbox() {
     let catalog = open(dir.path()).await;
     created(&catalog, "f", "one").await;
     publish(&catalog).await;
-    ready(&catalog, 1).await;
     catalog.delete(&owner(), &name("f"), number(1).as_ref()).await.unwrap();
     publish(&catalog).await;
-    ready(&catalog, 2).await;
     let kept = |qualifier: Option<Qualifier>| {
         catalog.resolve(&owner(), &name("f"), qualifier.as_ref()).unwrap().version.generation
     };
@@ -89,18 +85,15 @@ async fn what_has_not_changed_is_not_published_again_and_numbers_are_never_reuse
     let dir = tempfile::tempdir().unwrap();
     let catalog = open(dir.path()).await;
     created(&catalog, "f", "one").await;
-    publish(&catalog).await;
-    let first = ready(&catalog, 1).await;
+    let first = publish(&catalog).await;
     assert_eq!(publish(&catalog).await.version, first.version);
     update(&catalog, "two").await;
     assert_eq!(publish(&catalog).await.version.number, VersionNumber::Published(2));
-    ready(&catalog, 2).await;
     catalog.delete(&owner(), &name("f"), number(2).as_ref()).await.unwrap();
     assert_eq!(numbers(&catalog), ["$LATEST", "1"]);
     drop(catalog);
     let catalog = open(dir.path()).await;
     assert_eq!(publish(&catalog).await.version.number, VersionNumber::Published(3));
-    ready(&catalog, 3).await;
     assert_eq!(numbers(&catalog), ["$LATEST", "1", "3"]);
 }
 
@@ -111,7 +104,6 @@ async fn a_version_may_have_a_description_of_its_own() {
     created(&catalog, "f", "one").await;
     let publication = Publication { description: Some("the first".into()), ..Default::default() };
     catalog.publish(&owner(), &name("f"), publication).await.unwrap();
-    ready(&catalog, 1).await;
     drop(catalog);
     let catalog = open(dir.path()).await;
     let words = |qualifier: Option<Qualifier>| {
@@ -174,8 +166,7 @@ async fn the_code_of_a_version_goes_with_the_last_that_needs_it() {
     let dir = tempfile::tempdir().unwrap();
     let catalog = open(dir.path()).await;
     created(&catalog, "f", "one").await;
-    publish(&catalog).await;
-    let first = ready(&catalog, 1).await;
+    let first = publish(&catalog).await;
     update(&catalog, "two").await;
     let mut retired = catalog.retired();
     catalog.delete(&owner(), &name("f"), number(1).as_ref()).await.unwrap();
@@ -197,7 +188,6 @@ async fn listings_of_versions_come_in_pages() {
     created(&catalog, "f", "0").await;
     for round in 1..4 {
         publish(&catalog).await;
-        ready(&catalog, round).await;
         update(&catalog, &round.to_string()).await;
     }
     created(&catalog, "g", "0").await;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, Scope, Store};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, ObjectOptions, Objects, Scope, Store};
 use lacewing_invoke::{Answer, Call, Flowing, Invoke, InvokeError, InvokeParts, Streamed, ThrottleReason};
 use lacewing_ledger::{Ledger, LedgerOptions, UsageQuery};
 use lacewing_model::{Clock, Limits, SystemClock, Timestamp};
@@ -33,6 +33,8 @@ impl House {
             artifacts: Artifacts::open(dir.path(), &limits).unwrap(),
             clock: Arc::clone(&clock),
             can_run: Arc::new(|_| Ok(())),
+            objects: Objects::new(ObjectOptions::default()),
+            take_snapshot: Arc::new(|_| Err("none here".into())),
         })
         .await
         .unwrap();

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use lacewing_catalog::{
-    Artifacts, CanRun, Catalog, CatalogOptions, CodeChange, ConfigChange, FunctionView, NewFunction, Scope, Store,
+    Artifacts, CanRun, Catalog, CatalogOptions, CodeChange, ConfigChange, FunctionView, NewFunction, ObjectOptions,
+    Objects, Scope, Store, TakeSnapshot,
 };
 use lacewing_model::{FunctionConfig, FunctionName, Limits, ManualClock, MemoryMib, Timestamp};
 use std::collections::BTreeMap;
@@ -63,11 +64,17 @@ pub async fn open(dir: &Path) -> Catalog {
 }
 
 pub async fn open_with(dir: &Path, can_run: CanRun) -> Catalog {
+    open_taking(dir, can_run, Arc::new(|_| Err("none here".into()))).await
+}
+
+pub async fn open_taking(dir: &Path, can_run: CanRun, take_snapshot: TakeSnapshot) -> Catalog {
     Catalog::open(CatalogOptions {
         store: Store::open(&dir.join("lacewing.db")).unwrap(),
         artifacts: Artifacts::open(dir, &Limits::default()).unwrap(),
         clock: Arc::new(ManualClock::at(Timestamp(1_000))),
         can_run,
+        objects: Objects::new(ObjectOptions::default()),
+        take_snapshot,
     })
     .await
     .unwrap()
