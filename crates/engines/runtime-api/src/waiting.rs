@@ -45,7 +45,7 @@ const READ_AT_START: [ReadAtStart; 9] = [
     every("LC_*"),
     every("LOCPATH"),
     node("NODE_*", &["NODE_ENV", "NODE_PATH", "NODE_TLS_REJECT_UNAUTHORIZED"]),
-    node("UV_*", &["UV_THREADPOOL_SIZE"]), // libuv; it makes the pool of threads when it is first used
+    node("UV_*", &[]), // libuv, whose threads have been started
     node("OPENSSL_*", &[]),
 ];
 
@@ -147,7 +147,7 @@ mod tests {
             ("read at the start", "NODE_EXTRA_CA_CERTS", "/var/task/ca.pem", false, true),
             ("read when needed", "NODE_ENV", "production", false, false),
             ("applied by the bootstrap", "NODE_PATH", "/opt/mine", false, false),
-            ("read at its first use", "UV_THREADPOOL_SIZE", "8", false, false),
+            ("libuv's threads are there", "UV_THREADPOOL_SIZE", "8", false, true),
             ("read at the start", "OPENSSL_CONF", "/var/task/o.cnf", false, true),
         ] {
             let environment = with(&[(name, value)]);
