@@ -38,6 +38,7 @@ mod packages;
 mod paging;
 mod passage;
 mod policies;
+mod prompt;
 mod query;
 mod refusals;
 mod reply;

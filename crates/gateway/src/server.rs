@@ -3,6 +3,7 @@
 use crate::Gateway;
 use crate::asked::Peer;
 use crate::body::Payload;
+use crate::prompt::Prompt;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -46,10 +47,10 @@ impl Gateway {
             match accepted {
                 Ok((stream, peer)) => {
                     let (gateway, stopped) = (self.clone(), stopped.clone());
-                    drop(tokio::spawn(async move {
+                    drop(tokio::spawn(Prompt::new(async move {
                         gateway.converse(stream, Peer(peer.ip()), stopped).await;
                         drop(place);
-                    }));
+                    })));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; raise the limit on open files (ulimit -n)");
