@@ -276,11 +276,10 @@ def test_latest_alone_cannot_be_deleted(lam, hello):
 
 
 def test_operations_to_come_answer_501_and_name_themselves(lam, hello):
+    arn = ARN + "hello:1/durable-execution/a/b"
     for name, action in [
-        ("PublishLayerVersion", lambda: lam.publish_layer_version(LayerName="l", Content={"ZipFile": HELLO})),
-        ("CreateEventSourceMapping", lambda: lam.create_event_source_mapping(
-            FunctionName="hello", EventSourceArn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:q")),
-        ("InvokeWithResponseStream", lambda: lam.invoke_with_response_stream(FunctionName="hello")),
+        ("ListDurableExecutionsByFunction", lambda: lam.list_durable_executions_by_function(FunctionName="hello")),
+        ("GetDurableExecution", lambda: lam.get_durable_execution(DurableExecutionArn=arn)),
     ]:
         status, kind, text = refused(action)
         assert status == 501 and name in text, (name, status, kind, text)

@@ -1,10 +1,12 @@
 """Layers really lie in /opt: in order, merged, the later one seen, for every runtime."""
+import json
 import shutil
 import subprocess
 
 import pytest
 
 from harness.calls import call, client, create, refused, settled
+from harness.commands import lacewing
 from harness.packages import NATIVE, NODE, PYTHON, package, python
 from harness.server import ACCOUNT, REGION
 
@@ -125,3 +127,18 @@ def test_lists_and_refusals(lam, publish):
     assert (found["Version"], found["Description"], found["CompatibleRuntimes"]) == (2, "1", [PYTHON])
     assert "listed" in [layer["LayerName"] for layer in lam.list_layers(CompatibleRuntime=PYTHON)["Layers"]]
     assert refused(lam.get_layer_version, LayerName="listed", VersionNumber=0)[2] == "Layer Version Cannot be less than 1"
+
+
+def test_a_layer_of_another_account_is_had_by_its_policy(server, lam, deploy, publish):
+    made = json.loads(lacewing(server, "key", "create", "--account", "111111111111", "--json").stdout)
+    other = client(server, key=made["access_key_id"], secret=made["secret_access_key"])
+    layer = other.publish_layer_version(LayerName="shared", Content={"ZipFile": package({"python/shared.py": "S = 's'\n"})})
+    arn, source = layer["LayerVersionArn"], python("import shared\ndef handler(event, context):\n    return shared.S\n")
+    for denied in (lambda: lam.get_layer_version_by_arn(Arn=arn), lambda: deploy(source, Layers=[arn])):
+        status, error, text = refused(denied)
+        assert (status, error) == (403, "AccessDeniedException") and f"lambda:GetLayerVersion on resource: {arn}" in text
+    other.add_layer_version_permission(LayerName="shared", VersionNumber=1, StatementId="all",
+                                       Action="lambda:GetLayerVersion", Principal=ACCOUNT)
+    assert lam.get_layer_version_by_arn(Arn=arn)["LayerVersionArn"] == arn
+    assert call(lam, deploy(source, Layers=[arn])).value == "s"
+    assert refused(lam.delete_layer_version, LayerName=layer["LayerArn"], VersionNumber=1)[0] == 403

@@ -31,6 +31,7 @@ impl Gateway {
         let target = asked.target(self, &new.reference, ReferenceForm::Short, "lambda:CreateFunction", "")?;
         let NewFunctionParts { mut change, architecture, code, tags, publish, egress, .. } = new;
         let layers = change.layers.take().unwrap_or_default();
+        self.permit_layers(asked, &layers)?;
         let config = config_of(&target.name, change, architecture, egress)?;
         self.check_role(asked, &config.role)?;
         let zip = self.code_of(asked, code).await?;
@@ -132,6 +133,7 @@ impl Gateway {
         violations.finish()?;
         let change = change(settings, &self.inner.limits)?;
         change.role.as_ref().map_or(Ok(()), |role| self.check_role(asked, role))?;
+        self.permit_layers(asked, change.layers.as_deref().unwrap_or_default())?;
         let changed = self.inner.catalog.update_config(&asked.scope(), &name, change).await;
         Ok(ok(200, &configuration::of(&changed.map_err(refusals::catalog)?, None, Detail::Full)))
     }

@@ -9,6 +9,7 @@ use crate::reply::{self, Reply};
 use crate::requests::{CodeSource, source_of};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
+use lacewing_access::{Kind, Policy as AccessPolicy, Wish};
 use lacewing_catalog::policies::{Believed, add_statement, remove_statement};
 use lacewing_catalog::records::{Document, Layer, LayerVersion, Policy};
 use lacewing_catalog::{CatalogError, NewLayerVersion, Scope};
@@ -48,8 +49,10 @@ impl Gateway {
     }
 
     pub(crate) fn get_layer_version(&self, asked: &Asked<'_>, layer: &str, number: &str) -> Result<Reply, ApiError> {
-        let Named { layer, number } = self.named(asked, layer, number, "lambda:GetLayerVersion")?;
-        self.shown_layer_version(asked, &layer, number)
+        let mut violations = Violations::default();
+        let reference = LayerReference::layer(layer, &mut violations);
+        violations.finish()?;
+        self.shown_layer_version(asked, &LayerReference { version: read_number(number)?, ..reference })
     }
 
     pub(crate) fn get_layer_version_by_arn(&self, asked: &Asked<'_>) -> Result<Reply, ApiError> {
@@ -57,16 +60,45 @@ impl Gateway {
         let mut violations = Violations::default();
         let reference = LayerReference::version(&arn, "arn", &mut violations);
         violations.finish()?;
-        let layer = self.owned(asked, &reference, "lambda:GetLayerVersion")?;
-        self.shown_layer_version(asked, &layer, reference.version)
+        self.shown_layer_version(asked, &reference)
     }
 
-    fn shown_layer_version(&self, asked: &Asked<'_>, name: &LayerName, number: u64) -> Result<Reply, ApiError> {
-        let scope = asked.scope();
-        let layer = self.inner.catalog.layer(&scope, name);
-        let version = layer.as_ref().and_then(|layer| layer.version(number));
+    fn shown_layer_version(&self, asked: &Asked<'_>, reference: &LayerReference<'_>) -> Result<Reply, ApiError> {
+        let (scope, name) = self.permit_layer(asked, reference)?;
+        let layer = self.inner.catalog.layer(&scope, &name);
+        let version = layer.as_ref().and_then(|layer| layer.version(reference.version));
         let version = version.ok_or_else(|| ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE))?;
-        Ok(ok(200, &self.layer_version(asked, &scope, name, version)))
+        Ok(ok(200, &self.layer_version(asked, &scope, &name, version)))
+    }
+
+    /// Checks that the caller may have layer versions that a function is to have.
+    pub(crate) fn permit_layers(&self, asked: &Asked<'_>, arns: &[String]) -> Result<(), ApiError> {
+        let references = arns.iter().filter_map(|arn| LayerReference::of_arn(arn));
+        // Those of another region are refused in words of their own, later.
+        let mut here = references.filter(|reference| reference.region == Some(asked.region().as_str()));
+        here.try_for_each(|reference| self.permit_layer(asked, &reference).map(drop))
+    }
+
+    /// Whose layer it is, and its name, if the caller may see the version: one of another account by its policy.
+    fn permit_layer(&self, asked: &Asked<'_>, reference: &LayerReference<'_>) -> Result<(Scope, LayerName), ApiError> {
+        let action = "lambda:GetLayerVersion";
+        let Some(account) = reference.account.filter(|other| *other != asked.caller.account.as_str()) else {
+            return Ok((asked.scope(), self.owned(asked, reference, action)?));
+        };
+        let missing = || ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE);
+        let scope = Scope {
+            account: account.parse().map_err(|_| missing())?,
+            region: reference.region.unwrap_or_default().parse().map_err(|_| missing())?,
+        };
+        let name: LayerName = reference.name.parse().map_err(|_| missing())?;
+        let layer = self.inner.catalog.layer(&scope, &name);
+        let policy = layer.as_ref().and_then(|layer| layer.version(reference.version)?.policy.as_ref());
+        // What is not there is refused like what is not allowed: nobody learns of others' layers.
+        let policy = policy.and_then(|policy| AccessPolicy::parse(&policy.document(), Kind::Resource).ok());
+        let resource = format!("{}:{}", layer_arn(&scope, name.as_str()), reference.version);
+        let wish = Wish { action, resource: &resource, policy: policy.as_ref() };
+        self.inner.access.allows(&wish, &asked.facts(self), &()).map_err(refusals::access)?;
+        Ok((scope, name))
     }
 
     pub(crate) async fn delete_layer_version(
@@ -228,16 +260,10 @@ impl Gateway {
     /// The version that a path names.
     fn named(&self, asked: &Asked<'_>, layer: &str, number: &str, action: &str) -> Result<Named, ApiError> {
         let layer = self.layer(asked, layer, action)?;
-        let number = number.parse::<i64>().map_err(|_| {
-            ApiError::new(ErrorCode::Serialization, "The version of a layer is a number: give one from 1.")
-        })?;
-        match u64::try_from(number) {
-            Ok(number @ 1..) => Ok(Named { layer, number }),
-            _ => Err(invalid("Layer Version Cannot be less than 1")),
-        }
+        Ok(Named { layer, number: read_number(number)? })
     }
 
-    /// Layers of other accounts and regions are not to be reached.
+    /// The caller's own layer: those of other accounts and regions are not to be reached.
     fn owned(&self, asked: &Asked<'_>, reference: &LayerReference<'_>, action: &str) -> Result<LayerName, ApiError> {
         let (account, region) = (asked.caller.account.as_str(), asked.region().as_str());
         let arn = || {
@@ -254,6 +280,15 @@ impl Gateway {
         }
         asked.permit(self, action, arn)?;
         reference.name.parse().map_err(|_| ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE))
+    }
+}
+
+fn read_number(text: &str) -> Result<u64, ApiError> {
+    let hint = "The version of a layer is a number: give one from 1.";
+    let number: i64 = text.parse().map_err(|_| ApiError::new(ErrorCode::Serialization, hint))?;
+    match u64::try_from(number) {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err(invalid("Layer Version Cannot be less than 1")),
     }
 }
 

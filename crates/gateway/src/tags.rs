@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// Tags of one resource. Source: Lambda quotas.
 pub(crate) const TAGS_MAX: usize = 50;
 pub(crate) const TOO_MANY: &str = "Number of tags exceeds resource tag limit.";
-/// AWS's words for a request that adds or removes nothing.
+/// AWS's words for a request that adds nothing.
 const NOTHING: &str = "An error occurred and the request cannot be processed.";
 
 type Tags = BTreeMap<String, String>;
@@ -46,10 +46,10 @@ impl Gateway {
         let mut violations = Violations::default();
         let resource = TaggedResource::read(arn, &mut violations);
         let keys: Vec<String> = asked.query.all("tagKeys").map(std::borrow::Cow::into_owned).collect();
-        violations.finish()?;
         if keys.is_empty() {
-            return Err(invalid(NOTHING));
+            violations.null("tagKeys");
         }
+        violations.finish()?;
         self.retag(asked, arn, resource, "lambda:UntagResource", move |tags| {
             tags.retain(|key, _| !keys.contains(key));
             Ok(())

@@ -156,7 +156,7 @@ async fn refusals_have_aws_shapes() {
         ("POST", format!("{FUNCTIONS}/f/invocations"), &context, "{}"),
         ("POST", format!("{FUNCTIONS}/f/invocations"), &tenant, "{}"),
         ("GET", format!("{FUNCTIONS}/f/policy"), &[], ""),
-        ("POST", "/2021-11-15/functions/f/response-streaming-invocations".into(), &[], ""),
+        ("GET", "/2025-12-01/functions/f/durable-executions".into(), &[], ""),
         ("PATCH", FUNCTIONS.into(), &[], ""),
         ("GET", "/2015-03-31/nothing".into(), &[], ""),
         ("GET", "/_lacewing/nothing".into(), &[], ""),

@@ -191,13 +191,13 @@ impl SourceKind {
     /// Why a mapping is in its state: recorded in two spellings.
     #[must_use]
     pub fn reason(self) -> &'static str {
-        if let Self::Sqs { .. } = self { "USER_INITIATED" } else { "User action" }
+        if self.is_stream() { "User action" } else { "USER_INITIATED" }
     }
 
     /// What is said of the last batch, before there was one.
     #[must_use]
     pub fn result(self) -> Option<&'static str> {
-        (!matches!(self, Self::Sqs { .. })).then_some("No records processed")
+        self.is_stream().then_some("No records processed")
     }
 
     /// The refusal of a second mapping from the same source to the same function.

@@ -149,8 +149,10 @@ impl Writer {
                     twin.arn
                 )));
             }
-            let own = account == Some(owner.account.as_str());
-            let key = own.then(|| owner.record(Layer::FAMILY, name.unwrap_or_default())).ok_or_else(missing)?;
+            // Whoever asks has seen to it that the owner may have those of other accounts.
+            let account = account.and_then(|account| account.parse().ok()).ok_or_else(missing)?;
+            let scope = Scope { account, region: owner.region.clone() };
+            let key = scope.record(Layer::FAMILY, name.unwrap_or_default());
             let layer_record = records.get::<Layer>(&key).ok_or_else(missing)?;
             let number = number.parse().map_err(|_| missing())?;
             let version = layer_record.version(number).ok_or_else(missing)?;
