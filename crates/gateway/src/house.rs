@@ -40,6 +40,11 @@ impl Gateway {
             ("GET", "cost") => self.cost(asked).await,
             ("GET", "doctor") => self.doctor(asked),
             ("GET", "metrics") => {
+                // They tell of the whole node: of every account, and so for the server's own alone.
+                if asked.caller.account != self.inner.account {
+                    let text = "Metrics are of every account: only the server's own may read them.";
+                    return Err(ApiError::new(ErrorCode::AccessDenied, text));
+                }
                 asked.permit(self, "lacewing:GetMetrics", || "*".to_owned())?;
                 self.metrics().await
             }
@@ -94,7 +99,7 @@ impl Gateway {
         asked.permit(self, "lacewing:GetDoctor", || "*".to_owned())?;
         let mut reply = DoctorReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            account: self.inner.account.to_string(),
+            account: asked.caller.account.to_string(),
             ..DoctorReply::default()
         };
         if let Some((isolation, interpreters)) = self.inner.machine.get() {

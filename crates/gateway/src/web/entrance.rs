@@ -8,7 +8,7 @@ use http::request::Parts;
 use lacewing_access::{CallerFacts, Wish};
 use lacewing_catalog::UrlTarget;
 use lacewing_model::{Qualifier, Timestamp};
-use lacewing_policy::{Fact, Facts, Kind, Policy, Question, Verdict, Who};
+use lacewing_policy::{Fact, Facts, Question, Verdict, Who};
 use std::net::IpAddr;
 
 const ACTION: &str = "lambda:InvokeFunctionUrl";
@@ -27,20 +27,17 @@ impl Gateway {
         let facts = Stranger { now, source };
         let facts = (&UrlFacts(url) as &dyn Facts, &facts as &dyn Facts);
         let asked = Question { action: ACTION, resource: &resource, who: Who::Anyone, facts: &facts };
-        self.url_policy(url, qualifier).is_some_and(|policy| matches!(policy.verdict(&asked), Verdict::Allow(_)))
+        let policy = self.compiled_policy(&url.scope, &url.function, qualifier);
+        policy.is_some_and(|policy| policy.is_ok_and(|policy| matches!(policy.verdict(&asked), Verdict::Allow(_))))
     }
 
     /// Whether this signer may: by its own policies or by the function's.
     pub(super) fn may_call(&self, facts: &CallerFacts<'_>, url: &UrlTarget, qualifier: Option<&Qualifier>) -> bool {
         let resource = url.scope.arn(&url.function, qualifier).to_string();
-        let policy = self.url_policy(url, qualifier);
-        let wish = Wish { action: ACTION, resource: &resource, policy: policy.as_ref() };
+        // A policy that cannot be read lets nobody in.
+        let Ok(policy) = self.compiled_policy(&url.scope, &url.function, qualifier).transpose() else { return false };
+        let wish = Wish { action: ACTION, resource: &resource, policy: policy.as_deref() };
         facts.caller.service == "lambda" && self.inner.access.allows(&wish, facts, &UrlFacts(url)).is_ok()
-    }
-
-    fn url_policy(&self, url: &UrlTarget, qualifier: Option<&Qualifier>) -> Option<Policy> {
-        let record = self.inner.catalog.policy_of(&url.scope, &url.function, qualifier)?;
-        Policy::parse(&record.document(), Kind::Resource).ok()
     }
 }
 

@@ -79,11 +79,14 @@ impl Caller {
         self.arn.to_string()
     }
 
-    /// The role whose session this is.
+    /// The role whose session this is. A function may be given any ARN where roles are not strict: one of another
+    /// account makes nobody of its session.
     #[must_use]
     pub fn role(&self) -> Option<&RoleArn> {
         match &self.principal {
-            Principal::Function { role, .. } | Principal::Assumed { role, .. } => Some(role),
+            Principal::Function { role, .. } | Principal::Assumed { role, .. } => {
+                Some(role).filter(|role| role.account() == self.account.as_str())
+            }
             Principal::Root | Principal::User { .. } | Principal::Link => None,
         }
     }

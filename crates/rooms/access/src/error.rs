@@ -51,14 +51,23 @@ pub enum DenialReason {
     DeniedByBoundary,
     /// The session's policy denies it.
     DeniedBySession,
+    /// The user or the role is gone; its keys or sessions outlived it.
+    Gone,
     /// Not for the caller to know.
     Untold,
 }
 
 impl DenialReason {
-    /// True where a policy denies; false where none allows.
+    /// True where something denies; false where nothing allows.
     pub(crate) fn is_explicit(self) -> bool {
-        matches!(self, Self::DeniedByIdentity | Self::DeniedByResource | Self::DeniedByBoundary | Self::DeniedBySession)
+        matches!(
+            self,
+            Self::DeniedByIdentity
+                | Self::DeniedByResource
+                | Self::DeniedByBoundary
+                | Self::DeniedBySession
+                | Self::Gone
+        )
     }
 
     /// The end of AWS's sentence. Source: IAM User Guide, "Troubleshoot access denied error messages".
@@ -72,6 +81,7 @@ impl DenialReason {
             Self::DeniedByResource => "a resource-based policy",
             Self::DeniedByBoundary => "a permissions boundary",
             Self::DeniedBySession => "a session policy",
+            Self::Gone => return " because the user or role is gone".to_owned(),
             Self::Untold => return String::new(),
         };
         if self.is_explicit() {

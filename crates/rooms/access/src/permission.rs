@@ -87,12 +87,12 @@ impl Access {
             Principal::User { name, id, .. } => {
                 let directory = self.inner.directory.load();
                 let user = directory.user(&caller.account, name).filter(|user| *user.record.id == **id);
-                user.map_or(SILENT, |user| user.rights.say(asked))
+                user.map_or(Err(DenialReason::Gone), |user| user.rights.say(asked))
             }
             Principal::Assumed { role, id, policy, .. } => {
                 let directory = self.inner.directory.load();
                 let role = directory.role(&caller.account, role_name(role)).filter(|role| *role.record.id == **id);
-                let said = role.map_or(SILENT, |role| role.rights.say(asked));
+                let said = role.map_or(Err(DenialReason::Gone), |role| role.rights.say(asked));
                 match policy.as_ref().map(|policy| policy.verdict(asked)) {
                     Some(Verdict::Deny) => Err(DenialReason::DeniedBySession),
                     Some(Verdict::Silent) => said.and(Err(DenialReason::OutOfSession)),

@@ -144,6 +144,8 @@ fn a_functions_role_decides_once_it_is_made() {
     let role = "arn:aws:iam::222222222222:role/r".parse().unwrap();
     let foreign = caller(Principal::Function { role, function: "f".parse().unwrap() });
     assert!(!asks(&access, &foreign, "lambda:DeleteFunction", OWN, None).is_empty());
+    let names_it = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:role/r"},"Action":"*","Resource":"*"}}"#;
+    assert!(!asks(&access, &foreign, "lambda:DeleteFunction", OWN, Some(names_it)).is_empty());
 }
 
 #[test]
@@ -228,6 +230,20 @@ fn a_role_is_assumed_by_whom_it_trusts() {
         "User: arn:aws:iam::111111111111:user/ann is not authorized to perform: sts:AssumeRole on resource: \
          arn:aws:iam::111111111111:role/open"
     );
+    // A session that outlived its role is nobody, even where a policy names the role.
+    let gone = access.role(&account(), "open").unwrap();
+    let session = caller(Principal::Assumed {
+        role: "arn:aws:iam::111111111111:role/open".parse().unwrap(),
+        id: gone.id.into(),
+        session: "s1".into(),
+        policy: None,
+    });
+    let named = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/open"},"Action":"lambda:*","Resource":"*"}}"#;
+    assert_eq!(asks(&access, &session, INVOKE, OWN, Some(named)), "");
+    access.delete_role(&account(), "open").unwrap();
+    role(&access, "open", r#"{"AWS":"111111111111"}"#);
+    assert!(asks(&access, &session, INVOKE, OWN, Some(named)).ends_with(" because the user or role is gone"));
+
     let assumed = assume(&ann, "named", Some(ALLOW)).unwrap();
     assert_eq!(assumed.arn, "arn:aws:sts::111111111111:assumed-role/named/s1");
     assert_eq!(assumed.expires, Timestamp(NOW.0 + 3_600_000));
