@@ -2,7 +2,7 @@
 
 use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Objects, Store};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Objects, Store, TakeSnapshot};
 use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
 use lacewing_ledger::{Ledger, LedgerOptions};
@@ -12,6 +12,7 @@ use lacewing_sandbox_linux::{InterpreterOptions, IsolationRequirement, LinuxOpti
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
 
 /// What this node is known by and opened with.
 #[derive(Clone)]
@@ -73,13 +74,15 @@ pub(crate) async fn wire(
     })
     .map_err(|e| opening("the ledger", e.to_string()))?;
     let judge = Arc::clone(&driver);
+    // The catalog wants snapshots of what it finds before there is anything to take them with.
+    let (tell, told) = watch::channel(None);
     let catalog = Catalog::open(CatalogOptions {
         store,
         artifacts,
         clock: Arc::clone(&clock),
         can_run: Arc::new(move |version: &Version| judge.can_run(version).map_err(|error| error.to_string())),
         objects: Objects::new(options.config.aws.objects()),
-        take_snapshot: Arc::new(|_| Err("snapshots are not taken in this release".into())),
+        take_snapshot: take_snapshot(told),
     })
     .await
     .map_err(|e| opening("the functions", e.to_string()))?;
@@ -97,6 +100,7 @@ pub(crate) async fn wire(
         api: Arc::clone(&door) as _,
         start_phases: options.config.logs.start_phases,
     });
+    tell.send_replace(Some(invoke.clone()));
     let gateway = Gateway::new(GatewayParts {
         access,
         catalog,
@@ -132,6 +136,19 @@ fn access(options: &NodeOptions, secrets: Secrets) -> Result<Access, NodeError> 
         },
     )
     .map_err(|error| opening(error.to_string()))
+}
+
+/// Takes snapshots by the corridor, once that is there.
+fn take_snapshot(corridor: watch::Receiver<Option<Invoke>>) -> TakeSnapshot {
+    let runtime = tokio::runtime::Handle::current();
+    Arc::new(move |runnable| {
+        let mut corridor = corridor.clone();
+        runtime.block_on(async {
+            let ready = corridor.wait_for(Option::is_some).await.ok().and_then(|ready| ready.clone());
+            let ready = ready.ok_or_else(|| "the server did not start".to_owned())?;
+            ready.snapshot(&runnable).await
+        })
+    })
 }
 
 fn open_session(access: Access) -> OpenSession {

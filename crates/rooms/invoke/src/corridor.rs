@@ -167,6 +167,19 @@ impl Invoke {
         .await
     }
 
+    /// Has a snapshot of a version taken, from which its starts fork from then on.
+    ///
+    /// # Errors
+    /// Why there is none; the version then starts as others do.
+    pub async fn snapshot(&self, runnable: &Runnable) -> Result<(), String> {
+        let (spec, companion) = self.0.kitchen.template(runnable);
+        let taken = self.0.driver.snapshot(spec).await;
+        if let Err(refused) = &taken {
+            companion.logs.platform(&format!("SNAPSHOT Error: {refused}"));
+        }
+        taken.map(drop).map_err(|refused| refused.to_string())
+    }
+
     /// What a `DryRun` checks: that the function is there and can be invoked; which version would run.
     ///
     /// # Errors

@@ -34,7 +34,10 @@ impl Invoke {
         loop {
             tokio::select! {
                 generation = retired.recv() => match generation {
-                    Ok(generation) => self.0.pool.retire(generation),
+                    Ok(generation) => {
+                        self.0.pool.retire(generation);
+                        self.0.driver.forget_snapshot(generation);
+                    }
                     // Those missed end by their keep-alive; nothing new resolves to them.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,

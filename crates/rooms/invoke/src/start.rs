@@ -41,50 +41,56 @@ pub(crate) struct Kitchen {
 
 impl Kitchen {
     pub(crate) fn recipe(self: Arc<Self>, runnable: Runnable) -> Recipe<Companion> {
-        Arc::new(move |purpose| {
-            let (initialization, init_max) = match purpose {
-                Purpose::Call | Purpose::Rhythm => ("on-demand", self.init_max),
-                Purpose::Provisioned => ("provisioned-concurrency", provisioned_init_max(&runnable.version)),
-            };
-            let version = &runnable.version;
-            let id = SandboxId::random();
-            let logs = self.ledger.stream(version, id);
-            if let Some(line) = report::init_start(version, initialization, self.clock.now()) {
-                logs.platform(&line);
-            }
-            let (credentials, session) = (self.open_session)(version);
-            let mut environment = lambda_environment(version, id, logs.created(), &credentials);
-            for (_, kind) in environment.iter_mut().filter(|(key, _)| key == "AWS_LAMBDA_INITIALIZATION_TYPE") {
-                *kind = initialization.to_owned();
-            }
-            let spec = StartSpec {
-                id,
-                version: Arc::clone(version),
-                code_dir: runnable.code.path().to_path_buf(),
-                layers_dir: runnable.layers.as_ref().map(|layers| layers.path().to_path_buf()),
-                environment,
-                init_max,
-                logs: Arc::clone(&logs) as Arc<dyn LogSink>,
-                api: Arc::clone(&self.api),
-            };
-            let metrics = self.ledger.metrics().function(version);
-            (
-                spec,
-                Companion {
-                    sandbox: id,
-                    logs,
-                    metrics,
-                    _session: session,
-                    _code: runnable.code.clone(),
-                    _layers: runnable.layers.clone(),
-                },
-            )
+        Arc::new(move |purpose| match purpose {
+            Purpose::Call | Purpose::Rhythm => self.start(&runnable, "on-demand", self.init_max),
+            Purpose::Provisioned => self.start(&runnable, "provisioned-concurrency", unhurried(&runnable.version)),
         })
+    }
+
+    /// What a snapshot is taken of: no call waits for its INIT.
+    pub(crate) fn template(&self, runnable: &Runnable) -> (StartSpec, Companion) {
+        self.start(runnable, "snap-start", unhurried(&runnable.version))
+    }
+
+    fn start(&self, runnable: &Runnable, initialization: &str, init_max: Duration) -> (StartSpec, Companion) {
+        let version = &runnable.version;
+        let id = SandboxId::random();
+        let logs = self.ledger.stream(version, id);
+        if let Some(line) = report::init_start(version, initialization, self.clock.now()) {
+            logs.platform(&line);
+        }
+        let (credentials, session) = (self.open_session)(version);
+        let mut environment = lambda_environment(version, id, logs.created(), &credentials);
+        for (_, kind) in environment.iter_mut().filter(|(key, _)| key == "AWS_LAMBDA_INITIALIZATION_TYPE") {
+            *kind = initialization.to_owned();
+        }
+        let spec = StartSpec {
+            id,
+            version: Arc::clone(version),
+            code_dir: runnable.code.path().to_path_buf(),
+            layers_dir: runnable.layers.as_ref().map(|layers| layers.path().to_path_buf()),
+            environment,
+            init_max,
+            logs: Arc::clone(&logs) as Arc<dyn LogSink>,
+            api: Arc::clone(&self.api),
+        };
+        let metrics = self.ledger.metrics().function(version);
+        (
+            spec,
+            Companion {
+                sandbox: id,
+                logs,
+                metrics,
+                _session: session,
+                _code: runnable.code.clone(),
+                _layers: runnable.layers.clone(),
+            },
+        )
     }
 }
 
 /// How long INIT may take where no call waits for it: the function's timeout, at least 130 seconds, at most 15
 /// minutes. Source: Lambda documentation, "Init phase".
-fn provisioned_init_max(version: &Version) -> Duration {
+fn unhurried(version: &Version) -> Duration {
     version.config.timeout.duration().clamp(Duration::from_secs(130), Duration::from_secs(900))
 }
