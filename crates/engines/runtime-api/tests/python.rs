@@ -28,6 +28,33 @@ async fn a_handler_answers_again_and_again() {
 }
 
 #[tokio::test]
+async fn hooks_run_around_a_snapshot_each_in_its_order() {
+    let source = "\
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+ran = []
+register_before_snapshot(ran.append, 'registered first, run last')
+@register_before_snapshot
+def before(): ran.append('run first')
+register_after_restore(ran.append, 'after')
+@register_after_restore
+def last(): ran.append('last')
+def handler(event, context): return ran
+";
+    for (kind, want) in
+        [("snap-start", json!(["run first", "registered first, run last", "after", "last"])), ("on-demand", json!([]))]
+    {
+        let Some(python) = interpreter(&["python3"]) else { return };
+        let env = [("AWS_LAMBDA_INITIALIZATION_TYPE", kind.to_owned())].into();
+        let files = [("app.py", source)];
+        let begun = Start { handler: "app.handler", files: &files, env, ..Start::default() };
+        let mut guest = start(&python, Language::Python(11), begun).await;
+        guest.ready().await;
+        let ran: serde_json::Value = serde_json::from_str(&guest.answer("null").await).unwrap();
+        assert_eq!(ran, want, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_exception_is_the_answer_and_the_next_call_goes_on() {
     let source = "def handler(event, context):\n    if event: raise ValueError('no: ' + event)\n    return 1\n";
     let Some(mut guest) = python("app.handler", source).await else { return };
