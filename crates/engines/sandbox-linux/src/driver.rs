@@ -17,8 +17,9 @@ use lacewing_sandbox::{InterpreterInfo, IsolationReport, Preparation, SandboxDri
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// Network namespaces and cgroups in stock: as many starts at once are spared the making.
-const SPARE: usize = 8;
+/// Network namespaces and cgroups in stock: as many starts at once are spared the making, which costs as much as the
+/// rest of a sandbox. Some 150 KiB of the kernel's memory each.
+const SPARE: usize = 32;
 /// First host uid of all instances; each has a block of its own above it.
 const UID_BASE: u32 = 1_000_000;
 /// Uids of one block, and blocks.

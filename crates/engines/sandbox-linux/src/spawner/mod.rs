@@ -36,8 +36,10 @@ use zygote::Zygotes;
 
 /// Where the server's socket is handed over.
 pub(crate) const SERVER_FD: i32 = 3;
-/// Quiet time before stock is made: what comes right after a request should not wait for it.
+/// Quiet time before stock is made: what comes right after a request should not wait for it. The longer one holds as
+/// long as there is plenty.
 const QUIET_MS: i32 = 2;
+const QUIET_WITH_PLENTY_MS: i32 = 10;
 /// The kernel's preference when the machine is out of memory: functions first, then the server, then we.
 const OWN_OOM_SCORE: &str = "-500";
 /// Pause before a cgroup that was busy is tried again.
@@ -132,8 +134,8 @@ impl Spawner {
         loop {
             let timeout = if self.ending.iter().any(Ending::is_reaped) {
                 RETRY_MS
-            } else if self.stock.is_low() {
-                QUIET_MS
+            } else if self.stock.lacks_any() {
+                if self.stock.is_plenty() { QUIET_WITH_PLENTY_MS } else { QUIET_MS }
             } else {
                 -1
             };

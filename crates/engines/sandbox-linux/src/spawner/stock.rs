@@ -37,8 +37,13 @@ impl Stock {
     }
 
     /// True when there is something to make.
-    pub(super) fn is_low(&self) -> bool {
+    pub(super) fn lacks_any(&self) -> bool {
         self.failures < FAILURES_MAX && self.lack().is_some()
+    }
+
+    /// True when what there is serves a burst.
+    pub(super) fn is_plenty(&self) -> bool {
+        self.open.len() > self.spare / 2
     }
 
     fn lack(&self) -> Option<Egress> {
