@@ -49,10 +49,12 @@ mod server;
 mod settings;
 mod sts;
 mod tags;
+mod tls;
 mod traffic;
 mod urls;
 mod versions;
 mod web;
+mod wire;
 
 use body::BodyBudget;
 use callable::Compiled;
@@ -63,6 +65,7 @@ use lacewing_ledger::Ledger;
 use lacewing_model::{AccountId, Clock, Limits};
 use lacewing_sandbox::{InterpreterInfo, IsolationReport};
 use std::sync::{Arc, OnceLock};
+pub use tls::{TlsError, TlsIdentity};
 use traffic::Traffic;
 
 /// What a gateway is made from.
@@ -101,6 +104,7 @@ struct Inner {
     compiled: Compiled,
     traffic: Traffic,
     machine: OnceLock<(IsolationReport, Vec<InterpreterInfo>)>,
+    tls: OnceLock<TlsIdentity>,
 }
 
 impl Gateway {
@@ -108,11 +112,17 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
         let GatewayParts { access, catalog, invoke, ledger, account, limits, clock } = parts;
-        let (budget, traffic, machine) = (BodyBudget::default(), Traffic::new(ledger.metrics()), OnceLock::new());
+        let (budget, traffic) = (BodyBudget::default(), Traffic::new(ledger.metrics()));
+        let (machine, tls) = (OnceLock::new(), OnceLock::new());
         let compiled = Compiled::default();
         let inner =
-            Inner { access, catalog, invoke, ledger, account, limits, clock, budget, compiled, traffic, machine };
+            Inner { access, catalog, invoke, ledger, account, limits, clock, budget, compiled, traffic, machine, tls };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Lets clients encrypt their connections, on the port that serves plain ones. The first identity counts.
+    pub fn encrypt_as(&self, identity: TlsIdentity) {
+        let _ = self.inner.tls.set(identity);
     }
 
     /// Lets `GET /_lacewing/doctor` tell what isolation is in force and which interpreters were found.

@@ -23,6 +23,8 @@ pub struct NodeOptions {
     pub strict_region: bool,
     /// Fixed root keys as `(id, secret)`; with none, the data dir's own key is used, made at the first start.
     pub root_keys: Vec<(String, String)>,
+    /// Certificate chain and private key, PEM files: with them the port takes encrypted connections too.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// How much isolation the host must grant.
     pub require_isolation: RequireIsolation,
     /// Settings of the configuration file.

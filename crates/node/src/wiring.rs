@@ -3,13 +3,14 @@
 use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Objects, Store, TakeSnapshot};
-use lacewing_gateway::{Gateway, GatewayParts};
+use lacewing_gateway::{Gateway, GatewayParts, TlsIdentity};
 use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
 use lacewing_ledger::{Ledger, LedgerOptions};
 use lacewing_model::{Clock, Limits, SystemClock, Version};
 use lacewing_sandbox::{ApiPassage, ApiRequest, ApiResponse, SandboxDriver};
 use lacewing_sandbox_linux::{InterpreterOptions, IsolationRequirement, LinuxOptions};
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
@@ -111,8 +112,17 @@ pub(crate) async fn wire(
         clock,
     });
     gateway.tell_machine(driver.isolation(), driver.interpreters());
+    if let Some((certificates, key)) = &options.tls {
+        gateway.encrypt_as(identity(certificates, key)?);
+    }
     door.open(gateway.clone());
     Ok(Parts { gateway, invoke, ledger })
+}
+
+/// The certificate with which clients are answered.
+fn identity(certificates: &Path, key: &Path) -> Result<TlsIdentity, NodeError> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| NodeError(format!("{}: {error}", path.display())));
+    TlsIdentity::from_pem(&read(certificates)?, &read(key)?).map_err(|error| NodeError(error.to_string()))
 }
 
 fn access(options: &NodeOptions, secrets: Secrets) -> Result<Access, NodeError> {

@@ -2,6 +2,7 @@
 //!
 //! Source: Lambda developer guide, "Invoking Lambda function URLs"; what the guide leaves open as recorded from AWS.
 
+use crate::tls::Encrypted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -30,8 +31,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) source: Option<IpAddr>,
     /// Set for a signed call.
     pub(crate) signer: Option<Signer>,
-    /// TLS version and cipher suite, where the connection has them.
-    pub(crate) tls: Option<(&'static str, &'static str)>,
+    /// Set where the connection is encrypted.
+    pub(crate) tls: Option<&'a Encrypted>,
 }
 
 /// Who signed a call.
@@ -186,9 +187,9 @@ fn headers<'a>(given: &'a HeaderMap, around: &Surroundings<'_>, source_ip: &str)
         .or_insert(source_ip.into());
     all.insert("x-forwarded-port", around.port.to_owned());
     all.insert("x-forwarded-proto", if around.tls.is_some() { "https" } else { "http" }.to_owned());
-    if let Some((version, suite)) = around.tls {
-        all.insert("x-amzn-tls-version", version.to_owned());
-        all.insert("x-amzn-tls-cipher-suite", suite.to_owned());
+    if let Some(encrypted) = around.tls {
+        all.insert("x-amzn-tls-version", encrypted.version.to_owned());
+        all.insert("x-amzn-tls-cipher-suite", encrypted.suite.clone());
     }
     all
 }

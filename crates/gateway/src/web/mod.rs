@@ -17,6 +17,7 @@ use crate::asked::Peer;
 use crate::body::{BodyFault, Payload};
 use crate::flow::{Flow, Form, ReplyBody};
 use crate::reply::{self, Reply};
+use crate::tls::Encrypted;
 use crate::{Gateway, refusals};
 use bytes::{Bytes, BytesMut};
 use event::{Surroundings, event};
@@ -167,7 +168,7 @@ impl Gateway {
             now,
             source,
             signer,
-            tls: parts.extensions.get::<Tls>().map(|tls| (tls.version, tls.suite)),
+            tls: parts.extensions.get::<Encrypted>(),
         };
         let call = Call {
             scope: Arc::new(url.scope.clone()),
@@ -201,13 +202,6 @@ impl Gateway {
         let flow = Flow::new(flowing, Form::Bytes).after(begun);
         Ok(built(status, headers, ReplyBody::Flow(Box::new(flow)), request_id, &trace))
     }
-}
-
-/// What a connection was encrypted with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tls {
-    pub(crate) version: &'static str,
-    pub(crate) suite: &'static str,
 }
 
 /// Prelude and the beginning of the body.

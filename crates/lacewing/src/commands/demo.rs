@@ -173,6 +173,7 @@ fn options(data_dir: &Path) -> Result<NodeOptions, Failure> {
         region: "us-east-1".parse().map_err(|error| wrong(&error))?,
         strict_region: false,
         root_keys: Vec::new(),
+        tls: None,
         require_isolation: RequireIsolation::Any,
         config,
         spawner: spawner(),

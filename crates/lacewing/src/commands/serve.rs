@@ -45,6 +45,12 @@ pub struct Serve {
     /// A fixed root key; repeatable. Without one, the data dir's own is used, made at the first start.
     #[arg(long, value_name = "ID:SECRET", env = "LACEWING_ROOT_KEY", hide_env_values = true, value_delimiter = ',')]
     pub root_key: Vec<String>,
+    /// A certificate chain (PEM): connections may be encrypted then, on the same port.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Refuse requests that are signed for another region.
     #[arg(long)]
     pub strict_region: bool,
@@ -100,6 +106,7 @@ impl Serve {
             region: self.region,
             strict_region: self.strict_region,
             root_keys,
+            tls: self.tls_cert.zip(self.tls_key),
             require_isolation: match self.require_isolation {
                 Isolation::Any => RequireIsolation::Any,
                 Isolation::Full => RequireIsolation::Full,
