@@ -1,9 +1,10 @@
 """Concurrency that is set aside: reserved for a function, provisioned for a version or an alias."""
 import pytest
 
-from harness.calls import create, refused
+from harness.calls import call, create, refused, settled
 from harness.packages import python
 from harness.server import ACCOUNT, REGION
+from harness.wait import until
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 HELLO = python("def handler(event, context):\n    return 'hello'\n")
@@ -95,6 +96,34 @@ def test_provisioned_concurrency_is_kept_to_one_name(lam, versions):
         (f"{ARN}{versions}:live", 1)]
     lam.delete_alias(FunctionName=versions, Name="live")
     assert lam.list_provisioned_concurrency_configs(FunctionName=versions)["ProvisionedConcurrencyConfigs"] == []
+
+
+def ready(lam, name, qualifier, count):
+    """Waits until all that was asked for stands ready."""
+    def figures():
+        reply = lam.get_provisioned_concurrency_config(FunctionName=name, Qualifier=qualifier)
+        return reply["Status"] == "READY" and reply["AvailableProvisionedConcurrentExecutions"] == count
+    until(figures, 30, f"{name}:{qualifier} never became ready")
+
+
+def test_provisioned_sandboxes_stand_ready_and_move_with_their_alias(lam, deploy):
+    name = deploy(python("import os\ndef handler(event, context):\n"
+                         "    return [context.function_version, os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']]\n"))
+    assert lam.publish_version(FunctionName=name)["Version"] == "1"
+    lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    begun = provision(lam, name, "live", 2)
+    assert begun["RequestedProvisionedConcurrentExecutions"] == 2
+    ready(lam, name, "live", 2)
+    answer = call(lam, name, Qualifier="live")
+    assert answer.value == ["1", "provisioned-concurrency"] and answer.report["init"] is None
+    lam.update_function_configuration(FunctionName=name, MemorySize=256)
+    settled(lam, name)
+    assert lam.publish_version(FunctionName=name)["Version"] == "2"
+    lam.update_alias(FunctionName=name, Name="live", FunctionVersion="2")
+    ready(lam, name, "live", 2)
+    assert call(lam, name, Qualifier="live").value == ["2", "provisioned-concurrency"]
+    lam.delete_provisioned_concurrency_config(FunctionName=name, Qualifier="live")
+    lam.delete_function(FunctionName=name)
 
 
 def test_provisioned_concurrency_is_refused_in_aws_words(lam, versions):

@@ -189,8 +189,12 @@ impl Writer {
 
     /// Tells the pool what is wanted now.
     pub(crate) fn publish_wanted(&self) {
-        let registry = self.registry.load();
-        self.wanted.send_replace(Arc::new(registry.iter().flat_map(|entry| wanted_of(entry)).collect()));
+        let mut all: BTreeMap<RevisionId, Wanted> = BTreeMap::new();
+        for (generation, wanted) in self.registry.load().iter().flat_map(|entry| wanted_of(entry)) {
+            // An alias that moved may share a version with what is provisioned for that.
+            all.entry(generation).and_modify(|one| one.sandboxes += wanted.sandboxes).or_insert(wanted);
+        }
+        self.wanted.send_replace(Arc::new(all));
     }
 }
 
