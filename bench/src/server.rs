@@ -10,6 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// How long a server may take to end after something went wrong.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
 /// A running server.
 pub struct Server {
     /// `host:port`.
@@ -109,11 +112,13 @@ impl Server {
         Ok(sums)
     }
 
+    fn ask_to_stop(&self) -> std::io::Result<()> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().map(drop)
+    }
+
     /// Stops it as a service manager would.
     pub fn stop(mut self) -> Result<(), String> {
-        let pid = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status();
-        told.map_err(|error| format!("kill: {error}"))?;
+        self.ask_to_stop().map_err(|error| format!("kill: {error}"))?;
         let status = self.child.wait().map_err(|error| error.to_string())?;
         drop(self.data.take());
         if status.success() { Ok(()) } else { Err(format!("the server ended with {status}")) }
@@ -122,7 +127,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // After `stop` there is nothing left to end, and these say so; after an error they end it.
+        // After `stop` there is nothing left to end; after an error it is asked first, so that it leaves nothing.
+        if matches!(self.child.try_wait(), Ok(None)) && self.ask_to_stop().is_ok() {
+            let begin = Instant::now();
+            while matches!(self.child.try_wait(), Ok(None)) && begin.elapsed() < STOP_MAX {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
