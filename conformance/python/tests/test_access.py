@@ -7,6 +7,7 @@ from harness import books
 from harness.calls import call, client, create, refused, settled
 from harness.commands import aws, environment, lacewing, run
 from harness.packages import PYTHON, python, with_boto3
+from harness.signing import send, signed
 from harness.server import ACCOUNT, KEY, SECRET
 from harness.wait import until
 
@@ -60,7 +61,10 @@ def mine(deploy):
 
 @pytest.fixture(scope="module")
 def theirs(other):
-    create(other.client(), "same-name", ECHO, MemorySize=256)
+    their = other.client()
+    their.create_function(FunctionName="same-name", Runtime=PYTHON, Handler="app.handler", Code={"ZipFile": ECHO}, MemorySize=256,
+                          Role=f"arn:aws:iam::{OTHER}:role/of-the-function")
+    settled(their, "same-name")
     return "same-name"
 
 
@@ -99,6 +103,13 @@ def test_an_account_reaches_nothing_of_another(server, lam, other, mine, theirs)
     bill = json.loads(run_cost(server, other))
     assert bill["account"] == OTHER and {line["function"] for line in bill["lines"]} <= {"same-name"}
     assert "only-mine" in {line["function"] for line in books.cost(server)["lines"]}
+    for path, status in (("/_lacewing/metrics", 403), ("/_lacewing/doctor", 200)):
+        answer = send(signed(server, path=path, key=other.id, secret=other.secret))
+        assert answer.status_code == status and "only-mine" not in answer.text
+    their.publish_layer_version(LayerName="theirs", Content={"ZipFile": ECHO})
+    assert lam.list_layers()["Layers"] == [] and len(their.list_layers()["Layers"]) == 1
+    layer = f"arn:aws:lambda:us-east-1:{OTHER}:layer:theirs:1"
+    assert refused(lam.get_layer_version_by_arn, Arn=layer)[1] == "AccessDeniedException"
     lam.delete_function(FunctionName="only-mine")
 
 
