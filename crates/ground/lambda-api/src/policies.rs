@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 pub(crate) const SID_PATTERN: &str = "([a-zA-Z0-9-_]+)";
 pub(crate) const ACTION_PATTERN: &str = "(lambda:[*]|lambda:[a-zA-Z]+|[*])";
 pub(crate) const PRINCIPAL_PATTERN: &str = r"[^\s]+";
+const ORGANIZATION_PATTERN: &str = "o-[a-z0-9]{10,32}";
 const LAYER_ACTION: &str = "lambda:GetLayerVersion";
 pub(crate) const LAYER_PRINCIPAL_PATTERN: &str = r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root";
 pub(crate) const ARN_PATTERN: &str =
@@ -140,7 +141,10 @@ impl AddPermissionRequest {
             violations.length(token, "eventSourceToken", 0, 256);
             violations.matches(token, "eventSourceToken", r"[a-zA-Z0-9._\-]+");
         }
-        check_organization(self.principal_org_id.as_deref(), "principalOrgID", violations);
+        if let Some(id) = &self.principal_org_id {
+            violations.length(id, "principalOrgID", 12, 34);
+            violations.matches(id, "principalOrgID", ORGANIZATION_PATTERN);
+        }
     }
 
     /// The statement that it adds to the policy of `resource`.
@@ -177,7 +181,9 @@ impl AddLayerVersionPermissionRequest {
         check_statement(&self.statement_id, violations);
         check_word(&self.action, "action", LAYER_ACTION, violations);
         check_word(&self.principal, "principal", LAYER_PRINCIPAL_PATTERN, violations);
-        check_organization(self.organization_id.as_deref(), "organizationId", violations);
+        if let Some(id) = &self.organization_id {
+            violations.matches(id, "organizationId", ORGANIZATION_PATTERN);
+        }
     }
 
     /// The statement that it adds to the policy of `resource`.
@@ -209,13 +215,6 @@ fn check_word(word: &Option<String>, path: &str, pattern: &str, violations: &mut
     match word {
         None => violations.null(path),
         Some(word) => violations.matches(word, path, pattern),
-    }
-}
-
-fn check_organization(id: Option<&str>, path: &str, violations: &mut Violations) {
-    if let Some(id) = id {
-        violations.length(id, path, 12, 34);
-        violations.matches(id, path, "o-[a-z0-9]{10,32}");
     }
 }
 
