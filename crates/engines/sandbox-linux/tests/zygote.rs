@@ -112,3 +112,36 @@ async fn a_start_that_is_given_up_does_not_hurt_the_zygote() {
     let mut next = house.start(&function, &lines).await;
     assert_eq!(answer(&mut next, &function, &lines).await["pid"], FORKED, "the same zygote serves on");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a thousand starts"]
+async fn a_zygote_is_renewed_and_its_elder_is_gone() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    let text = "import os\ndef handler(event, context): return {'pid': os.getpid(), 'place': next(l.split()[0] for l in open('/proc/self/maps') if '[stack]' in l)}";
+    let function = house.managed("f", "python3.11", "app.py", text);
+    let (_, first) = forked(&house, &function, &lines).await;
+    for _ in 0..1_000 {
+        house.start(&function, &lines).await;
+    }
+    house.driver.all_ended().await;
+    let renewed = async {
+        loop {
+            let (_, seen) = forked(&house, &function, &lines).await;
+            if seen["place"] != first["place"] {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, renewed).await.expect("another zygote serves, with other places in memory");
+    let zygotes = || {
+        let of_house = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("python"))
+        };
+        support::spawners(std::process::id()).into_iter().flat_map(support::children).filter(of_house).count()
+    };
+    support::eventually("the end of the elder", || zygotes() == 1);
+}
