@@ -2,6 +2,7 @@
 
 use crate::answer::ok;
 use crate::asked::Asked;
+use crate::functions::invalid;
 use crate::paging::{marker, max_items, next_marker};
 use crate::reply::{self, Reply};
 use crate::settings::revision;
@@ -126,8 +127,7 @@ fn change(request: AliasRequest, mut violations: Violations) -> Result<AliasChan
     }
     violations.finish()?;
     if weights.as_ref().is_some_and(|weights| weights.len() > 1) {
-        let text = "Number of items in AdditionalVersionWeights cannot be greater than 1";
-        return Err(ApiError::new(ErrorCode::BareInvalidParameterValue, text));
+        return Err(invalid("Number of items in AdditionalVersionWeights cannot be greater than 1"));
     }
     let routing = weights.map(|weights| {
         let (version, weight) = weights.into_iter().next()?;
@@ -144,8 +144,7 @@ fn check_weights(weights: &BTreeMap<String, f64>, violations: &mut Violations) {
     let shown = format!("{{{}}}", pairs.join(", "));
     if weights.keys().any(|version| version.is_empty() || !version.bytes().all(|b| b.is_ascii_digit())) {
         let rule = "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must \
-                    have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+, \
-                    Member must not be null]";
+                    have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+]";
         violations.add_members(Some(&shown), path, rule);
     }
     if weights.values().any(|weight| !(0.0..=1.0).contains(weight)) {

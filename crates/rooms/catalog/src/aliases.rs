@@ -194,7 +194,7 @@ fn check_version(entry: &Entry, version: VersionNumber) -> Result<(), CatalogErr
 fn check_routing(entry: &Entry, alias: &Alias) -> Result<(), CatalogError> {
     let Some(Routing { number, .. }) = alias.routing else { return Ok(()) };
     if alias.version == VersionNumber::Published(number) {
-        return Err(CatalogError::BadRouting(format!(
+        return Err(CatalogError::Invalid(format!(
             "Invalid function version {number}. Function version {number} is already included in routing configuration."
         )));
     }
