@@ -96,3 +96,38 @@ fn show(name: &str, mut times: Vec<Duration>) {
     let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
     println!("  {name:15} p10 {:?}  p50 {:?}  p99 {:?}", at(10), at(50), at(99));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn memory_of_what_waits() {
+    if !can_test() {
+        return;
+    }
+    let house = House::open();
+    let lines = Lines::default();
+    // As the kernel counts it for each, on v1; what is shared, such as an interpreter's code, is not in it. A start begins the
+    // zygote.
+    let python = house.managed("python", "python3.11", "app.py", "def handler(event, context): return event");
+    drop(house.start(&python, &lines).await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for runtime in ["provided.al2023", "python3.11", "nodejs20.x"] {
+        let kind = Preparation::of(&support::version("f", runtime));
+        house.driver.keep_prepared(kind, 8);
+        while house.driver.prepared().iter().all(|(_, count)| *count < 8) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let instance = std::fs::read_to_string(house.folder.path().join("run/cgroup")).unwrap();
+        let root = format!("/sys/fs/cgroup/memory/{instance}");
+        let held = support::names(&root).into_iter().filter_map(|group| {
+            std::fs::read_to_string(format!("{root}/{group}/memory.usage_in_bytes")).ok()?.trim().parse::<u64>().ok()
+        });
+        let mut held: Vec<u64> = held.filter(|bytes| *bytes > 0).collect();
+        held.sort_unstable();
+        println!("{runtime}: KiB {:?}", held.iter().map(|bytes| bytes / 1_024).collect::<Vec<_>>());
+        house.driver.keep_prepared(kind, 0);
+        while !house.driver.prepared().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        house.driver.all_ended().await;
+    }
+}
