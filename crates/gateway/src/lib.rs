@@ -27,6 +27,8 @@ mod event_invoke;
 mod event_stream;
 mod flow;
 mod functions;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod house;
 mod iam;
 mod invoke;

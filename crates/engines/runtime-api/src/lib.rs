@@ -18,6 +18,8 @@ mod desk;
 mod door;
 mod event;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod heads;
 mod intake;
 pub mod launch;

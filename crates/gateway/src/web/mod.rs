@@ -204,6 +204,12 @@ impl Gateway {
     }
 }
 
+/// What an answer means, whole or as a prelude: whether it means anything.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_answer(answer: Bytes) -> bool {
+    response::prelude(&answer).is_ok() | response::whole(answer).is_ok()
+}
+
 /// Prelude and the beginning of the body.
 async fn read_prelude(flowing: &mut Flowing) -> Result<(Bytes, Bytes), NoReply> {
     let mut all = BytesMut::new();
