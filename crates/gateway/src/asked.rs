@@ -1,5 +1,6 @@
 //! What every handler is given: who asks, where, and with which words.
 
+use crate::tls::Encrypted;
 use crate::{Gateway, refusals};
 use http::HeaderMap;
 use http::request::Parts;
@@ -24,6 +25,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) host: &'a str,
     /// Where the request comes from; `None` from inside a sandbox.
     pub(crate) source: Option<IpAddr>,
+    /// By TLS, between the client and this server.
+    encrypted: bool,
 }
 
 /// Where a connection comes from, as the server tells the handlers.
@@ -65,6 +68,7 @@ impl<'a> Asked<'a> {
             now,
             host: host.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or_default(),
             source: parts.extensions.get::<Peer>().map(|peer| peer.0),
+            encrypted: parts.extensions.get::<Encrypted>().is_some(),
         }
     }
 
@@ -88,7 +92,7 @@ impl<'a> Asked<'a> {
 
     /// How the client reaches us: behind a proxy that speaks TLS for us it has to come back through it.
     pub(crate) fn scheme(&self) -> &'static str {
-        if self.header("x-forwarded-proto") == Some("https") { "https" } else { "http" }
+        if self.encrypted || self.header("x-forwarded-proto") == Some("https") { "https" } else { "http" }
     }
 
     /// The ARN of a function of the caller's, whatever its name.
