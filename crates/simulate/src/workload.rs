@@ -64,7 +64,7 @@ pub struct Call {
     pub at_us: u64,
     /// Which function: its index.
     pub function: u32,
-    /// How long it runs once it has a sandbox, µs; at most [`RUN_US_MAX`].
+    /// How long it runs once it has a sandbox, µs; at most 15 minutes.
     pub run_us: u32,
 }
 

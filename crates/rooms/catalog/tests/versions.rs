@@ -168,6 +168,8 @@ async fn the_code_of_a_version_goes_with_the_last_that_needs_it() {
     created(&catalog, "f", "one").await;
     let first = publish(&catalog).await;
     update(&catalog, "two").await;
+    // What the update retired is announced after it can be seen: that must be over.
+    caught_up(&catalog).await;
     let mut retired = catalog.retired();
     catalog.delete(&owner(), &name("f"), number(1).as_ref()).await.unwrap();
     assert_eq!(retired.recv().await.unwrap(), first.version.generation);

@@ -7,7 +7,7 @@
 //!
 //! A warm call takes no lock and allocates nothing here. Names and units follow Prometheus's conventions: base
 //! units, `_total` for counters. The whole list is `docs/reference/metrics.md`; a test holds the two together.
-//! Why this library: `docs/decisions/0008-metrics-by-prometheus.md`.
+//! Why this library: `docs/decisions/0017-metrics-by-prometheus.md`.
 
 mod functions;
 mod moment;

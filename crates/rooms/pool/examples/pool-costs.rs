@@ -1,4 +1,4 @@
-//! What decisions cost: `cargo run --release -p lacewing-pool --example measure`.
+//! What decisions cost: `cargo run --release -p lacewing-pool --example pool-costs`.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! What asking a policy costs: `cargo run --release -p lacewing-policy --example cost`.
+//! What asking a policy costs: `cargo run --release -p lacewing-policy --example policy-costs`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use lacewing_policy::{Facts, Kind, Policy, Question, Who};

@@ -1,4 +1,4 @@
-//! Measures the catalog: `cargo run --release -p lacewing-catalog --example measure [FUNCTIONS]`.
+//! Measures the catalog: `cargo run --release -p lacewing-catalog --example catalog-costs [FUNCTIONS]`.
 //!
 //! Prints one line per figure: deploying (request to Active), opening with that many functions, memory of an
 //! idle function, and the lookup on the path of every call.
