@@ -185,9 +185,24 @@ impl Layout {
 
     /// Makes one sandbox's group.
     ///
+    /// The spawner of a server that was killed takes its instance's group away at its end, and that can be from under
+    /// the next server of the same data dir: then the instance's group is made again, once for each hierarchy.
+    ///
     /// # Errors
     /// The directory that the kernel refused; those made before it are removed.
     pub(crate) fn make(&self, instance: &str, name: &str) -> Result<Group, Fault> {
+        let mut made = self.make_in(instance, name);
+        for _ in self.hierarchies() {
+            if !made.as_ref().is_err_and(|fault| fault.source.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+            self.make_instance(instance)?;
+            made = self.make_in(instance, name);
+        }
+        made
+    }
+
+    fn make_in(&self, instance: &str, name: &str) -> Result<Group, Fault> {
         let mut group = Group { layout: self.clone(), name: format!("{instance}/{name}"), doors: Vec::new() };
         for directory in group.directories() {
             let made = make_directory(&directory).and_then(|()| {
@@ -388,6 +403,7 @@ fn set_if_there(path: &Path, value: &str) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -400,5 +416,26 @@ mod tests {
         assert_eq!(layout.controller("cpu"), Some(Path::new("/c/cpu,cpuacct")));
         assert_eq!(layout.controller("pids"), None);
         assert_eq!(layout.hierarchies(), [Path::new("/c/cpu,cpuacct"), Path::new("/c/memory")]);
+    }
+
+    #[test]
+    fn an_instance_that_was_taken_away_is_made_again() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root makes groups anywhere");
+            return;
+        }
+        let layout = Layout::detect();
+        let instance = format!("lacewing-test-{}", std::process::id());
+        let take_away = || {
+            for hierarchy in layout.hierarchies() {
+                let _ = fs::remove_dir(hierarchy.join(&instance));
+            }
+        };
+        layout.make_instance(&instance).unwrap();
+        take_away();
+        let group = layout.make(&instance, "1").unwrap();
+        group.remove().unwrap();
+        take_away();
+        assert!(layout.hierarchies().iter().all(|hierarchy| !hierarchy.join(&instance).exists()));
     }
 }
