@@ -7,7 +7,7 @@ use crate::net::{EgressOptions, EgressPolicy};
 use crate::options::{IsolationRequirement, LinuxOptions};
 use crate::prepared::Shelf;
 use crate::protocol::{Setup, Standing};
-use crate::runtime_files::RuntimeFiles;
+use crate::runtime_files::{Compiling, RuntimeFiles};
 use crate::spawners::Spawners;
 use crate::sweep::{self, RunFolder};
 use crate::{cgroup, keeper, report, starter};
@@ -35,6 +35,8 @@ pub struct LinuxDriver {
     pub(crate) standing: Standing,
     pub(crate) interpreters: Arc<Interpreters>,
     pub(crate) runtime_files: RuntimeFiles,
+    /// Held for its drop.
+    _compiling: Compiling,
     pub(crate) egress: EgressPolicy,
     pub(crate) folder: RunFolder,
     pub(crate) shelf: Arc<Shelf>,
@@ -117,7 +119,7 @@ impl PendingDriver {
     pub fn attach(self) -> Result<Arc<LinuxDriver>, LinuxError> {
         let spawners = Spawners::attach(self.options.spawner.clone(), self.setup, self.socket)?;
         let interpreters = Arc::new(self.interpreters);
-        self.runtime_files.compile_ahead(&interpreters);
+        let compiling = self.runtime_files.compile_ahead(&interpreters);
         let shelf = Arc::new(Shelf::new());
         let driver = Arc::new(LinuxDriver {
             spawners,
@@ -125,6 +127,7 @@ impl PendingDriver {
             standing: self.standing,
             interpreters,
             runtime_files: self.runtime_files,
+            _compiling: compiling,
             egress: EgressPolicy::new(EgressOptions::default()),
             folder: self.folder,
             shelf: Arc::clone(&shelf),

@@ -7,6 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Pause between looks at a compiler that works.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The directory that sandboxes see, read-only.
 pub(crate) struct RuntimeFiles(PathBuf);
@@ -43,17 +49,19 @@ impl RuntimeFiles {
 
     /// Has each Python compile its bootstrap, once, in the background: the sandbox cannot keep what it compiles,
     /// and would do so again at every start (some 10 ms).
-    pub(crate) fn compile_ahead(&self, interpreters: &Arc<Interpreters>) {
+    pub(crate) fn compile_ahead(&self, interpreters: &Arc<Interpreters>) -> Compiling {
         let (root, interpreters) = (self.0.clone(), Arc::clone(interpreters));
-        // Detached: it ends by itself, and nothing waits for it.
-        drop(std::thread::Builder::new().name("compile-bootstraps".to_owned()).spawn(move || {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let work = move || {
             for python in interpreters.iter().filter(|found| found.language == Kind::Python) {
                 let (_, minor, patch) = python.version;
                 let done = root.join(format!(".compiled-3.{minor}.{patch}"));
                 if done.exists() {
                     continue;
                 }
-                let compiled = Command::new(&python.path)
+                let mut command = Command::new(&python.path);
+                command
                     .args(["-S", "-E", "-m", "compileall", "-q", "-f"])
                     // Valid whatever the file's time: nobody changes it under this name.
                     .args(if minor >= 7 { &["--invalidation-mode", "unchecked-hash"][..] } else { &[] })
@@ -61,13 +69,49 @@ impl RuntimeFiles {
                     .env_clear()
                     .stdin(Stdio::null())
                     .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status();
-                if compiled.is_ok_and(|status| status.success()) && show_to_all(&root).is_ok() {
+                    .stderr(Stdio::null());
+                if succeeds(&mut command, &stopped) && show_to_all(&root).is_ok() {
                     let _ = fs::write(done, "");
                 }
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
             }
-        }));
+        };
+        let thread = std::thread::Builder::new().name("compile-bootstraps".to_owned()).spawn(work).ok();
+        Compiling { stop, thread }
+    }
+}
+
+/// Bootstraps being compiled. Dropping it ends that: a compiler that went on would make a data dir again that has
+/// just been removed.
+pub(crate) struct Compiling {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Compiling {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs a command to its end, or ends it when told to stop.
+fn succeeds(command: &mut Command, stop: &AtomicBool) -> bool {
+    let Ok(mut child) = command.spawn() else { return false };
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) if !stop.load(Ordering::Relaxed) => std::thread::sleep(LOOK_AGAIN),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return false;
+            }
+        }
     }
 }
 
