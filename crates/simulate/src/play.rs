@@ -15,7 +15,7 @@ use crate::tally::{Origin, Tally};
 use crate::workload::{Call, Function};
 use lacewing_catalog::Scope;
 use lacewing_invoke::InFlight;
-use lacewing_model::{AccountId, Egress, Language, Region, RevisionId, Timestamp};
+use lacewing_model::{AccountId, Concurrency, Egress, Language, Region, RevisionId, Timestamp};
 use lacewing_pool::{Action, CallId, Event, Place, Purpose, Shape};
 use lacewing_sandbox::{Preparation, Rung};
 use std::cmp::Reverse;
@@ -323,7 +323,8 @@ fn shape(function: &Function) -> Shape {
     let (language, memory) = (function.language, function.memory);
     // As `Preparation::of` a version: V8's heap has its size from the start.
     let known_ahead = matches!(language, Language::Node(_)).then_some(memory);
-    Shape { memory, kind: Preparation { language, egress: Egress::Internet, memory: known_ahead } }
+    let kind = Preparation { language, egress: Egress::Internet, memory: known_ahead };
+    Shape { memory, kind, concurrency: Concurrency::default() }
 }
 
 fn micros(time: Duration) -> u64 {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lacewing_model::Version;
 use lacewing_sandbox::{
-    ApiPassage, ApiRequest, ApiResponse, Ending, FunctionError, InitEnding, InitReport, InterpreterInfo,
+    ApiPassage, ApiRequest, ApiResponse, Built, Ending, FunctionError, InitEnding, InitReport, InterpreterInfo,
     IsolationReport, LogLine, LogSink, Outcome, Preparation, Rung, Sandbox, SandboxDriver, SandboxError, StartError,
     StartPhases, StartSpec, Started, Work,
 };
@@ -109,14 +109,14 @@ impl SandboxDriver for FakeDriver {
         }
         self.alive.fetch_add(1, Ordering::SeqCst);
         Ok(Started {
-            sandbox: Box::new(FakeSandbox {
+            sandbox: Built::Single(Box::new(FakeSandbox {
                 alive: Arc::clone(&self.alive),
                 runs: Arc::clone(&self.runs),
                 born: self.age.load(Ordering::SeqCst),
                 age: Arc::clone(&self.age),
                 frozen: Arc::clone(&self.frozen),
                 is_frozen: false,
-            }),
+            })),
             init: InitReport { duration: Duration::from_millis(5), ending: InitEnding::Ready },
             rung: Rung::Full,
             missed: None,

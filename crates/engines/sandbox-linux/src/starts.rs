@@ -14,7 +14,7 @@ use crate::protocol::Word;
 use crate::sandbox::{LinuxSandbox, seal_failed};
 use lacewing_model::{Language, Version};
 use lacewing_runtime_api::{Door, DoorOptions};
-use lacewing_sandbox::{Missed, Preparation, Rung, StartError, StartPhases, StartSpec, Started};
+use lacewing_sandbox::{Built, Missed, Preparation, Rung, StartError, StartPhases, StartSpec, Started};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl LinuxDriver {
         phases.boot = sandbox.boot_time(at).unwrap_or(init.duration);
         phases.init = init.duration.saturating_sub(phases.boot);
         sandbox.logs.drain();
-        Ok(Started { sandbox: Box::new(sandbox), init, rung, missed, phases })
+        Ok(Started { sandbox: Built::Single(Box::new(sandbox)), init, rung, missed, phases })
     }
 
     async fn begin_start(

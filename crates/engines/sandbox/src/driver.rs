@@ -1,6 +1,9 @@
 //! Driver and sandbox: the two traits of the seam, and what passes through them.
 
-use crate::{AnswerSink, InitReport, LogSink, Missed, Outcome, Rung, SnapshotRefused, SnapshotReport, StartPhases};
+use crate::{
+    AnswerSink, InitReport, LogSink, Missed, Outcome, Rung, SharedSandbox, SnapshotRefused, SnapshotReport,
+    StartPhases, WebRequest,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lacewing_model::{Egress, FunctionArn, Language, MemoryMib, RequestId, RevisionId, SandboxId, Timestamp, Version};
@@ -85,7 +88,8 @@ impl Preparation {
     #[must_use]
     pub fn of(version: &Version) -> Self {
         let config = &version.config;
-        let language = config.runtime.language();
+        // The command of a web function starts its own interpreter.
+        let language = if config.web().is_some() { Language::Provided } else { config.runtime.language() };
         let memory = matches!(language, Language::Node(_)).then_some(config.memory);
         Self { language, egress: config.egress, memory }
     }
@@ -140,7 +144,7 @@ pub struct StartSpec {
 /// A sandbox that has been through INIT.
 pub struct Started {
     /// The sandbox.
-    pub sandbox: Box<dyn Sandbox>,
+    pub sandbox: Built,
     /// How INIT went.
     pub init: InitReport,
     /// Which rung the start took.
@@ -149,6 +153,54 @@ pub struct Started {
     pub missed: Option<Missed>,
     /// Where its time went.
     pub phases: StartPhases,
+}
+
+/// A sandbox, by how calls run in it.
+pub enum Built {
+    /// One at a time.
+    Single(Box<dyn Sandbox>),
+    /// As many as its version's concurrency says.
+    Shared(Arc<dyn SharedSandbox>),
+}
+
+impl Built {
+    /// Runs one invocation where they run one at a time; see [`Sandbox::run`].
+    ///
+    /// # Errors
+    /// The sandbox broke, or it takes requests and no events.
+    pub async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError> {
+        match self {
+            Self::Single(sandbox) => sandbox.run(work, deadline).await,
+            Self::Shared(_) => Err(SandboxError("an event came to a web function's server".to_owned())),
+        }
+    }
+
+    /// Passes a request on where several run at a time; see [`SharedSandbox::exchange`].
+    ///
+    /// # Errors
+    /// The sandbox broke, or it takes events and no requests.
+    pub async fn exchange(&self, work: Work, request: WebRequest, deadline: Instant) -> Result<Outcome, SandboxError> {
+        match self {
+            Self::Single(_) => Err(SandboxError("a request came to what is no web function".to_owned())),
+            Self::Shared(sandbox) => sandbox.exchange(work, request, deadline).await,
+        }
+    }
+
+    /// False when it is known to be gone: no call is handed to it any more.
+    pub fn is_alive(&mut self) -> bool {
+        match self {
+            Self::Single(sandbox) => sandbox.is_alive(),
+            Self::Shared(sandbox) => sandbox.is_alive(),
+        }
+    }
+
+    /// Stops its processes where they stand, unless a call runs; the next call lets them go on by itself.
+    pub fn freeze(&mut self) {
+        match self {
+            Self::Single(sandbox) => sandbox.freeze(),
+            Self::Shared(sandbox) => sandbox.freeze(),
+        }
+    }
 }
 
 /// One invocation, as the runtime sees it.

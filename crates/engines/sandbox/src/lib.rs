@@ -15,9 +15,10 @@ mod ladder;
 mod logs;
 mod outcome;
 mod stream;
+mod web;
 
 pub use driver::{
-    ApiPassage, ApiRequest, ApiResponse, Credentials, InterpreterInfo, IsolationReport, Preparation, Sandbox,
+    ApiPassage, ApiRequest, ApiResponse, Built, Credentials, InterpreterInfo, IsolationReport, Preparation, Sandbox,
     SandboxDriver, SandboxError, StartError, StartSpec, Started, Strength, Wall, Work,
 };
 pub use environment::{lambda_environment, log_stream_name, reserved_keys};
@@ -25,3 +26,4 @@ pub use ladder::{Missed, Rung, SnapshotRefused, SnapshotReport, StartPhases};
 pub use logs::{LogLine, LogSink, LogSource};
 pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes};
 pub use stream::{AnswerPieces, AnswerSink, Room, answer_stream};
+pub use web::{BodyLost, Duplex, SharedSandbox, Upgraded, WebBody, WebRequest};

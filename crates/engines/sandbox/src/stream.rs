@@ -52,6 +52,14 @@ impl AnswerSink {
         Room { permit: self.pieces.reserve().await.ok(), shared: &self.shared }
     }
 
+    /// Resolves when nobody listens any more.
+    ///
+    /// # Cancel safety
+    /// Complete.
+    pub async fn closed(&self) {
+        self.pieces.closed().await;
+    }
+
     /// How many bytes were put into it, also after the caller went away.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -68,6 +76,12 @@ pub struct Room<'a> {
 }
 
 impl Room<'_> {
+    /// False when nobody listens any more.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.permit.is_some()
+    }
+
     /// Sends `piece` on.
     pub fn put(self, piece: Bytes) {
         self.shared.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);

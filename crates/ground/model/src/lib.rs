@@ -12,6 +12,7 @@ mod limits;
 mod names;
 mod runtime;
 mod sizes;
+mod web;
 
 pub use alias::{Alias, AliasName, Provisioned, Routing};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
@@ -24,7 +25,8 @@ pub use lifecycle::{Denied, FailReason, Lifecycle, LifecycleEvent, UpdateStatus}
 pub use limits::Limits;
 pub use names::{FunctionArn, FunctionName, Handler, LayerName, Qualifier, RoleArn};
 pub use runtime::{Language, Runtime, UnknownRuntime};
-pub use sizes::{EphemeralMib, MemoryMib, Timeout};
+pub use sizes::{Concurrency, EphemeralMib, MemoryMib, Timeout};
+pub use web::{WEB_COMMAND, WEB_CONCURRENCY, WEB_PORT, WebSettings};
 
 /// A value from outside that is not of its type's form. The gateway words the answer; this names the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -49,6 +49,11 @@ size!(
     /// Longest run of one invocation in seconds: 1 to 900, 3 if unsaid. Source: Lambda quotas.
     Timeout, "timeout", "1 to 900 seconds", (1..=900), 3
 );
+size!(
+    /// Calls that one sandbox runs at once: 1 to 128, 1 if unsaid. Source: AWS's web functions,
+    /// `maxConcurrencyPerEnvironment`.
+    Concurrency, "concurrency", "1 to 128", (1..=128), 1
+);
 
 impl MemoryMib {
     /// The same in bytes.
@@ -91,5 +96,6 @@ mod tests {
         assert_eq!(MemoryMib::new(128).unwrap().bytes(), 134_217_728);
         assert!(Timeout::new(901).is_err());
         assert_eq!(EphemeralMib::default().get(), 512);
+        assert!(Concurrency::new(0).is_err() && Concurrency::new(129).is_err());
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Opens a session for a function's role: the credentials, and a guard whose drop ends them.
-pub type OpenSession = Arc<dyn Fn(&Version) -> (Credentials, Box<dyn Any + Send>) + Send + Sync>;
+pub type OpenSession = Arc<dyn Fn(&Version) -> (Credentials, Box<dyn Any + Send + Sync>) + Send + Sync>;
 
 /// What travels with a sandbox until its end.
 pub struct Companion {
@@ -22,7 +22,7 @@ pub struct Companion {
     /// The counters of its version.
     pub metrics: Arc<FunctionMetrics>,
     /// Ends the credentials.
-    _session: Box<dyn Any + Send>,
+    _session: Box<dyn Any + Send + Sync>,
     /// Keeps the code on the disk.
     _code: CodeDir,
     /// Likewise its layers.

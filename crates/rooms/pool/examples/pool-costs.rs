@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use lacewing_model::{Egress, Language, MemoryMib, RevisionId, Timestamp};
+use lacewing_model::{Concurrency, Egress, Language, MemoryMib, RevisionId, Timestamp};
 use lacewing_pool::{CallId, Cost, Event, KeepAlive, PoolOptions, PoolState, Shape};
 use lacewing_sandbox::{Preparation, Rung};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ fn main() {
 
 fn shape() -> Shape {
     let kind = Preparation { language: Language::Provided, egress: Egress::Internet, memory: None };
-    Shape { memory: MemoryMib::new(128).unwrap(), kind }
+    Shape { memory: MemoryMib::new(128).unwrap(), kind, concurrency: Concurrency::default() }
 }
 
 /// Every version has an idle sandbox, and each is called in turn; a tick each 1,000 calls.

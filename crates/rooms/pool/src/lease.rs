@@ -2,7 +2,8 @@
 
 use crate::decide::{Place, Purpose};
 use crate::pool::Pool;
-use lacewing_sandbox::{InitReport, Missed, Outcome, Rung, Sandbox, SandboxError, StartPhases, Work};
+use lacewing_sandbox::{Built, InitReport, Missed, Outcome, Rung, SandboxError, StartPhases, WebRequest, Work};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How a sandbox was started; told to the first call that runs in it.
@@ -24,14 +25,24 @@ pub struct Story {
 
 /// A sandbox with what travels with it.
 pub(crate) struct Held<C> {
-    pub(crate) sandbox: Box<dyn Sandbox>,
-    pub(crate) companion: C,
+    pub(crate) sandbox: Built,
+    pub(crate) companion: Arc<C>,
     /// Until the first call takes it.
     pub(crate) story: Option<Story>,
 }
 
-/// A sandbox lent to one call. Dropping it gives it back, or only its place when it cannot run again.
-pub struct Lease<C: Send + 'static> {
+impl<C> Held<C> {
+    /// The same sandbox for one more call, where it runs several at once. The first one gets the story.
+    pub(crate) fn share(&mut self) -> Option<Self> {
+        let Built::Shared(sandbox) = &self.sandbox else { return None };
+        let (sandbox, companion) = (Built::Shared(Arc::clone(sandbox)), Arc::clone(&self.companion));
+        Some(Self { sandbox, companion, story: self.story.take() })
+    }
+}
+
+/// A sandbox lent to one call, alone or beside others. Dropping it gives it back, or only its place when it cannot run
+/// again.
+pub struct Lease<C: Send + Sync + 'static> {
     pool: Pool<C>,
     place: Place,
     held: Option<Held<C>>,
@@ -39,7 +50,7 @@ pub struct Lease<C: Send + 'static> {
     usable: bool,
 }
 
-impl<C: Send + 'static> Lease<C> {
+impl<C: Send + Sync + 'static> Lease<C> {
     pub(crate) fn new(pool: Pool<C>, place: Place, held: Held<C>, queued: Duration) -> Self {
         Self { pool, place, held: Some(held), queued, usable: true }
     }
@@ -59,10 +70,29 @@ impl<C: Send + 'static> Lease<C> {
         Ok(outcome)
     }
 
+    /// Passes a request to a web function's server.
+    ///
+    /// # Errors
+    /// The sandbox broke; it is ended once its other requests have ended.
+    ///
+    /// # Cancel safety
+    /// A request that is abandoned disturbs no other.
+    pub async fn exchange(
+        &mut self,
+        work: Work,
+        request: WebRequest,
+        deadline: Instant,
+    ) -> Result<Outcome, SandboxError> {
+        let Some(held) = self.held.as_ref() else { return Err(SandboxError("the lease is spent".into())) };
+        let ended = held.sandbox.exchange(work, request, deadline).await;
+        self.usable = ended.as_ref().is_ok_and(|outcome| outcome.usable);
+        ended
+    }
+
     /// What travels with the sandbox.
     #[must_use]
     pub fn companion(&self) -> Option<&C> {
-        self.held.as_ref().map(|held| &held.companion)
+        self.held.as_ref().map(|held| &*held.companion)
     }
 
     /// How the sandbox was started, for the first call that asks; then `None`.
@@ -77,7 +107,7 @@ impl<C: Send + 'static> Lease<C> {
     }
 }
 
-impl<C: Send + 'static> Drop for Lease<C> {
+impl<C: Send + Sync + 'static> Drop for Lease<C> {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
             self.pool.give_back(self.place, held, self.usable);

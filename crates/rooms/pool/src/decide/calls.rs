@@ -1,6 +1,6 @@
 //! Calls: who gets an idle sandbox, who waits, who is turned away.
 
-use super::group::{Phase, Waiting};
+use super::group::Waiting;
 use super::starts::Fed;
 use super::words::{Action, CallId, Place, Refusal, Shape};
 use super::{PoolState, Turn, What, Why};
@@ -15,7 +15,8 @@ impl PoolState {
                 rhythm.note(turn.now.since(quiet));
             }
         }
-        if let Some(place) = self.take_idle(generation, turn.now) {
+        let taken = self.take_open(generation, turn.now).or_else(|| self.take_idle(generation, turn.now));
+        if let Some(place) = taken {
             turn.actions.push(Action::Give { call, place });
             return;
         }
@@ -27,6 +28,27 @@ impl PoolState {
         self.forget_if_bare(generation, turn);
     }
 
+    /// Lends one that runs calls and would run another: the fullest, so that the others come to idle.
+    fn take_open(&mut self, generation: RevisionId, now: Timestamp) -> Option<Place> {
+        if self.draining {
+            return None;
+        }
+        let group = self.groups.get_mut(&generation)?;
+        let (_, place) = group.open.pop_last()?;
+        self.add_call(place, now);
+        Some(place)
+    }
+
+    /// Notes a call that begins in a sandbox which is on no shelf, nor among the open ones.
+    fn add_call(&mut self, place: Place, now: Timestamp) {
+        let Some(member) = self.members.get_mut(&place) else { return };
+        member.take_call(now);
+        let (generation, calls) = (member.generation, member.calls);
+        if let Some(group) = self.groups.get_mut(&generation).filter(|group| (calls as usize) < group.at_once()) {
+            group.open.insert((calls, place));
+        }
+    }
+
     /// Lends the version's warmest idle sandbox, a provisioned one before any other.
     fn take_idle(&mut self, generation: RevisionId, now: Timestamp) -> Option<Place> {
         let group = self.groups.get_mut(&generation)?;
@@ -36,11 +58,8 @@ impl PoolState {
         let memory = group.shape.memory;
         self.tally.busy += 1;
         self.tally.left_shelf(idle, spare.then_some(memory));
-        let place = idle.place;
-        if let Some(member) = self.members.get_mut(&place) {
-            (member.phase, member.since) = (Phase::Busy, now);
-        }
-        Some(place)
+        self.add_call(idle.place, now);
+        Some(idle.place)
     }
 
     /// Why a call that finds nothing idle may not even wait. Looks at counts only.
@@ -56,7 +75,7 @@ impl PoolState {
         if u64::from(group.shape.memory.get()) > self.options.memory_mib || self.options.sandboxes_max == 0 {
             return Some(Refusal::NoRoom);
         }
-        let starts_needed = (group.waiting.len() + 1).saturating_sub(group.starting) as u64;
+        let starts_needed = group.starts_missing(1) as u64;
         if group.bucket.starts(now) < starts_needed {
             return Some(Refusal::ScalingRate);
         }
@@ -83,16 +102,22 @@ impl PoolState {
         self.forget_if_bare(generation, turn);
     }
 
-    /// Gives a sandbox to the call that has waited longest. Says whether there was one.
-    pub(super) fn give_to_waiting(&mut self, place: Place, generation: RevisionId, turn: &mut Turn<'_>) -> bool {
-        let Some(group) = self.groups.get_mut(&generation) else { return false };
-        let Some(Waiting { call, .. }) = group.waiting.pop_front() else { return false };
-        self.tally.waiting -= 1;
-        if let Some(member) = self.members.get_mut(&place) {
-            member.since = turn.now;
+    /// Gives a sandbox that is on no shelf, nor among the open ones, to the calls that have waited longest: to as many
+    /// as it runs at once. Where it would run more, it is open afterwards.
+    pub(super) fn give_to_waiting(&mut self, place: Place, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.get_mut(&place) else { return };
+        let Some(group) = self.groups.get_mut(&member.generation) else { return };
+        while (member.calls as usize) < group.at_once() {
+            let Some(Waiting { call, .. }) = group.waiting.pop_front() else {
+                if member.calls > 0 {
+                    group.open.insert((member.calls, place));
+                }
+                return;
+            };
+            self.tally.waiting -= 1;
+            member.take_call(turn.now);
+            turn.actions.push(Action::Give { call, place });
         }
-        turn.actions.push(Action::Give { call, place });
-        true
     }
 
     /// Turns away calls that have waited longer than calls may and for which no start is under way.

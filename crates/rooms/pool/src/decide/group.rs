@@ -2,11 +2,12 @@
 
 use super::keep::{Idling, Order};
 use super::options::Rate;
+use super::record::Why;
 use super::rhythm::Rhythm;
 use super::starts::Fed;
 use super::words::{CallId, Place, ProvisionFailure, Purpose, Shape};
 use lacewing_model::{MemoryMib, RevisionId, Timestamp};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// After so many doublings of a second, a provisioned start is tried again at the same pace: each 64 seconds.
@@ -25,9 +26,42 @@ pub(super) struct Member {
     pub(super) generation: RevisionId,
     pub(super) memory: MemoryMib,
     pub(super) phase: Phase,
-    /// When the phase began.
+    /// When the phase began, or the last call came or went.
     pub(super) since: Timestamp,
     pub(super) purpose: Purpose,
+    /// Calls that it runs.
+    pub(super) calls: u32,
+    /// The time that its calls took since one of them last ended.
+    pub(super) spent: Duration,
+    /// Set once it takes no more calls: it ends after those that it runs.
+    pub(super) closing: Option<Why>,
+}
+
+impl Member {
+    pub(super) fn new(generation: RevisionId, memory: MemoryMib, purpose: Purpose, now: Timestamp) -> Self {
+        let (phase, calls, spent, closing) = (Phase::Starting, 0, Duration::ZERO, None);
+        Self { generation, memory, phase, since: now, purpose, calls, spent, closing }
+    }
+
+    /// One call more.
+    pub(super) fn take_call(&mut self, now: Timestamp) {
+        self.pass(now);
+        self.phase = Phase::Busy;
+        self.calls += 1;
+    }
+
+    /// One call less: about how long it took. Where several run at once it is their mean: all the time that calls
+    /// spent here, over the calls that ended (Little's law).
+    pub(super) fn end_call(&mut self, now: Timestamp) -> Duration {
+        self.pass(now);
+        self.calls -= 1;
+        std::mem::take(&mut self.spent)
+    }
+
+    fn pass(&mut self, now: Timestamp) {
+        self.spent += now.since(self.since) * self.calls;
+        self.since = now;
+    }
 }
 
 /// One version.
@@ -40,7 +74,12 @@ pub(super) struct Group {
     /// Provisioned ones: kept whatever happens, and taken first.
     pub(super) ready: Shelf,
     pub(super) starting: usize,
+    /// Those that run calls.
     pub(super) busy: usize,
+    /// Those of them that would run another beside, by how many they run: the fullest is the last.
+    pub(super) open: BTreeSet<(u32, Place)>,
+    /// Those of them that take no more calls.
+    pub(super) closing: usize,
     pub(super) provision: Provision,
     pub(super) bucket: Bucket,
     pub(super) pace: Pace,
@@ -111,6 +150,8 @@ impl Group {
             ready: Shelf::default(),
             starting: 0,
             busy: 0,
+            open: BTreeSet::new(),
+            closing: 0,
             provision: Provision::default(),
             bucket: Bucket::full(rate, now),
             pace: Pace::default(),
@@ -169,9 +210,24 @@ impl Group {
         }
     }
 
-    /// More calls wait than sandboxes are being started.
+    /// More calls wait than the sandboxes that are being started will run at once.
     pub(super) fn is_short(&self) -> bool {
-        self.waiting.len() > self.starting
+        self.waiting.len() > self.starting * self.at_once()
+    }
+
+    /// How many starts are missing once `more` calls beside those that wait do so too.
+    pub(super) fn starts_missing(&self, more: usize) -> usize {
+        (self.waiting.len() + more).div_ceil(self.at_once()).saturating_sub(self.starting)
+    }
+
+    /// How many calls the sandboxes at work, and those being started, run at once.
+    pub(super) fn servers(&self) -> usize {
+        (self.busy - self.closing + self.starting).saturating_mul(self.at_once())
+    }
+
+    /// How many calls one sandbox runs at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.shape.concurrency.get() as usize
     }
 
     /// What a keep-alive policy looks at for one of its idle sandboxes.
@@ -188,7 +244,7 @@ impl Group {
 
     /// How long a call that came now would wait for a sandbox at work or one being started.
     pub(super) fn expected_wait(&self) -> Option<Duration> {
-        let servers = u32::try_from(self.busy + self.starting).ok().filter(|&servers| servers > 0)?;
+        let servers = u32::try_from(self.servers()).ok().filter(|&servers| servers > 0)?;
         let rounds = u32::try_from(self.waiting.len() + 1).unwrap_or(u32::MAX).div_ceil(servers);
         Some(self.pace.run.saturating_mul(rounds))
     }

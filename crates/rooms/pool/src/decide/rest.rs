@@ -12,38 +12,43 @@ const FROZEN_AT_ONCE_MAX: usize = 16;
 
 impl PoolState {
     pub(super) fn done(&mut self, place: Place, usable: bool, turn: &mut Turn<'_>) {
-        let Some(member) = self.members.get(&place).filter(|member| member.phase == Phase::Busy) else { return };
-        let (generation, ran) = (member.generation, turn.now.since(member.since));
+        let Some(member) = self.members.get_mut(&place).filter(|member| member.calls > 0) else { return };
+        let (generation, before) = (member.generation, member.calls);
+        let ran = member.end_call(turn.now);
         if let Some(group) = self.groups.get_mut(&generation) {
             group.pace.ran(ran);
+            group.open.remove(&(before, place));
         }
-        if usable && !self.hungry.is_empty() && self.yields(place, generation, turn.now) {
-            self.drop_busy(place, Some(Why::RoomNeeded), turn);
-        } else if usable {
-            self.free(place, turn);
+        if !usable {
+            self.close(place, Why::Broken, turn);
+        } else if !self.hungry.is_empty() && self.yields(place, generation, turn.now) {
+            self.close(place, Why::RoomNeeded, turn);
         } else {
-            self.drop_busy(place, None, turn);
+            self.free(place, turn);
         }
         if !self.hungry.is_empty() || !self.short.is_empty() {
             self.feed(turn);
         }
     }
 
-    /// A busy sandbox has nothing to do: the longest waiting call gets it, else it idles or ends.
+    /// A busy sandbox could run a call more: the longest waiting ones get it. With nothing to do it idles or ends.
     pub(super) fn free(&mut self, place: Place, turn: &mut Turn<'_>) {
         let Some(member) = self.members.get(&place) else { return };
+        if let Some(why) = member.closing {
+            return self.close(place, why, turn);
+        }
         let (generation, provisioned) = (member.generation, member.purpose == Purpose::Provisioned);
         let Some(group) = self.groups.get(&generation) else { return };
-        if provisioned && group.provision.alive > group.provision.wanted && !group.retired && !self.draining {
-            return self.drop_busy(place, Some(Why::FewerProvisioned), turn);
+        let surplus = provisioned && group.provision.alive > group.provision.wanted;
+        if surplus && member.calls == 0 && !group.retired && !self.draining {
+            return self.close(place, Why::FewerProvisioned, turn);
         }
-        if !group.waiting.is_empty() {
-            self.give_to_waiting(place, generation, turn);
-            return;
+        if !group.waiting.is_empty() || member.calls > 0 {
+            return self.give_to_waiting(place, turn);
         }
         if self.draining || group.retired {
             let why = if self.draining { Why::Draining } else { Why::Retired };
-            return self.drop_busy(place, Some(why), turn);
+            return self.close(place, why, turn);
         }
         self.put_idle(place, provisioned, turn.now);
     }
@@ -79,19 +84,22 @@ impl PoolState {
         }
     }
 
-    /// Ends a busy sandbox, for a reason or because it broke. Calls that counted on it need a start of their own now.
-    fn drop_busy(&mut self, place: Place, why: Option<Why>, turn: &mut Turn<'_>) {
+    /// Ends a busy sandbox once it runs no call: now, or after those that it runs. Until then it takes no other. Calls
+    /// that counted on it need a start of their own now.
+    fn close(&mut self, place: Place, why: Why, turn: &mut Turn<'_>) {
         let Some(member) = self.members.get_mut(&place) else { return };
-        let generation = member.generation;
+        let (generation, calls, first) = (member.generation, member.calls, member.closing.is_none());
+        let why = *member.closing.get_or_insert(why);
+        let Some(group) = self.groups.get_mut(&generation) else { return };
+        if calls > 0 {
+            group.closing += usize::from(first);
+            return self.line_up(generation);
+        }
+        group.closing -= usize::from(!first);
+        group.busy -= 1;
         self.tally.busy -= 1;
-        if let Some(group) = self.groups.get_mut(&generation) {
-            group.busy -= 1;
-        }
         self.note_quiet(generation, turn.now);
-        match why {
-            Some(why) => self.end(place, why, turn),
-            None => self.remove(place, Why::Broken, turn),
-        }
+        self.end(place, why, turn);
         self.miss_provisioned(generation);
         self.line_up(generation);
     }
@@ -99,10 +107,6 @@ impl PoolState {
     /// Ends a sandbox that is on no shelf and at no work.
     pub(super) fn end(&mut self, place: Place, why: Why, turn: &mut Turn<'_>) {
         turn.actions.push(Action::End(place));
-        self.remove(place, why, turn);
-    }
-
-    fn remove(&mut self, place: Place, why: Why, turn: &mut Turn<'_>) {
         let Some(member) = self.members.remove(&place) else { return };
         self.tally.memory_mib -= u64::from(member.memory.get());
         if member.purpose == Purpose::Provisioned {

@@ -5,7 +5,7 @@
 //! from versions that hold more than it would, or what nobody has used for a while. And a version that has nothing
 //! waits at most until a sandbox of a larger one is free: that one ends instead of serving the next in its own line.
 
-use super::group::Idle;
+use super::group::{Idle, Member};
 use super::keep::Order;
 use super::words::{Place, Purpose};
 use super::{Agenda, PoolState, Turn, Why};
@@ -154,7 +154,12 @@ impl PoolState {
         let Some(holder) = self.groups.get(&generation).filter(|holder| !holder.waiting.is_empty()) else {
             return false;
         };
-        if self.members.get(&place).is_some_and(|member| member.purpose == Purpose::Provisioned) {
+        let promised = |member: &Member| member.purpose == Purpose::Provisioned;
+        if self.members.get(&place).is_none_or(|member| promised(member) || member.closing.is_some()) {
+            return false;
+        }
+        // One that ends after its calls makes that room already.
+        if holder.closing > 0 {
             return false;
         }
         self.hungry.iter().take(CLAIMS_MAX).any(|other| {

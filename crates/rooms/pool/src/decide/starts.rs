@@ -96,7 +96,7 @@ impl PoolState {
         self.tally.memory_mib += u64::from(memory.get());
         self.tally.starting += 1;
         self.stock.started(group.shape.kind, turn.now);
-        self.members.insert(place, Member { generation, memory, phase: Phase::Starting, since: turn.now, purpose });
+        self.members.insert(place, Member::new(generation, memory, purpose, turn.now));
         turn.actions.push(Action::Start { place, generation, purpose });
         self.record(generation, Some(place), What::Start, purpose.why(), turn.now);
     }
@@ -137,7 +137,7 @@ impl PoolState {
                 group.provision.came_to_nothing(ProvisionFailure::Start, turn.now);
             }
             // One that calls wait for was begun for all that have nothing else under way: they fail together, once.
-            let served_elsewhere = group.starting + group.busy;
+            let served_elsewhere = group.servers();
             while member.purpose == Purpose::Call && group.waiting.len() > served_elsewhere {
                 let Some(Waiting { call, .. }) = group.waiting.pop_front() else { break };
                 self.tally.waiting -= 1;

@@ -1,7 +1,7 @@
 //! The vocabulary of the decisions: what happened, and what has to be done.
 
 use super::options::PoolOptions;
-use lacewing_model::{MemoryMib, RevisionId};
+use lacewing_model::{Concurrency, MemoryMib, RevisionId};
 use lacewing_sandbox::{Preparation, Rung};
 
 /// One waiting or running call.
@@ -19,6 +19,8 @@ pub struct Shape {
     pub memory: MemoryMib,
     /// What it can be prepared as.
     pub kind: Preparation,
+    /// How many calls one of them runs at once.
+    pub concurrency: Concurrency,
 }
 
 /// What happened.
@@ -49,7 +51,8 @@ pub enum Event {
     },
     /// A start failed.
     StartFailed(Place),
-    /// A run ended; `usable` says whether the sandbox can take another.
+    /// A run ended; `usable` says whether the sandbox can take another. One that cannot ends, once its other calls
+    /// have ended too.
     Done {
         /// Where it ran.
         place: Place,
@@ -162,7 +165,7 @@ pub struct Census {
     pub frozen: usize,
     /// Those of them, and of the busy ones, that are provisioned.
     pub provisioned: usize,
-    /// Sandboxes that run a call.
+    /// Sandboxes that run calls.
     pub busy: usize,
     /// Starts under way.
     pub starting: usize,

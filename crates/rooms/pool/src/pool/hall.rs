@@ -14,7 +14,8 @@ pub(super) type Grant<C> = Result<(Place, Held<C>), PoolError>;
 /// The state and its things.
 pub(super) struct Hall<C> {
     state: PoolState,
-    idle: HashMap<Place, Held<C>>,
+    /// Those that idle; of those that run several calls at once also the ones at work.
+    home: HashMap<Place, Held<C>>,
     waiting: HashMap<CallId, oneshot::Sender<Grant<C>>>,
     /// What to start for a version, until it is forgotten.
     recipes: HashMap<RevisionId, Recipe<C>>,
@@ -36,11 +37,11 @@ pub(super) enum Errand<C> {
     KeepPrepared(Preparation, usize),
 }
 
-impl<C: Send + 'static> Hall<C> {
+impl<C: Send + Sync + 'static> Hall<C> {
     pub(super) fn new(state: PoolState) -> Self {
         Self {
             state,
-            idle: HashMap::new(),
+            home: HashMap::new(),
             waiting: HashMap::new(),
             recipes: HashMap::new(),
             provisioning: HashMap::new(),
@@ -63,23 +64,24 @@ impl<C: Send + 'static> Hall<C> {
         actions
     }
 
-    /// The short way for a call that found an idle sandbox.
-    pub(super) fn take_idle(&mut self, place: Place, mut actions: Vec<Action>) -> Option<Held<C>> {
+    /// The short way for a call that found a sandbox.
+    pub(super) fn take_now(&mut self, place: Place, mut actions: Vec<Action>) -> Option<Held<C>> {
         actions.clear();
         self.actions = actions;
-        self.idle.remove(&place)
+        self.take(place, &mut None)
     }
 
     /// The short way for a sandbox that nobody waits for.
-    pub(super) fn put_idle(&mut self, place: Place, held: Held<C>, actions: Vec<Action>) {
+    pub(super) fn put_back(&mut self, place: Place, held: Held<C>, actions: Vec<Action>) {
         self.actions = actions;
-        self.idle.insert(place, held);
+        self.home.insert(place, held);
     }
 
-    /// Freezes one, if it still idles: meanwhile a call may have taken it, and may have given it back.
+    /// Freezes one, if it still idles: meanwhile a call may have taken it, and may have given it back. One that runs
+    /// several at once sees for itself whether one runs.
     pub(super) fn freeze(&mut self, place: Place) {
-        if let Some(idle) = self.idle.get_mut(&place) {
-            idle.sandbox.freeze();
+        if let Some(held) = self.home.get_mut(&place) {
+            held.sandbox.freeze();
         }
     }
 
@@ -117,7 +119,10 @@ impl<C: Send + 'static> Hall<C> {
                 }
                 Action::Fail { .. } => {} // answered where the reason is known
                 Action::Freeze(place) => errands.push(Errand::Freeze(place)),
-                Action::End(place) => errands.extend(self.take(place, &mut held).map(Errand::End)),
+                Action::End(place) => {
+                    let own = held.take_if(|(own, _)| *own == place).map(|(_, held)| held);
+                    errands.extend(own.into_iter().chain(self.home.remove(&place)).map(Errand::End));
+                }
                 Action::KeepPrepared { kind, count } => errands.push(Errand::KeepPrepared(kind, count)),
                 Action::Forget(generation) => {
                     self.recipes.remove(&generation);
@@ -126,16 +131,17 @@ impl<C: Send + 'static> Hall<C> {
             }
         }
         if let Some((place, held)) = held {
-            self.idle.insert(place, held);
+            self.home.insert(place, held);
         }
         self.actions = actions;
         errands
     }
 
+    /// Takes a sandbox for a call: `held` or one at home, which stay where they are if they run several at once.
     fn take(&mut self, place: Place, held: &mut Option<(Place, Held<C>)>) -> Option<Held<C>> {
         match held {
-            Some((own, _)) if *own == place => held.take().map(|(_, held)| held),
-            _ => self.idle.remove(&place),
+            Some((own, its)) if *own == place => its.share().or_else(|| held.take().map(|(_, held)| held)),
+            _ => self.home.get_mut(&place).and_then(Held::share).or_else(|| self.home.remove(&place)),
         }
     }
 

@@ -40,27 +40,27 @@ pub struct ProvisionStatus {
 }
 
 /// The pool: cheap to clone, one state behind it.
-pub struct Pool<C: Send + 'static>(Arc<Inner<C>>);
+pub struct Pool<C: Send + Sync + 'static>(Arc<Inner<C>>);
 
-impl<C: Send + 'static> Clone for Pool<C> {
+impl<C: Send + Sync + 'static> Clone for Pool<C> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-struct Inner<C: Send + 'static> {
+struct Inner<C: Send + Sync + 'static> {
     driver: Arc<dyn SandboxDriver>,
     clock: Arc<dyn Clock>,
     hall: Mutex<Hall<C>>,
 }
 
 /// What a call finds.
-enum Arrived<'a, C: Send + 'static> {
+enum Arrived<'a, C: Send + Sync + 'static> {
     Served(Place, Held<C>),
     Waits(Wait<'a, C>),
 }
 
-impl<C: Send + 'static> Pool<C> {
+impl<C: Send + Sync + 'static> Pool<C> {
     /// An empty pool.
     #[must_use]
     pub fn new(driver: Arc<dyn SandboxDriver>, options: PoolOptions, clock: Arc<dyn Clock>) -> Self {
@@ -101,9 +101,9 @@ impl<C: Send + 'static> Pool<C> {
         let call = hall.next_call();
         let now = self.0.clock.now();
         let actions = hall.decide(Event::Arrive { call, generation, shape: shape(version) }, now);
-        // The common case, an idle sandbox, needs no channel.
+        // The common case, a sandbox with room, needs no channel.
         if let [Action::Give { place, .. }] = actions[..] {
-            let held = hall.take_idle(place, actions);
+            let held = hall.take_now(place, actions);
             return held.map(|held| Arrived::Served(place, held)).ok_or_else(|| broken("an idle sandbox was missing"));
         }
         // Nor does a refusal, which is to cost as little.
@@ -198,18 +198,11 @@ impl<C: Send + 'static> Pool<C> {
         let mut hall = self.hall();
         let now = self.0.clock.now();
         let actions = hall.decide(Event::Done { place, usable }, now);
-        if usable && actions.is_empty() {
-            hall.put_idle(place, held, actions);
+        if actions.is_empty() {
+            hall.put_back(place, held, actions);
             return;
         }
-        let mut errands = Vec::new();
-        let held = if usable {
-            Some((place, held))
-        } else {
-            errands.push(Errand::End(held));
-            None
-        };
-        errands.extend(hall.perform(actions, held));
+        let errands = hall.perform(actions, Some((place, held)));
         drop(hall);
         self.run(errands);
     }
@@ -251,7 +244,7 @@ impl<C: Send + 'static> Pool<C> {
             }
             let Started { sandbox, init, rung, missed, phases } = started;
             let story = Story { place, purpose, rung, missed, phases, init };
-            Ok(Held { sandbox, companion, story: Some(story) })
+            Ok(Held { sandbox, companion: Arc::new(companion), story: Some(story) })
         });
     }
 
@@ -291,18 +284,19 @@ impl<C: Send + 'static> Pool<C> {
 const INIT_FAILURE: &str = "FUNCTION_ERROR_INIT_FAILURE";
 
 fn shape(version: &Version) -> Shape {
-    Shape { memory: version.config.memory, kind: Preparation::of(version) }
+    let (memory, concurrency) = (version.config.memory, version.config.concurrency());
+    Shape { memory, kind: Preparation::of(version), concurrency }
 }
 
 /// A place in the line. Dropping it leaves the line, and gives back what came in the last moment.
-struct Wait<'a, C: Send + 'static> {
+struct Wait<'a, C: Send + Sync + 'static> {
     pool: &'a Pool<C>,
     call: crate::CallId,
     generation: RevisionId,
     reply: oneshot::Receiver<Grant<C>>,
 }
 
-impl<C: Send + 'static> Drop for Wait<'_, C> {
+impl<C: Send + Sync + 'static> Drop for Wait<'_, C> {
     fn drop(&mut self) {
         if self.pool.hall().leave_line(self.call).is_some() {
             self.pool.decide(Event::Abandon { call: self.call, generation: self.generation });
@@ -313,13 +307,13 @@ impl<C: Send + 'static> Drop for Wait<'_, C> {
 }
 
 /// Reports how a start ended, whatever happened to it.
-struct Settle<'a, C: Send + 'static> {
+struct Settle<'a, C: Send + Sync + 'static> {
     pool: &'a Pool<C>,
     place: Place,
     result: Result<Held<C>, StartError>,
 }
 
-impl<C: Send + 'static> Drop for Settle<'_, C> {
+impl<C: Send + Sync + 'static> Drop for Settle<'_, C> {
     fn drop(&mut self) {
         let gone = Err(StartError::Broken("the start was abandoned".into()));
         self.pool.started(self.place, std::mem::replace(&mut self.result, gone));

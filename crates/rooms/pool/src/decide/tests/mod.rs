@@ -4,11 +4,12 @@
 
 mod fairness;
 mod random;
+mod shared;
 mod tables;
 mod world;
 
 use super::*;
-use lacewing_model::{Egress, Language, MemoryMib};
+use lacewing_model::{Concurrency, Egress, Language, MemoryMib};
 use lacewing_sandbox::Preparation;
 use std::time::Duration;
 use world::World;
@@ -16,7 +17,13 @@ use world::World;
 const PROVIDED: Preparation = Preparation { language: Language::Provided, egress: Egress::Internet, memory: None };
 
 fn shape(mib: u32) -> Shape {
-    Shape { memory: MemoryMib::new(mib).unwrap(), kind: PROVIDED }
+    shared(mib, 1)
+}
+
+/// A sandbox of it runs so many calls at once.
+fn shared(mib: u32, concurrency: u32) -> Shape {
+    let concurrency = Concurrency::new(concurrency).unwrap();
+    Shape { memory: MemoryMib::new(mib).unwrap(), kind: PROVIDED, concurrency }
 }
 
 fn options() -> PoolOptions {

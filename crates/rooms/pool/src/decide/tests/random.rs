@@ -5,6 +5,8 @@ use super::*;
 /// Worlds in one run of the tests.
 const SEEDS: u64 = 2_000;
 const STEPS: u64 = 250;
+/// The versions: memory of one sandbox, and calls that it runs at once.
+const SHAPES: [(u32, u32); 5] = [(128, 1), (128, 1), (256, 3), (512, 1), (128, 20)];
 
 /// SplitMix64: small, and the same everywhere.
 struct Dice(u64);
@@ -116,7 +118,7 @@ fn settle(world: &mut World) {
 fn play(seed: u64) {
     let mut dice = Dice(seed);
     let options = random_options(&mut dice);
-    let mut world = World::new(options, &[128, 128, 256, 512]);
+    let mut world = World::of(options, SHAPES.iter().map(|&(mib, concurrency)| shared(mib, concurrency)));
     for _ in 0..STEPS {
         step(&mut world, &mut dice);
     }
@@ -156,7 +158,7 @@ fn the_same_events_give_the_same_actions() {
     let history = |seed: u64| {
         let mut dice = Dice(seed);
         let options = random_options(&mut dice);
-        let mut world = World::new(options, &[128, 128, 256, 512]);
+        let mut world = World::of(options, SHAPES.iter().map(|&(mib, concurrency)| shared(mib, concurrency)));
         (0..STEPS).for_each(|_| step(&mut world, &mut dice));
         (world.given, world.refused, world.ended)
     };

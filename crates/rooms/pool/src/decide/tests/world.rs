@@ -22,7 +22,9 @@ pub(super) struct InLine {
 #[derive(Debug, Clone, Copy)]
 struct Lives {
     version: usize,
-    call: Option<CallId>,
+    calls: usize,
+    /// Set once a run in it ended badly: it must not get another.
+    broken: bool,
     frozen: bool,
     provisioned: bool,
 }
@@ -50,13 +52,17 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(options: PoolOptions, memories: &[u32]) -> Self {
-        let version = |(number, &mib): (usize, &u32)| Known {
+        Self::of(options, memories.iter().map(|&mib| shape(mib)))
+    }
+
+    pub(super) fn of(options: PoolOptions, shapes: impl Iterator<Item = Shape>) -> Self {
+        let version = |(number, shape): (usize, Shape)| Known {
             generation: RevisionId::from_u128(number as u128 + 1),
-            shape: shape(mib),
+            shape,
             provisioned: 0,
         };
         Self {
-            versions: memories.iter().enumerate().map(version).collect(),
+            versions: shapes.enumerate().map(version).collect(),
             state: PoolState::new(options),
             now: Timestamp(1_000),
             waiting: BTreeMap::new(),
@@ -92,7 +98,7 @@ impl World {
     pub(super) fn started(&mut self, place: Place) {
         let (version, purpose) = self.starting.remove(&place).unwrap();
         let provisioned = purpose == Purpose::Provisioned;
-        self.alive.insert(place, Lives { version, call: None, frozen: false, provisioned });
+        self.alive.insert(place, Lives { version, calls: 0, broken: false, frozen: false, provisioned });
         self.play(Event::Started { place, rung: lacewing_sandbox::Rung::Full });
     }
 
@@ -102,10 +108,9 @@ impl World {
     }
 
     pub(super) fn done(&mut self, place: Place, usable: bool) {
-        self.alive.get_mut(&place).unwrap().call.take().unwrap();
-        if !usable {
-            self.alive.remove(&place);
-        }
+        let lives = self.alive.get_mut(&place).unwrap();
+        lives.calls -= 1;
+        lives.broken |= !usable;
         self.play(Event::Done { place, usable });
     }
 
@@ -153,15 +158,15 @@ impl World {
     }
 
     pub(super) fn busy(&self) -> impl Iterator<Item = Place> {
-        self.alive.iter().filter(|(_, lives)| lives.call.is_some()).map(|(&place, _)| place)
+        self.alive.iter().filter(|(_, lives)| lives.calls > 0).map(|(&place, _)| place)
     }
 
     pub(super) fn idle(&self) -> impl Iterator<Item = Place> {
-        self.alive.iter().filter(|(_, lives)| lives.call.is_none()).map(|(&place, _)| place)
+        self.alive.iter().filter(|(_, lives)| lives.calls == 0).map(|(&place, _)| place)
     }
 
     pub(super) fn busy_of(&self, version: usize) -> usize {
-        self.alive.values().filter(|lives| lives.version == version && lives.call.is_some()).count()
+        self.alive.values().filter(|lives| lives.version == version && lives.calls > 0).count()
     }
 
     pub(super) fn alive_of(&self, version: usize) -> usize {
@@ -193,9 +198,12 @@ impl World {
             Action::Give { call, place } => {
                 let InLine { version, since, .. } = self.waiting.remove(&call).expect("the call waits");
                 let lives = self.alive.get_mut(&place).expect("the sandbox lives");
-                assert_eq!(lives.call, None, "two calls in {place:?}");
                 assert_eq!(lives.version, version, "a sandbox of another function");
-                (lives.call, lives.frozen) = (Some(call), false);
+                let most = self.versions[version].shape.concurrency.get() as usize;
+                assert!(lives.calls < most, "{} calls in {place:?}, and one more", lives.calls);
+                assert!(!lives.broken, "a call in {place:?}, which is broken");
+                lives.calls += 1;
+                lives.frozen = false;
                 self.given.push((call, place, self.now.since(since)));
             }
             Action::Refuse { call, refusal } => {
@@ -208,12 +216,12 @@ impl World {
             }
             Action::Freeze(place) => {
                 let lives = self.alive.get_mut(&place).expect("it lives");
-                assert!(lives.call.is_none() && !lives.frozen, "frozen only when idle, and once");
+                assert!(lives.calls == 0 && !lives.frozen, "frozen only when idle, and once");
                 lives.frozen = true;
             }
             Action::End(place) => {
                 let lives = self.alive.remove(&place).expect("it lives");
-                assert!(lives.call.is_none(), "{place:?} ended under a call");
+                assert_eq!(lives.calls, 0, "{place:?} ended under a call");
                 self.ended.push(place);
             }
             Action::KeepPrepared { kind, count } => drop(self.prepared.insert(kind, count)),
@@ -260,10 +268,13 @@ impl World {
         let (busy, idle) = (self.busy().count(), self.idle().count());
         let starting = self.starting.len();
         let waiting = self.waiting.len();
+        assert!(self.idle().all(|place| !self.alive[&place].broken), "a broken sandbox is kept");
         assert_eq!(census, Census { idle, frozen, provisioned, busy, starting, waiting, memory_mib: held });
         for group in self.state.groups.values() {
             let idle = !group.idle.is_empty() || !group.ready.is_empty();
             assert!(group.waiting.is_empty() || !idle, "a call waits while a sandbox idles");
+            assert!(group.waiting.is_empty() || group.open.is_empty(), "a call waits while a sandbox has room for it");
+            assert!(group.closing <= group.busy);
             assert!(!group.is_short() || group.hungry, "a call waits and nobody sees to it");
             assert!(group.waiting.len() <= self.state.options.waiting.of_a_version, "calls in a version's line");
             assert!(group.provision.alive as usize <= self.alive.len());
