@@ -167,7 +167,8 @@ impl FakeSandbox {
 #[async_trait]
 impl Sandbox for FakeSandbox {
     /// Answers with the event; the event `"break"` breaks the sandbox, `"spent"` leaves it unusable. `"flow"` streams
-    /// `one,` and, when its gate lets it, `two`; `"flow and fail"` fails instead of the second.
+    /// `one,` and, when its gate lets it, `two`; `"flow and fail"` fails instead of the second. `"linger"` leaves it with
+    /// extensions at work, which are done when the gate lets them.
     async fn run(&mut self, work: Work, _deadline: Instant) -> Result<Outcome, SandboxError> {
         self.thaw();
         pass(&self.runs).await;
@@ -199,10 +200,20 @@ impl Sandbox for FakeSandbox {
             usable: work.payload != Bytes::from_static(b"\"spent\""),
             ending,
             duration: Duration::from_micros(1_500),
+            after_runtime: Duration::ZERO,
+            unfinished: work.payload == Bytes::from_static(b"\"linger\""),
             init: None,
             memory_peak_bytes: 30 << 20,
             cpu: Duration::from_millis(1),
         })
+    }
+
+    async fn finish(&mut self, outcome: &mut Outcome) -> Result<(), SandboxError> {
+        pass(&self.runs).await;
+        outcome.after_runtime = Duration::from_micros(2_500);
+        outcome.duration += outcome.after_runtime;
+        outcome.unfinished = false;
+        Ok(())
     }
 
     fn is_alive(&mut self) -> bool {

@@ -146,6 +146,11 @@ impl Desk {
         matches!(self.lock().asker, Asker::Own)
     }
 
+    /// Whether the runtime waits for the next event, on whichever connection.
+    pub(crate) fn asks(&self) -> bool {
+        matches!(self.lock().phase, Phase::Asked { .. })
+    }
+
     /// Our own stream has ended: it asks no more.
     pub(crate) fn own_left(&self) {
         let mut inner = self.lock();

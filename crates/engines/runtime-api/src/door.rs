@@ -2,6 +2,7 @@
 
 use crate::answer::{GuestAnswer, GuestReady};
 use crate::desk::{Desk, Handed};
+use crate::extensions::Extensions;
 use crate::own::Own;
 use crate::tcp::{self, Shared};
 use lacewing_sandbox::{ApiPassage, Work};
@@ -70,11 +71,34 @@ impl Door {
     /// forgotten. A stream that was handed in for the new one and has not been heard yet stays.
     pub fn expect_runtime(&mut self) {
         let generation = self.shared.desk.reset();
+        self.shared.extensions.expect(&[]);
         self.process.send_replace(generation);
         self.first_sign = None;
         if self.own.as_ref().is_some_and(|own| own.first_sign.is_some()) {
             self.own = None;
         }
+    }
+
+    /// The extensions beside the runtime.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.shared.extensions
+    }
+
+    /// Resolves when the runtime has answered and asked for its next event.
+    ///
+    /// # Cancel safety
+    /// Complete.
+    pub async fn asked_again(&mut self) {
+        while !self.shared.desk.asks() {
+            self.turn().await;
+        }
+    }
+
+    /// Whether the runtime waits for its next event.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.shared.desk.asks()
     }
 
     /// When our own bootstrap first said something, before it loaded the function's code. `None` for other
@@ -92,7 +116,10 @@ impl Door {
     pub async fn ready(&mut self) -> GuestReady {
         loop {
             match self.shared.desk.init() {
-                Some(Ok(())) => return GuestReady::Asked,
+                Some(Ok(())) => {
+                    self.shared.extensions.close();
+                    return GuestReady::Asked;
+                }
                 Some(Err(error)) => {
                     self.flush_now();
                     return GuestReady::InitError(error);
@@ -108,6 +135,7 @@ impl Door {
     /// # Cancel safety
     /// Dropping it leaves the runtime with the event: end its process, then call [`Door::expect_runtime`].
     pub async fn invoke(&mut self, work: &Work) -> GuestAnswer {
+        self.shared.extensions.invoke(work);
         if self.shared.desk.hand_over(work) == Handed::ToOwn
             && let Some(own) = &mut self.own
         {

@@ -17,6 +17,7 @@ mod chunks;
 mod desk;
 mod door;
 mod event;
+mod extensions;
 mod flow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -33,3 +34,4 @@ pub mod waiting;
 
 pub use answer::{GuestAnswer, GuestError, GuestReady};
 pub use door::{Door, DoorOptions};
+pub use extensions::{EXTENSIONS_MAX, ExtensionInfo, ExtensionState, Extensions, ShutdownReason, Subject};

@@ -54,10 +54,9 @@ impl Refusal {
         Self::new(404, "InvalidRequestPath", "The Runtime API has no such call; see the Lambda runtime API reference")
     }
 
-    /// Extensions come later: refused as registration is after INIT, which libraries know how to take.
-    pub(crate) fn extensions() -> Self {
-        let message = "Extensions are not available yet on this platform; the function goes on without them";
-        Self::new(403, "Extension.RegistrationClosed", message)
+    /// What the Extensions API says no with.
+    pub(crate) fn extension(kind: &'static str, message: impl Into<String>) -> Self {
+        Self::new(403, kind, message)
     }
 
     /// Telemetry comes later. 202 as the local emulator answers, so that a subscriber goes on without it.

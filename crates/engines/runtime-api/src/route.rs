@@ -1,5 +1,6 @@
 //! Which call a path is.
 
+use crate::extensions::ExtensionCall;
 use lacewing_model::RequestId;
 
 /// A request's meaning. An id that is none is `None`: it can be no open invocation's.
@@ -12,7 +13,7 @@ pub(crate) enum Route {
     RestoreNext,
     RestoreError,
     Ping,
-    Extension,
+    Extension(ExtensionCall),
     Telemetry,
     Logs,
     /// Below the Runtime API's root, but no call of it.
@@ -41,7 +42,13 @@ pub(crate) fn route(method: &str, target: &str) -> Route {
     }
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if below("/2020-01-01/extension") {
-        Route::Extension
+        match (method, &path["/2020-01-01/extension".len()..]) {
+            ("POST", "/register") => Route::Extension(ExtensionCall::Register),
+            ("GET", "/event/next") => Route::Extension(ExtensionCall::Next),
+            ("POST", "/init/error") => Route::Extension(ExtensionCall::InitError),
+            ("POST", "/exit/error") => Route::Extension(ExtensionCall::ExitError),
+            _ => Route::Unknown,
+        }
     } else if below("/2022-07-01/telemetry") {
         Route::Telemetry
     } else if below("/2020-08-15/logs") {
@@ -73,7 +80,12 @@ mod tests {
             ("POST", "/2018-06-01/runtime/init/error".to_owned(), Route::InitError),
             ("GET", "/2018-06-01/ping".to_owned(), Route::Ping),
             ("GET", "/2018-06-01/".to_owned(), Route::Unknown),
-            ("POST", "/2020-01-01/extension/register".to_owned(), Route::Extension),
+            ("POST", "/2020-01-01/extension/register".to_owned(), Route::Extension(ExtensionCall::Register)),
+            ("GET", "/2020-01-01/extension/event/next".to_owned(), Route::Extension(ExtensionCall::Next)),
+            ("POST", "/2020-01-01/extension/init/error".to_owned(), Route::Extension(ExtensionCall::InitError)),
+            ("POST", "/2020-01-01/extension/exit/error".to_owned(), Route::Extension(ExtensionCall::ExitError)),
+            ("GET", "/2020-01-01/extension/register".to_owned(), Route::Unknown),
+            ("GET", "/2020-01-01/extension".to_owned(), Route::Unknown),
             ("PUT", "/2022-07-01/telemetry".to_owned(), Route::Telemetry),
             ("PUT", "/2020-08-15/logs".to_owned(), Route::Logs),
             ("POST", "/2015-03-31/functions/f/invocations".to_owned(), Route::Api),

@@ -7,6 +7,7 @@ use crate::answer::{GuestAnswer, GuestError, normalise_kind};
 use crate::body::{Collected, collect, drain};
 use crate::desk::{AnswerTicket, Desk};
 use crate::door::DoorOptions;
+use crate::extensions::{self, Extensions};
 use crate::heads::{Counted, Heads};
 use crate::intake::{Intake, StreamTrailers};
 use crate::refusal::Refusal;
@@ -40,13 +41,15 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<Desk>,
     pub(crate) options: DoorOptions,
     pub(crate) api: Arc<dyn ApiPassage>,
+    pub(crate) extensions: Extensions,
     heads: Heads,
     api_kib: Semaphore,
 }
 
 impl Shared {
     pub(crate) fn new(desk: Arc<Desk>, options: DoorOptions, api: Arc<dyn ApiPassage>) -> Self {
-        Self { desk, options, api, heads: Heads::default(), api_kib: Semaphore::new(API_KIB_IN_FLIGHT_MAX as usize) }
+        let (heads, api_kib) = (Heads::default(), Semaphore::new(API_KIB_IN_FLIGHT_MAX as usize));
+        Self { desk, options, api, extensions: Extensions::default(), heads, api_kib }
     }
 }
 
@@ -122,7 +125,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
         Route::InitError | Route::RestoreError => init_error(request, shared).await,
         Route::RestoreNext => shared.desk.restore().map(|()| plain(StatusCode::OK, Bytes::new())),
         Route::Ping => Ok(plain(StatusCode::OK, Bytes::from_static(b"pong"))),
-        Route::Extension => Err(Refusal::extensions()),
+        Route::Extension(call) => extensions::answer(call, request, &shared.extensions).await,
         Route::Telemetry => Err(Refusal::telemetry()),
         Route::Logs => Err(Refusal::logs()),
         Route::Unknown => Err(Refusal::unknown_path()),

@@ -21,14 +21,22 @@ impl ExitStatus {
         libc::WIFSIGNALED(self.0) && libc::WTERMSIG(self.0) == libc::SIGKILL
     }
 
-    fn describe(self) -> String {
+    /// In Go's words; `None` for one that ended well.
+    fn fault(self) -> Option<String> {
         if libc::WIFSIGNALED(self.0) {
             let core = if libc::WCOREDUMP(self.0) { " (core dumped)" } else { "" };
-            format!("Runtime exited with error: signal: {}{core}", signal_name(libc::WTERMSIG(self.0)))
+            Some(format!("signal: {}{core}", signal_name(libc::WTERMSIG(self.0))))
         } else if libc::WEXITSTATUS(self.0) == 0 {
-            "Runtime exited without providing a reason".to_owned()
+            None
         } else {
-            format!("Runtime exited with error: exit status {}", libc::WEXITSTATUS(self.0))
+            Some(format!("exit status {}", libc::WEXITSTATUS(self.0)))
+        }
+    }
+
+    fn describe(self) -> String {
+        match self.fault() {
+            Some(fault) => format!("Runtime exited with error: {fault}"),
+            None => "Runtime exited without providing a reason".to_owned(),
         }
     }
 }
@@ -64,6 +72,23 @@ pub(crate) fn exited(id: Option<RequestId>, status: ExitStatus) -> FunctionError
     platform("Runtime.ExitError", &said(id, &status.describe()))
 }
 
+/// An extension ended, after it had reported an error of this kind or out of the blue. Its end ends the environment.
+/// Source: recorded by users of Lambda.
+pub(crate) fn extension_ended(id: Option<RequestId>, kind: &str, status: ExitStatus) -> FunctionError {
+    platform(kind, &said(id, &status.fault().unwrap_or_else(|| "exit code 0".to_owned())))
+}
+
+/// An extension could not be started.
+pub(crate) fn extension_not_started(id: Option<RequestId>, name: &str, errno: i32) -> FunctionError {
+    let text = format!("fork/exec /opt/extensions/{name}: {}", reason(errno));
+    platform("Extension.LaunchError", &said(id, &text))
+}
+
+/// There are more of them than may be.
+pub(crate) fn too_many_extensions(id: Option<RequestId>) -> FunctionError {
+    platform("Extension.LaunchError", &said(id, "too many extensions: at most 10 may be in /opt/extensions"))
+}
+
 /// It was ended because it took more memory than it has. The caller reads the kill, the report its reason.
 pub(crate) fn out_of_memory(id: Option<RequestId>) -> FunctionError {
     platform("Runtime.OutOfMemory", &said(id, "Runtime exited with error: signal: killed"))
@@ -85,13 +110,17 @@ pub(crate) fn no_bootstrap(id: Option<RequestId>) -> FunctionError {
 
 /// The kernel would not execute it.
 pub(crate) fn not_executable(id: Option<RequestId>, program: &str, errno: i32) -> FunctionError {
-    let reason = match errno {
+    platform("Runtime.InvalidEntrypoint", &said(id, &format!("fork/exec {program}: {}", reason(errno))))
+}
+
+/// Why the kernel would not, in Go's words.
+fn reason(errno: i32) -> String {
+    match errno {
         libc::ENOENT => "no such file or directory".to_owned(),
         libc::EACCES => "permission denied".to_owned(),
         libc::ENOEXEC => "exec format error".to_owned(),
         other => std::io::Error::from_raw_os_error(other).to_string(),
-    };
-    platform("Runtime.InvalidEntrypoint", &said(id, &format!("fork/exec {program}: {reason}")))
+    }
 }
 
 /// Its answer was too long.
@@ -146,6 +175,18 @@ mod tests {
             (
                 exited(Some(id), ExitStatus(libc::SIGSEGV)),
                 format!(r#"{{"errorType":"Runtime.ExitError","errorMessage":"RequestId: {id} Error: Runtime exited with error: signal: segmentation fault"}}"#),
+            ),
+            (
+                extension_ended(Some(id), "Extension.Crash", ExitStatus(0)),
+                format!(r#"{{"errorType":"Extension.Crash","errorMessage":"RequestId: {id} Error: exit code 0"}}"#),
+            ),
+            (
+                extension_ended(Some(id), "Extension.InitError", ExitStatus(255 << 8)),
+                format!(r#"{{"errorType":"Extension.InitError","errorMessage":"RequestId: {id} Error: exit status 255"}}"#),
+            ),
+            (
+                extension_not_started(None, "watch", libc::EACCES),
+                r#"{"errorType":"Extension.LaunchError","errorMessage":"Error: fork/exec /opt/extensions/watch: permission denied"}"#.to_owned(),
             ),
             (
                 too_large(6_291_556),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! born ─ maps written ─► user ► mounts ► cgroup ns ► limits ► Landlock ► no capabilities ► seccomp ─► Sealed
-//! Sealed ─ Exec ─► a child runs the runtime ─ it ends ─► Ended ─ Exec ─► ...
+//! Sealed ─ Exec ─► a child runs the runtime, or an extension ─ it ends ─► Ended ─ Exec ─► ...
+//!        ├ Signal ─► a child and what it started are signalled
 //!        └ Reset ─► kill all others, reap them ─► IsReset
 //! the control socket closes ─► exit: the kernel kills whatever is left in the pid namespace
 //! ```
@@ -11,7 +12,7 @@
 //! It cannot be signalled from within (it is the namespace's init) nor looked into (not dumpable).
 #![allow(unsafe_code)]
 
-use crate::protocol::{Order, Word};
+use crate::protocol::{Order, Who, Word};
 use crate::seal::{self, Seal};
 use crate::{forget, landlock, packet, sys};
 use std::ffi::CString;
@@ -32,6 +33,9 @@ const SHARED_MEMORY_OPTIONS: &std::ffi::CStr = c"size=64m,mode=1777,nr_inodes=40
 pub(crate) const OOM_SCORE: &str = "500";
 /// Processes and threads by rlimit; the group's limit is the one that counts.
 pub(crate) const PROCESSES_MAX: u64 = 1_025;
+
+/// The runtime and every extension that there may be.
+const PROGRAMS_MAX: usize = 1 + lacewing_runtime_api::EXTENSIONS_MAX;
 
 /// The runtime that a zygote forks into a sandbox: the third process in it, after init and the one that forks it.
 const ADOPTED_PID: libc::pid_t = 3;
@@ -228,8 +232,9 @@ pub(crate) fn forget_signals() {
 /// Takes orders until the server is gone.
 fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) -> io::Result<()> {
     let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
+    let mut programs = Programs::default();
     // One that a zygote forks is there already, or about to be.
-    let mut runtime = birth.adopts.then_some(ADOPTED_PID);
+    programs.0[0] = birth.adopts.then_some(ADOPTED_PID);
     loop {
         let mut ready = [sys::readable(control), sys::readable(signals)];
         sys::poll(&mut ready, -1)?;
@@ -237,27 +242,59 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) ->
             let mut ignored = [0; 256];
             while rustix::io::read(signals, &mut ignored).is_ok_and(|length| length > 0) {}
             while let Ok(Some((pid, status))) = sys::reap(-1, libc::WNOHANG) {
-                if Some(pid) == runtime {
-                    runtime = None;
-                    packet::send(control, &Word::Ended { status }.encode(), &[])?;
+                if let Some(who) = programs.forget(pid) {
+                    packet::send(control, &Word::Ended { who, status }.encode(), &[])?;
                 }
             }
         }
         if ready[0].revents != 0 {
             let Some((length, fds)) = packet::receive(control, &mut buffer)? else { return Ok(()) };
             match Order::decode(&buffer[..length]) {
-                Some(Order::Exec { argv, env }) => {
-                    runtime = Some(start(control, argv, env, &fds, birth.seal.landlock)?);
+                Some(Order::Exec { who, argv, env }) => {
+                    let pid = start(control, who, argv, env, &fds, birth.seal.landlock)?;
+                    programs.remember(who, pid);
                     // What it was given is a secret of its own.
                     buffer[..length].fill(0);
                 }
+                Some(Order::Signal { who, signal }) => programs.signal(who, signal),
                 Some(Order::Reset) => {
-                    runtime = None;
+                    programs = Programs::default();
                     kill_all_others();
                     forget::shared_memory();
                     packet::send(control, &Word::IsReset.encode(), &[])?;
                 }
                 None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The programs that run: the runtime, then the extensions.
+#[derive(Default)]
+struct Programs([Option<libc::pid_t>; PROGRAMS_MAX]);
+
+impl Programs {
+    fn remember(&mut self, who: Who, pid: libc::pid_t) {
+        if let Some(place) = self.0.get_mut(usize::from(who.0)) {
+            *place = Some(pid);
+        }
+    }
+
+    /// Which of them had this pid.
+    fn forget(&mut self, pid: libc::pid_t) -> Option<Who> {
+        let at = self.0.iter().position(|known| *known == Some(pid))?;
+        self.0[at] = None;
+        u8::try_from(at).ok().map(Who)
+    }
+
+    /// Each leads a session and a group of its own, so its children get the signal too.
+    fn signal(&self, who: Who, signal: u8) {
+        if let Some(Some(pid)) = self.0.get(usize::from(who.0)) {
+            // SAFETY: integers only. A pid in the table has not been reaped: it is nobody else's.
+            unsafe {
+                if libc::kill(-pid, signal.into()) != 0 {
+                    libc::kill(*pid, signal.into());
+                }
             }
         }
     }
@@ -275,9 +312,10 @@ fn kill_all_others() {
     }
 }
 
-/// Forks the runtime process.
+/// Forks the process of a program.
 fn start(
     control: BorrowedFd<'_>,
+    who: Who,
     argv: Vec<Vec<u8>>,
     env: Vec<Vec<u8>>,
     fds: &[OwnedFd],
@@ -296,7 +334,7 @@ fn start(
     // SAFETY: that descriptor was made by `become_runtime` before anything in it could fail, or is closed.
     let parked = unsafe { BorrowedFd::borrow_raw(PARKED_FROM) };
     let parked = if rustix::io::fcntl_getfd(parked).is_ok() { parked } else { control };
-    let _ = packet::send(parked, &Word::ExecFailed { errno }.encode(), &[]);
+    let _ = packet::send(parked, &Word::ExecFailed { who, errno }.encode(), &[]);
     sys::exit_now(127)
 }
 

@@ -1,8 +1,9 @@
 //! How the runtime process of a function is started: its command, its environment, and the ends of its pipes.
 
 use crate::control::Control;
+use crate::extensions;
 use crate::logs::Pipes;
-use crate::protocol::Order;
+use crate::protocol::{Order, Who};
 use lacewing_model::Language;
 use lacewing_runtime_api::{launch, waiting};
 use lacewing_sandbox::{Missed, Preparation, StartSpec};
@@ -22,6 +23,8 @@ pub(crate) struct Launch {
     pub(crate) possible: bool,
     /// True: the program is the user's wrapper around a managed runtime.
     pub(crate) wrapped: bool,
+    /// The programs that are started before it, by name.
+    pub(crate) extensions: Vec<String>,
 }
 
 /// The server's ends of what a runtime process was given.
@@ -65,7 +68,8 @@ impl Launch {
             set("LACEWING_DOOR_FD", "3".to_owned());
             set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());
         }
-        Self { argv, env, own_door, possible, wrapped }
+        let extensions = spec.layers_dir.as_deref().map(extensions::programs).unwrap_or_default();
+        Self { argv, env, own_door, possible, wrapped, extensions }
     }
 
     /// The same for a runtime that waits for its function; `None` where there is none to boot.
@@ -73,7 +77,8 @@ impl Launch {
         let memory = kind.memory.unwrap_or_default();
         let argv = launch::argv(kind.language, memory);
         let waits = kind.language != Language::Provided;
-        waits.then(|| Self { argv, env: waiting::environment(), own_door: true, possible: true, wrapped: false })
+        let env = waiting::environment();
+        waits.then(|| Self { argv, env, own_door: true, possible: true, wrapped: false, extensions: Vec::new() })
     }
 
     /// True where a zygote can fork a runtime that waits.
@@ -108,7 +113,7 @@ impl Launch {
         let argv = self.argv.iter().map(|part| part.clone().into_bytes()).collect();
         let env = self.env.iter().map(|(key, value)| format!("{key}={value}").into_bytes()).collect();
         let fds: Vec<BorrowedFd<'_>> = inside.iter().map(AsFd::as_fd).collect();
-        control.order(&Order::Exec { argv, env }, &fds).await?;
+        control.order(&Order::Exec { who: Who::RUNTIME, argv, env }, &fds).await?;
         Ok(Streams { pipes: Pipes { out, err, frames }, door })
     }
 }
@@ -159,7 +164,7 @@ impl Streams {
 }
 
 /// A pipe: what we read from, and what the function writes to.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 

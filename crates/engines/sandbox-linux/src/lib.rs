@@ -23,6 +23,7 @@ mod control;
 mod driver;
 mod endings;
 mod error;
+mod extensions;
 mod forget;
 mod freezer;
 mod init;

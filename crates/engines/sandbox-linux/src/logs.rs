@@ -35,7 +35,7 @@ const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// Rest after a read by a function that is over its budget: it may write some 30 MB a second for nothing.
 const OVER_BUDGET_REST: Duration = Duration::from_millis(2);
 
-/// What one runtime process writes to. The server's ends.
+/// What one process writes to. The server's ends.
 pub(crate) struct Pipes {
     pub(crate) out: OwnedFd,
     pub(crate) err: OwnedFd,
@@ -64,6 +64,8 @@ struct State {
 struct Source {
     pipe: AsyncFd<OwnedFd>,
     parser: Mutex<Parser>,
+    /// Who writes.
+    writer: LogSource,
 }
 
 enum Parser {
@@ -79,16 +81,15 @@ impl Logs {
         Self { shared: Arc::new(shared), sources: Vec::new(), readers: Vec::new() }
     }
 
-    /// A new runtime process writes to these; the former ones have been drained.
-    pub(crate) fn follow(&mut self, pipes: Pipes) -> io::Result<()> {
-        self.let_go();
+    /// A new process writes to these: the runtime, or an extension.
+    pub(crate) fn follow(&mut self, pipes: Pipes, writer: LogSource) -> io::Result<()> {
         let max = self.shared.line_bytes_max;
         let lines = || Parser::Lines(Lines::new(max));
         let mut all = vec![(pipes.out, lines()), (pipes.err, lines())];
         all.extend(pipes.frames.map(|pipe| (pipe, Parser::Frames(Frames::new(max)))));
         for (pipe, parser) in all {
             let pipe = watch(pipe, Interest::READABLE)?;
-            let source = Arc::new(Source { pipe, parser: Mutex::new(parser) });
+            let source = Arc::new(Source { pipe, parser: Mutex::new(parser), writer });
             self.readers.push(tokio::spawn(read_on(Arc::clone(&self.shared), Arc::clone(&source))));
             self.sources.push(source);
         }
@@ -116,7 +117,8 @@ impl Logs {
     /// Passes on lines without an end: nothing of one invocation waits for the next.
     pub(crate) fn finish_lines(&self) {
         for source in &self.sources {
-            source.parser().finish(&mut |text, time, level| self.shared.pass(text, time, level));
+            let line = &mut |text, time, level| self.shared.pass(source.writer, text, time, level);
+            source.parser().finish(line);
         }
     }
 
@@ -153,7 +155,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pass(&self, text: String, time: Option<Timestamp>, level: Option<LogLevel>) {
+    fn pass(&self, source: LogSource, text: String, time: Option<Timestamp>, level: Option<LogLevel>) {
         let mut state = self.state();
         if !state.budget.take(text.len(), Instant::now()) {
             return;
@@ -161,7 +163,7 @@ impl Shared {
         let request_id = state.request;
         drop(state);
         let time = time.unwrap_or_else(|| SystemClock.now());
-        self.sink.write(LogLine { time, source: LogSource::Function, request_id, level, text });
+        self.sink.write(LogLine { time, source, request_id, level, text });
     }
 
     fn tell_dropped(&self) {
@@ -195,7 +197,7 @@ impl Source {
         // Not filled with zeros first: most reads find nothing, on the path of every call.
         let mut buffer = [MaybeUninit::<u8>::uninit(); READ_BYTES];
         let (read, _) = rustix::io::read(self.pipe.get_ref().as_fd(), &mut buffer)?;
-        parser.feed(read, &mut |text, time, level| shared.pass(text, time, level));
+        parser.feed(read, &mut |text, time, level| shared.pass(self.writer, text, time, level));
         Ok(read.len())
     }
 }

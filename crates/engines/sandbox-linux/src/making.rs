@@ -193,7 +193,8 @@ impl LinuxDriver {
                 waiting.assign(launch).await.map_err(no_room)?;
             }
             assigned(&mut made.cell).await?;
-            if let Some(waiting) = &mut made.waiting {
+            // Where there are extensions, they come first.
+            if let (Some(waiting), true) = (&mut made.waiting, launch.extensions.is_empty()) {
                 waiting.go().await.map_err(no_room)?;
             }
             Ok(())

@@ -97,10 +97,31 @@ pub(crate) struct Standing {
 /// Server to init.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Start the runtime. Descriptors: stdout, stderr, and where there is an own door: door, log frames.
-    Exec { argv: Vec<Vec<u8>>, env: Vec<Vec<u8>> },
+    /// Start a program. Descriptors: stdout, stderr, and for a runtime with an own door: door, log frames.
+    Exec { who: Who, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>> },
+    /// Send a signal to that program and what it started in its session.
+    Signal { who: Who, signal: u8 },
     /// Kill everything else in the sandbox.
     Reset,
+}
+
+/// One of the programs that init starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Who(pub(crate) u8);
+
+impl Who {
+    /// The runtime.
+    pub(crate) const RUNTIME: Self = Self(0);
+
+    /// The extension at this place in the order in which they are started.
+    pub(crate) fn extension(place: usize) -> Self {
+        Self(u8::try_from(place + 1).unwrap_or(u8::MAX))
+    }
+
+    /// Its place, if it is an extension.
+    pub(crate) fn place(self) -> Option<usize> {
+        usize::from(self.0).checked_sub(1)
+    }
 }
 
 /// Init to server.
@@ -110,25 +131,27 @@ pub(crate) enum Word {
     Sealed,
     /// Sealing failed at this step (an index into `init::STEPS`).
     SealFailed { step: u8, errno: i32 },
-    /// The runtime could not be executed.
-    ExecFailed { errno: i32 },
-    /// The runtime ended; the status is wait(2)'s.
-    Ended { status: i32 },
+    /// The program could not be executed.
+    ExecFailed { who: Who, errno: i32 },
+    /// It ended; the status is wait(2)'s.
+    Ended { who: Who, status: i32 },
     /// Nothing but init is left.
     IsReset,
 }
 
 const EXEC: u8 = 1;
 const RESET: u8 = 2;
+const SIGNAL: u8 = 3;
 
 impl Order {
     /// Compact form: a kind, then texts with their lengths before them.
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Reset => vec![RESET],
-            Self::Exec { argv, env } => {
+            Self::Signal { who, signal } => vec![SIGNAL, who.0, *signal],
+            Self::Exec { who, argv, env } => {
                 let mut bytes = Vec::with_capacity(4_096);
-                bytes.push(EXEC);
+                bytes.extend_from_slice(&[EXEC, who.0]);
                 for list in [argv, env] {
                     bytes.extend_from_slice(&(list.len() as u32).to_le_bytes());
                     for text in list {
@@ -143,10 +166,17 @@ impl Order {
 
     /// The reverse; `None` for what is malformed.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (kind, mut rest) = bytes.split_first()?;
+        let (kind, rest) = bytes.split_first()?;
         match *kind {
             RESET => Some(Self::Reset),
-            EXEC => Some(Self::Exec { argv: take_list(&mut rest)?, env: take_list(&mut rest)? }),
+            EXEC => {
+                let (who, mut rest) = rest.split_first()?;
+                Some(Self::Exec { who: Who(*who), argv: take_list(&mut rest)?, env: take_list(&mut rest)? })
+            }
+            SIGNAL => match rest {
+                [who, signal] => Some(Self::Signal { who: Who(*who), signal: *signal }),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -171,13 +201,13 @@ fn take_list(rest: &mut &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 impl Word {
-    /// Nine bytes at most: a kind and what belongs to it.
+    /// Six bytes: a kind and what belongs to it.
     pub(crate) fn encode(self) -> [u8; 6] {
         let (kind, step, number) = match self {
             Self::Sealed => (1, 0, 0),
             Self::SealFailed { step, errno } => (2, step, errno),
-            Self::ExecFailed { errno } => (3, 0, errno),
-            Self::Ended { status } => (4, 0, status),
+            Self::ExecFailed { who, errno } => (3, who.0, errno),
+            Self::Ended { who, status } => (4, who.0, status),
             Self::IsReset => (5, 0, 0),
         };
         let number = number.to_le_bytes();
@@ -191,8 +221,8 @@ impl Word {
         match kind {
             1 => Some(Self::Sealed),
             2 => Some(Self::SealFailed { step, errno: number }),
-            3 => Some(Self::ExecFailed { errno: number }),
-            4 => Some(Self::Ended { status: number }),
+            3 => Some(Self::ExecFailed { who: Who(step), errno: number }),
+            4 => Some(Self::Ended { who: Who(step), status: number }),
             5 => Some(Self::IsReset),
             _ => None,
         }
@@ -233,17 +263,22 @@ mod tests {
     #[test]
     fn orders_and_words_are_read_back_as_they_were_written() {
         let argv = vec![b"/bin/sh".to_vec(), vec![], b"x y".to_vec()];
-        let bytes = Order::Exec { argv: argv.clone(), env: vec![b"A=1".to_vec()] }.encode();
-        let Some(Order::Exec { argv: read, env }) = Order::decode(&bytes) else { panic!("an exec") };
-        assert_eq!((read, env), (argv, vec![b"A=1".to_vec()]));
+        let who = Who::extension(2);
+        let bytes = Order::Exec { who, argv: argv.clone(), env: vec![b"A=1".to_vec()] }.encode();
+        let Some(Order::Exec { who: to, argv: read, env }) = Order::decode(&bytes) else { panic!("an exec") };
+        assert_eq!((to, read, env), (who, argv, vec![b"A=1".to_vec()]));
+        assert_eq!((who.place(), Who::RUNTIME.place()), (Some(2), None));
+        let signal = Order::Signal { who, signal: 15 }.encode();
+        assert!(matches!(Order::decode(&signal), Some(Order::Signal { who: Who(3), signal: 15 })));
+        assert!(Order::decode(&signal[..2]).is_none());
         for cut in 0..bytes.len() {
             assert!(Order::decode(&bytes[..cut]).is_none(), "cut at {cut}");
         }
         for word in [
             Word::Sealed,
             Word::SealFailed { step: 3, errno: 1 },
-            Word::ExecFailed { errno: 2 },
-            Word::Ended { status: 256 },
+            Word::ExecFailed { who, errno: 2 },
+            Word::Ended { who: Who::RUNTIME, status: 256 },
             Word::IsReset,
         ] {
             assert_eq!(Word::decode(&word.encode()), Some(word));

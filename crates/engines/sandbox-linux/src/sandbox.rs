@@ -7,22 +7,26 @@
 //!                   reset: all processes killed, /tmp kept ─► Absent ─ run ─ INIT again, inside the run
 //! ```
 //!
-//! `run` looks at four things at once: the door's answer, init's words, the memory, the clock.
+//! `run` looks at four things at once: the door's answer, init's words, the memory, the clock. Where there are
+//! extensions it ends with the answer, and `finish` sees them to theirs (extensions.rs).
 
 use crate::client::Cell;
 use crate::control::Control;
 use crate::endings::{self, ExitStatus};
+use crate::extensions::{EXIT_MAX, Running};
 use crate::freezer::Freezer;
 use crate::launching::{Launch, Streams};
 use crate::logs::Logs;
 use crate::memory::MemoryWatch;
 use crate::meter::Meter;
 use crate::net::EgressHandle;
-use crate::protocol::{Order, Word};
+use crate::protocol::{Order, Who, Word};
 use async_trait::async_trait;
-use lacewing_model::RequestId;
-use lacewing_runtime_api::{Door, GuestAnswer, GuestReady};
-use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, Sandbox, SandboxError, Work};
+use lacewing_model::{LoggingConfig, RequestId};
+use lacewing_runtime_api::{Door, ExtensionState, Extensions, GuestAnswer, GuestReady, ShutdownReason};
+use lacewing_sandbox::{
+    Ending, FunctionError, InitEnding, InitReport, LogSource, Outcome, Sandbox, SandboxError, Work,
+};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -36,6 +40,7 @@ const LAST_WORD_MAX: Duration = Duration::from_millis(20);
 pub(crate) struct LinuxSandbox {
     pub(crate) control: Control,
     pub(crate) door: Door,
+    pub(crate) extensions: Extensions,
     /// Held for their drop.
     pub(crate) _egress: Option<EgressHandle>,
     pub(crate) logs: Logs,
@@ -48,6 +53,11 @@ pub(crate) struct LinuxSandbox {
     pub(crate) alive: bool,
     /// True when init has said of that process that it ended.
     pub(crate) ended: bool,
+    pub(crate) running: Running,
+    /// What an invocation whose answer has been given has still to come to.
+    pub(crate) pending: Option<Pending>,
+    /// The function's, for the platform's own lines.
+    pub(crate) logging: LoggingConfig,
     pub(crate) oom_kills: u64,
     /// True once its processes, or what they left in memory, could not be ended: it must not be used any more.
     pub(crate) broken: bool,
@@ -56,20 +66,39 @@ pub(crate) struct LinuxSandbox {
     pub(crate) _cell: Cell,
 }
 
+/// What is left of an invocation whose answer has been given.
+pub(crate) enum Pending {
+    /// Runtime and extensions have yet to ask for their next event.
+    Working {
+        id: RequestId,
+        handed: Instant,
+        deadline: Instant,
+        /// The invocation's timeout, for the words; an INIT inside it took this long.
+        timeout: Duration,
+        init: Duration,
+        /// Processor time used before it.
+        cpu: Duration,
+    },
+    /// The extensions have yet to be told that the environment ends.
+    Ending(ShutdownReason),
+}
+
 /// One try at an invocation.
 struct Attempt {
     ending: Ending,
     init: Option<InitReport>,
     duration: Duration,
+    /// When the event was handed over.
+    handed: Instant,
     out_of_memory: bool,
     /// True when the runtime ended without having seen the event.
     untouched: bool,
 }
 
 /// What came first.
-enum Event<T> {
+pub(crate) enum Event<T> {
     Guest(T),
-    /// The runtime ended, or could not be started.
+    /// The runtime or an extension ended, or could not be started.
     Gone(FunctionError),
     OutOfMemory,
     Late,
@@ -85,6 +114,9 @@ impl LinuxSandbox {
         let began = Instant::now();
         if self.launch.possible {
             self.door.expect_runtime();
+            if !self.launch.extensions.is_empty() {
+                return self.init_beside_extensions(id, None, began, deadline).await;
+            }
             let streams = self.launch.exec(&self.control).await.map_err(broke("start the runtime"))?;
             self.follow(streams).map_err(broke("hear the runtime"))?;
         }
@@ -96,10 +128,11 @@ impl LinuxSandbox {
     /// # Errors
     /// They cannot be watched.
     pub(crate) fn follow(&mut self, streams: Streams) -> io::Result<()> {
+        self.running.begun(Who::RUNTIME);
         if let Some(door) = streams.door {
             self.door.serve_unix(door);
         }
-        self.logs.follow(streams.pipes)
+        self.logs.follow(streams.pipes, LogSource::Function)
     }
 
     /// Waits for the end of an INIT that began with the process, at `began`.
@@ -115,11 +148,18 @@ impl LinuxSandbox {
         if !self.launch.possible {
             return Ok(failed(began, endings::no_bootstrap(id)));
         }
-        let Self { door, control, memory, meter, tmp, launch, .. } = self;
-        let guest = async { door.ready().await };
-        let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
-        let event = watched.until(guest, id, deadline).await?;
+        let (door, watched) = self.split();
+        let extensions = watched.extensions.clone();
+        let guest = async {
+            let said = door.ready().await;
+            if said == GuestReady::Asked {
+                extensions.ready().await;
+            }
+            said
+        };
+        let event = watched.until(guest, id, deadline, true).await?;
         let duration = began.elapsed();
+        self.list_extensions();
         let ending = match event {
             Event::Guest(GuestReady::Asked) => {
                 self.alive = true;
@@ -130,8 +170,35 @@ impl LinuxSandbox {
             Event::OutOfMemory => InitEnding::Failed(endings::out_of_memory(id)),
             Event::Late => InitEnding::TimedOut,
         };
-        self.reset().await;
+        self.end_all(if ending == InitEnding::TimedOut { ShutdownReason::Timeout } else { ShutdownReason::Failure })
+            .await;
         Ok(InitReport { duration, ending })
+    }
+
+    /// Waits for what `guest` waits for while nothing else happens, in INIT.
+    ///
+    /// # Errors
+    /// The sandbox broke.
+    pub(crate) async fn watch<T>(
+        &mut self,
+        guest: impl Future<Output = T>,
+        id: Option<RequestId>,
+        deadline: Instant,
+    ) -> Result<Event<T>, SandboxError> {
+        self.split().1.until(guest, id, deadline, true).await
+    }
+
+    /// The door, and all that is watched beside it.
+    fn split(&mut self) -> (&mut Door, Watched<'_>) {
+        let Self { door, control, memory, meter, tmp, launch, extensions, running, oom_kills, .. } = self;
+        let watched = Watched { control, memory, meter, tmp, launch, extensions, running, oom_kills: *oom_kills };
+        (door, watched)
+    }
+
+    /// Tells the extensions that their environment ends, then ends every process.
+    pub(crate) async fn end_all(&mut self, reason: ShutdownReason) {
+        self.shut_down(reason).await;
+        self.reset().await;
     }
 
     /// The first sign of life of our own bootstrap, since `began`.
@@ -141,7 +208,7 @@ impl LinuxSandbox {
 
     /// Ends every process of the function; the sandbox and its `/tmp` stay. Failing that, it is broken.
     async fn reset(&mut self) {
-        (self.alive, self.ended) = (false, false);
+        (self.alive, self.ended, self.running) = (false, false, Running::default());
         let ended = tokio::time::timeout(RESET_MAX, self.end_processes()).await;
         self.broken |= !matches!(ended, Ok(Ok(()))) || self.memory.is_spoiled(&self.meter, self.tmp.as_ref());
         self.logs.drain();
@@ -175,14 +242,15 @@ impl LinuxSandbox {
             init = Some(report);
             if let Some(error) = failed {
                 let ending = Ending::Failed(error);
-                return Ok(Attempt { ending, init, duration: Duration::ZERO, out_of_memory: false, untouched: false });
+                let (duration, handed) = (Duration::ZERO, Instant::now());
+                return Ok(Attempt { ending, init, duration, handed, out_of_memory: false, untouched: false });
             }
         }
         let handed = Instant::now();
-        let Self { door, control, memory, meter, tmp, launch, .. } = self;
+        let (door, watched) = self.split();
         let guest = async { door.invoke(work).await };
-        let watched = Watched { control, memory, meter, tmp, launch, oom_kills: self.oom_kills };
-        let mut event = watched.until(guest, id, deadline).await?;
+        let hears = watched.extensions.any();
+        let mut event = watched.until(guest, id, deadline, hears).await?;
         let duration = handed.elapsed();
         let broke_off = matches!(event, Event::Guest(GuestAnswer::Truncated(_)));
         if broke_off {
@@ -197,6 +265,7 @@ impl LinuxSandbox {
         }
         let out_of_memory = matches!(event, Event::OutOfMemory);
         let untouched = matches!(event, Event::Gone(_)) && init.is_none() && self.door.take_back();
+        let late = matches!(event, Event::Late);
         let (ending, goes_on) = match event {
             Event::Guest(GuestAnswer::Response(bytes)) => (Ending::Answer(bytes), true),
             Event::Guest(GuestAnswer::TooLarge { bytes_max }) => (Ending::Failed(endings::too_large(bytes_max)), true),
@@ -206,26 +275,82 @@ impl LinuxSandbox {
             Event::OutOfMemory => (Ending::Failed(endings::out_of_memory(id)), false),
             Event::Late => (Ending::Failed(endings::timed_out(id, work.timeout)), false),
         };
-        if !goes_on {
+        if !goes_on && self.extensions.any_external() && !untouched {
+            self.pending = Some(Pending::Ending(if late { ShutdownReason::Timeout } else { ShutdownReason::Failure }));
+        } else if !goes_on {
             self.reset().await;
         }
-        Ok(Attempt { ending, init, duration, out_of_memory, untouched })
+        Ok(Attempt { ending, init, duration, handed, out_of_memory, untouched })
     }
 
     /// A stream broke off: mostly because its process ended, which init is about to say.
     async fn why_truncated(&mut self, id: Option<RequestId>) -> Option<FunctionError> {
         match tokio::time::timeout(LAST_WORD_MAX, self.control.word()).await {
-            Ok(Ok(Some((Word::Ended { status }, _)))) => Some(endings::exited(id, ExitStatus(status))),
+            Ok(Ok(Some((Word::Ended { who: Who::RUNTIME, status }, _)))) => {
+                Some(endings::exited(id, ExitStatus(status)))
+            }
             _ => None,
         }
     }
 
-    /// True when the runtime that had asked for work has ended since.
+    /// Sees an invocation to its end after its answer was given. Returns how long it took in all, and what went wrong
+    /// after the answer; nothing where the duration stood already.
+    async fn come_to_an_end(
+        &mut self,
+        pending: Pending,
+    ) -> Result<Option<(Option<FunctionError>, Duration)>, SandboxError> {
+        let (id, handed, deadline, timeout, init) = match pending {
+            Pending::Ending(reason) => {
+                self.end_all(reason).await;
+                return Ok(None);
+            }
+            Pending::Working { id, handed, deadline, timeout, init, .. } => (id, handed, deadline, timeout, init),
+        };
+        let (door, watched) = self.split();
+        let extensions = watched.extensions.clone();
+        let guest = async {
+            door.asked_again().await;
+            extensions.ready().await;
+        };
+        let event = watched.until(guest, Some(id), deadline, true).await?;
+        let mut duration = handed.elapsed();
+        let error = match event {
+            Event::Guest(()) => return Ok(Some((None, duration))),
+            Event::Gone(error) => error,
+            Event::OutOfMemory => {
+                self.memory.was_exceeded();
+                endings::out_of_memory(Some(id))
+            }
+            Event::Late => {
+                duration = timeout.saturating_sub(init);
+                endings::timed_out(Some(id), timeout)
+            }
+        };
+        self.end_all(if error.timed_out { ShutdownReason::Timeout } else { ShutdownReason::Failure }).await;
+        Ok(Some((Some(error), duration)))
+    }
+
+    /// Brings in what was written and used so far.
+    fn close(&mut self, outcome: &mut Outcome, cpu_before: Duration) {
+        self.logs.drain();
+        self.logs.finish_lines();
+        outcome.memory_peak_bytes =
+            outcome.memory_peak_bytes.max(self.memory.settle_peak(&self.meter, self.tmp.as_ref()));
+        outcome.cpu = self.meter.cpu().saturating_sub(cpu_before);
+        if !outcome.unfinished {
+            self.logs.tag(None);
+        }
+    }
+
+    /// True when the runtime that had asked for work, or an extension beside it, has ended since.
     fn has_ended_meanwhile(&mut self) -> Result<bool, SandboxError> {
         let mut ended = false;
         while let Some((word, fds)) = self.control.word_now().map_err(broke("hear init"))? {
             match word {
-                Word::Ended { .. } => ended = true,
+                Word::Ended { who, .. } => {
+                    self.running.ended(who);
+                    ended = true;
+                }
                 // It can come late on a busy machine, when the runtime has asked for work already.
                 Word::Sealed => self.tmp = fds.into_iter().next(),
                 _ => {}
@@ -239,10 +364,14 @@ impl LinuxSandbox {
 impl Sandbox for LinuxSandbox {
     async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError> {
         self.freezer.thaw().map_err(broke("let its processes go on"))?;
+        if let Some(pending) = self.pending.take() {
+            // Its caller went away before the end.
+            self.come_to_an_end(pending).await?;
+        }
         let cpu = self.meter.cpu();
         self.logs.tag(Some(work.request_id));
         if self.alive && (self.has_ended_meanwhile()? || self.ended) {
-            self.reset().await;
+            self.end_all(ShutdownReason::Failure).await;
         }
         if self.broken {
             return Err(SandboxError("its processes do not die".to_owned()));
@@ -252,21 +381,62 @@ impl Sandbox for LinuxSandbox {
             // The process ended for something that came before this call: another one gets the event.
             attempt = self.attempt(&work, deadline).await?;
         }
-        self.logs.drain();
-        self.logs.finish_lines();
-        let Attempt { ending, init, mut duration, out_of_memory, .. } = attempt;
+        let Attempt { ending, init, mut duration, handed, out_of_memory, .. } = attempt;
+        let before = init.as_ref().map_or(Duration::ZERO, |init| init.duration);
         if matches!(&ending, Ending::Failed(error) if error.timed_out) {
             // What is told and billed is the limit, not how long the stopping took.
-            let before = init.as_ref().map_or(Duration::ZERO, |init| init.duration);
             duration = work.timeout.saturating_sub(before);
         }
         if out_of_memory {
             self.memory.was_exceeded();
         }
-        let memory_peak_bytes = self.memory.settle_peak(&self.meter, self.tmp.as_ref());
-        let cpu = self.meter.cpu().saturating_sub(cpu);
-        self.logs.tag(None);
-        Ok(Outcome { ending, duration, init, memory_peak_bytes, cpu, usable: !self.broken })
+        let goes_on = self.alive && self.pending.is_none() && self.extensions.any();
+        if goes_on && !(self.door.asks() && self.extensions.are_ready()) {
+            let (id, timeout) = (work.request_id, work.timeout);
+            self.pending = Some(Pending::Working { id, handed, deadline, timeout, init: before, cpu });
+        }
+        let mut outcome = Outcome {
+            ending,
+            duration,
+            init,
+            memory_peak_bytes: 0,
+            cpu: Duration::ZERO,
+            after_runtime: Duration::ZERO,
+            usable: !self.broken,
+            unfinished: self.pending.is_some(),
+        };
+        self.close(&mut outcome, cpu);
+        Ok(outcome)
+    }
+
+    async fn finish(&mut self, outcome: &mut Outcome) -> Result<(), SandboxError> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let (runtime_done, runtime_cpu) = (outcome.duration, outcome.cpu);
+        let cpu = if let Pending::Working { cpu, .. } = &pending { Some(*cpu) } else { None };
+        if let Some((ending, duration)) = self.come_to_an_end(pending).await? {
+            outcome.duration = duration;
+            outcome.after_runtime = duration.saturating_sub(runtime_done);
+            if let Some(failed) = ending {
+                outcome.ending = Ending::Failed(failed);
+            }
+        }
+        (outcome.usable, outcome.unfinished) = (!self.broken, false);
+        self.close(outcome, cpu.unwrap_or_default());
+        if cpu.is_none() {
+            // What the stopping took is nobody's.
+            outcome.cpu = runtime_cpu;
+        }
+        Ok(())
+    }
+
+    fn winds_down(&self) -> bool {
+        self.owes_a_word()
+    }
+
+    async fn wind_down(&mut self) {
+        if self.freezer.thaw().is_ok() && matches!(self.has_ended_meanwhile(), Ok(false)) {
+            self.shut_down(ShutdownReason::Spindown).await;
+        }
     }
 
     fn is_alive(&mut self) -> bool {
@@ -291,18 +461,30 @@ struct Watched<'a> {
     meter: &'a Meter,
     tmp: &'a mut Option<OwnedFd>,
     launch: &'a Launch,
+    extensions: &'a Extensions,
+    running: &'a mut Running,
     oom_kills: u64,
 }
 
 impl Watched<'_> {
-    /// The guest's word, or what came before it.
+    /// The guest's word, or what came before it. `hears_extensions`: there are some, or may be in a moment.
     async fn until<T>(
         self,
         guest: impl Future<Output = T>,
         id: Option<RequestId>,
         deadline: Instant,
+        hears_extensions: bool,
     ) -> Result<Event<T>, SandboxError> {
         let mut guest = std::pin::pin!(guest);
+        let mut failed = std::pin::pin!(async {
+            if !hears_extensions {
+                std::future::pending::<()>().await;
+            }
+            let kind = self.extensions.failed().await;
+            // It is expected to exit, and how it does is the text.
+            tokio::time::sleep(EXIT_MAX).await;
+            kind
+        });
         let mut late = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
         loop {
             let word = {
@@ -313,6 +495,7 @@ impl Watched<'_> {
                     word = self.control.word() => word,
                     () = &mut late => return Ok(Event::Late),
                     () = exceeded => return Ok(Event::OutOfMemory),
+                    kind = &mut failed => return Ok(Event::Gone(endings::extension_ended(id, kind, ExitStatus(0)))),
                 }
             };
             let gone = match word.map_err(broke("hear init"))? {
@@ -320,16 +503,31 @@ impl Watched<'_> {
                     *self.tmp = fds.into_iter().next();
                     continue;
                 }
+                Some((Word::ExecFailed { who, errno }, _)) if who.place().is_some() => {
+                    self.running.ended(who);
+                    let place = who.place().unwrap_or_default();
+                    self.extensions.gone(place, ExtensionState::LaunchError);
+                    let name = self.launch.extensions.get(place).map_or("", String::as_str);
+                    return Ok(Event::Gone(endings::extension_not_started(id, name, errno)));
+                }
                 // As a shell says it: on Lambda one stands between the agent and the wrapper.
-                Some((Word::ExecFailed { errno: _ }, _)) if self.launch.wrapped => {
+                Some((Word::ExecFailed { .. }, _)) if self.launch.wrapped => {
                     return Ok(Event::Gone(endings::exited(id, ExitStatus::of_code(127))));
                 }
-                Some((Word::ExecFailed { errno }, _)) => {
+                Some((Word::ExecFailed { errno, .. }, _)) => {
                     let program = self.launch.argv.first().map_or("", String::as_str);
                     return Ok(Event::Gone(endings::not_executable(id, program, errno)));
                 }
                 Some((Word::SealFailed { step, errno }, _)) => return Err(seal_failed(step, errno)),
-                Some((Word::Ended { status }, _)) => ExitStatus(status),
+                Some((Word::Ended { who, status }, _)) => {
+                    self.running.ended(who);
+                    if let Some(place) = who.place() {
+                        self.extensions.gone(place, ExtensionState::Exited);
+                        let kind = self.extensions.failure_of(Some(place));
+                        return Ok(Event::Gone(endings::extension_ended(id, kind, ExitStatus(status))));
+                    }
+                    ExitStatus(status)
+                }
                 Some((Word::IsReset, _)) => continue,
                 // Init is gone, and everything with it: the kernel chose it, or the spawner ended.
                 None if self.meter.oom_kills() > self.oom_kills => return Ok(Event::OutOfMemory),
@@ -351,7 +549,7 @@ fn failed(began: Instant, error: FunctionError) -> InitReport {
     InitReport { duration: began.elapsed(), ending: InitEnding::Failed(error) }
 }
 
-fn broke(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
+pub(crate) fn broke(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
     move |error| SandboxError(format!("cannot {step}: {error}"))
 }
 

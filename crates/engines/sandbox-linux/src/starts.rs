@@ -2,9 +2,10 @@
 
 use crate::control::Control;
 use crate::driver::LinuxDriver;
+use crate::extensions::Running;
 use crate::freezer::Freezer;
 use crate::interpreters::Interpreter;
-use crate::launching::Launch;
+use crate::launching::{Launch, Streams};
 use crate::logs::Logs;
 use crate::making::{Made, Unmade, no_room};
 use crate::memory::MemoryWatch;
@@ -13,7 +14,7 @@ use crate::net::EgressProxy;
 use crate::protocol::Word;
 use crate::sandbox::{LinuxSandbox, seal_failed};
 use lacewing_model::{Language, Version};
-use lacewing_runtime_api::{Door, DoorOptions};
+use lacewing_runtime_api::{Door, DoorOptions, Subject};
 use lacewing_sandbox::{Built, Missed, Preparation, Rung, StartError, StartPhases, StartSpec, Started};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -26,6 +27,8 @@ struct Begun {
     /// When the runtime began, or was told its function.
     at: Instant,
     rung: Rung,
+    /// A runtime that waits until all extensions have registered.
+    waiting: Option<Streams>,
 }
 
 impl LinuxDriver {
@@ -38,7 +41,7 @@ impl LinuxDriver {
         let launch = Launch::of(&spec);
         let fresh = launch.needs_fresh_interpreter(spec.version.config.runtime.language());
         let mut phases = StartPhases::default();
-        let Begun { mut sandbox, at, rung } = {
+        let Begun { mut sandbox, at, rung, waiting } = {
             let _underway = self.shelf.start_begins();
             self.begin_start(&spec, launch, interpreter, fresh.is_some(), &mut phases).await?
         };
@@ -46,7 +49,11 @@ impl LinuxDriver {
         if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
             sandbox.logs.platform(stand_in);
         }
-        let init = sandbox.see_through_init(None, at, at + spec.init_max).await;
+        let init = if sandbox.launch.extensions.is_empty() || !sandbox.launch.possible {
+            sandbox.see_through_init(None, at, at + spec.init_max).await
+        } else {
+            sandbox.init_beside_extensions(None, waiting, at, at + spec.init_max).await
+        };
         let init = init.map_err(|error| StartError::Broken(error.to_string()))?;
         phases.boot = sandbox.boot_time(at).unwrap_or(init.duration);
         phases.init = init.duration.saturating_sub(phases.boot);
@@ -83,7 +90,9 @@ impl LinuxDriver {
         made.forked_is_up().await;
         if let Some(waiting) = &mut made.waiting {
             waiting.assign(&launch).await.map_err(no_room)?;
-            waiting.go().await.map_err(no_room)?;
+            if launch.extensions.is_empty() {
+                waiting.go().await.map_err(no_room)?;
+            }
         }
         self.furnish(spec, launch, made, (at, Rung::Full)).await
     }
@@ -98,17 +107,30 @@ impl LinuxDriver {
     ) -> Result<Begun, StartError> {
         let Made { cell, control, door, egress, cgroup, tmp, waiting } = made;
         // First of all: the rest happens while it starts.
-        let streams = match waiting {
-            Some(waiting) => Some(waiting),
-            None if launch.possible => Some(launch.exec(&control).await.map_err(|error| not_begun(&control, error))?),
-            None => None,
+        let extended = !launch.extensions.is_empty();
+        let (streams, waiting) = match waiting {
+            Some(waiting) if extended => (None, Some(waiting)),
+            Some(waiting) => (Some(waiting), None),
+            None if launch.possible && !extended => {
+                (Some(launch.exec(&control).await.map_err(|error| not_begun(&control, error))?), None)
+            }
+            None => (None, None),
         };
         let door = self.hang_door(spec, door).map_err(no_room)?;
         let egress = egress.map(|fds| EgressProxy::serve(fds, self.egress.clone()));
         let memory_bytes = spec.version.config.memory.bytes();
+        let extensions = door.extensions().clone();
+        let version = &spec.version;
+        extensions.describe(Subject {
+            function_name: version.name.to_string(),
+            function_version: version.number.to_string(),
+            handler: version.config.handler.to_string(),
+            account: version.account.to_string(),
+        });
         let mut sandbox = LinuxSandbox {
             control,
             door,
+            extensions,
             _egress: egress.transpose().map_err(no_room)?,
             logs: Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max),
             meter: Meter::open(&self.standing.cgroups, &cgroup),
@@ -119,6 +141,9 @@ impl LinuxDriver {
             launch,
             alive: false,
             ended: false,
+            running: Running::default(),
+            pending: None,
+            logging: version.config.logging.clone(),
             oom_kills: 0,
             broken: false,
             _cell: cell,
@@ -126,7 +151,7 @@ impl LinuxDriver {
         if let Some(streams) = streams {
             sandbox.follow(streams).map_err(no_room)?;
         }
-        Ok(Begun { sandbox, at, rung })
+        Ok(Begun { sandbox, at, rung, waiting })
     }
 
     /// The guests' door, on a listener that the kernel has taken connections for since it was made.

@@ -109,6 +109,28 @@ pub trait Sandbox: Send {
     /// None: an abandoned run leaves a sandbox that must be dropped.
     async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError>;
 
+    /// Where a run's outcome was [`Outcome::unfinished`]: sees its extensions to the end of that invocation, or of
+    /// their environment, and corrects the outcome by what it came to. Then the sandbox can run again, if it can.
+    ///
+    /// # Errors
+    /// As of [`Sandbox::run`].
+    ///
+    /// # Cancel safety
+    /// As of [`Sandbox::run`].
+    async fn finish(&mut self, outcome: &mut Outcome) -> Result<(), SandboxError> {
+        let _ = outcome;
+        Ok(())
+    }
+
+    /// True when something in it is to be told before it ends: [`Sandbox::wind_down`].
+    fn winds_down(&self) -> bool {
+        false
+    }
+
+    /// Tells what runs in it that the end has come, and waits for it: at most 2 seconds. To be called once, between
+    /// runs, before it is dropped.
+    async fn wind_down(&mut self) {}
+
     /// False when it is known to be gone, for example because the host killed it while it idled: no call is
     /// handed to it any more. Asked before every call, so it must be cheap.
     fn is_alive(&mut self) -> bool {
@@ -183,6 +205,33 @@ impl Built {
         match self {
             Self::Single(_) => Err(SandboxError("a request came to what is no web function".to_owned())),
             Self::Shared(sandbox) => sandbox.exchange(work, request, deadline).await,
+        }
+    }
+
+    /// Sees an unfinished outcome to its end; see [`Sandbox::finish`].
+    ///
+    /// # Errors
+    /// The sandbox broke.
+    pub async fn finish(&mut self, outcome: &mut Outcome) -> Result<(), SandboxError> {
+        match self {
+            Self::Single(sandbox) => sandbox.finish(outcome).await,
+            Self::Shared(_) => Ok(()),
+        }
+    }
+
+    /// True when something in it is to be told before it ends.
+    #[must_use]
+    pub fn winds_down(&self) -> bool {
+        match self {
+            Self::Single(sandbox) => sandbox.winds_down(),
+            Self::Shared(_) => false,
+        }
+    }
+
+    /// Tells it; see [`Sandbox::wind_down`].
+    pub async fn wind_down(&mut self) {
+        if let Self::Single(sandbox) = self {
+            sandbox.wind_down().await;
         }
     }
 

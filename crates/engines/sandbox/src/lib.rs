@@ -14,6 +14,7 @@ mod environment;
 mod ladder;
 mod logs;
 mod outcome;
+mod platform;
 mod stream;
 mod web;
 
@@ -25,5 +26,6 @@ pub use environment::{lambda_environment, log_stream_name, reserved_keys};
 pub use ladder::{Missed, Rung, SnapshotRefused, SnapshotReport, StartPhases};
 pub use logs::{LogLine, LogSink, LogSource};
 pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes};
+pub use platform::platform_line;
 pub use stream::{AnswerPieces, AnswerSink, Room, answer_stream};
 pub use web::{BodyLost, Duplex, SharedSandbox, Upgraded, WebBody, WebRequest};

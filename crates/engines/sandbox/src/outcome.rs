@@ -17,8 +17,13 @@ pub struct Outcome {
     pub memory_peak_bytes: u64,
     /// Processor time used meanwhile.
     pub cpu: Duration,
+    /// What of `duration` came after the runtime was done, when only extensions still worked.
+    pub after_runtime: Duration,
     /// True when the sandbox can take another call. False: it must be dropped.
     pub usable: bool,
+    /// True when answer or error stand, and may be given to the caller, but extensions still work: see
+    /// [`Sandbox::finish`](crate::Sandbox::finish).
+    pub unfinished: bool,
 }
 
 /// Answer or error.

@@ -14,7 +14,7 @@ use lacewing_catalog::{Catalog, Runnable, Scope};
 use lacewing_ledger::{Ledger, UsageRecord, billed_ms};
 use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, Version, VersionNumber};
 use lacewing_pool::{Lease, Pool, PoolOptions, Purpose, Story};
-use lacewing_sandbox::{AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, Work};
+use lacewing_sandbox::{AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, SandboxError, Work};
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -195,7 +195,7 @@ impl Invoke {
 }
 
 impl Inner {
-    async fn walk(&self, call: Call, outlet: Option<Outlet>) -> Result<Answer, InvokeError> {
+    async fn walk(self: &Arc<Self>, call: Call, outlet: Option<Outlet>) -> Result<Answer, InvokeError> {
         let runnable = self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
         let payload = self.check_payload(call.payload)?;
         self.check_books()?;
@@ -228,16 +228,38 @@ impl Inner {
             stream: visit.stream.clone(),
         };
         self.open(&visit, &lease);
-        let outcome = match lease.run(work, Instant::now() + timeout).await {
-            Ok(outcome) => outcome,
-            Err(broken) => {
-                self.abort(&visit, &lease);
-                return Err(InvokeError::Internal(broken.to_string()));
-            }
-        };
-        let log_tail = self.settle(&visit, &lease, &outcome, permit)?;
+        let ran = lease.run(work, Instant::now() + timeout).await;
+        let outcome = ran.map_err(|broken| self.abort(&visit, &lease, &broken))?;
+        let ending = outcome.ending.clone();
         let executed_version = visit.runnable.version.number;
-        Ok(Answer { request_id, executed_version, trace_id, ending: outcome.ending, log_tail })
+        let log_tail = if outcome.unfinished && !tail {
+            // As on Lambda: extensions go on after the answer, and are billed with the invocation.
+            let inner = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Err(error) = inner.finish(visit, lease, outcome, permit).await {
+                    tracing::warn!(%error, %request_id, "an invocation went wrong after its answer");
+                }
+            });
+            None
+        } else if outcome.unfinished {
+            self.finish(visit, lease, outcome, permit).await?
+        } else {
+            self.settle(&visit, &lease, &outcome, permit)?
+        };
+        Ok(Answer { request_id, executed_version, trace_id, ending, log_tail })
+    }
+
+    /// What comes after the answer where extensions still work.
+    async fn finish(
+        &self,
+        visit: Visit,
+        mut lease: Lease<Companion>,
+        mut outcome: Outcome,
+        permit: Permit,
+    ) -> Result<Option<Vec<u8>>, InvokeError> {
+        let finished = lease.finish(&mut outcome).await;
+        finished.map_err(|broken| self.abort(&visit, &lease, &broken))?;
+        self.settle(&visit, &lease, &outcome, permit)
     }
 
     fn count_throttle(&self, version: &Version, error: InvokeError) -> InvokeError {
@@ -332,11 +354,12 @@ impl Inner {
         Ok(tail)
     }
 
-    fn abort(&self, visit: &Visit, lease: &Lease<Companion>) {
+    fn abort(&self, visit: &Visit, lease: &Lease<Companion>, broken: &SandboxError) -> InvokeError {
         if let Some(companion) = lease.companion() {
             companion.logs.platform(&format!("RequestId: {} Error: the sandbox broke", visit.request_id));
             companion.logs.end();
         }
+        InvokeError::Internal(broken.to_string())
     }
 }
 

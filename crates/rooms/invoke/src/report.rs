@@ -3,7 +3,7 @@
 use lacewing_ledger::{UsageOutcome, billed_ms};
 use lacewing_model::{LogFormat, LogLevel, MemoryMib, RequestId, SandboxId, Timestamp, Version};
 use lacewing_pool::Story;
-use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, StartPhases};
+use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, StartPhases, platform_line};
 use serde_json::json;
 use std::fmt::Write;
 use std::time::Duration;
@@ -196,12 +196,7 @@ fn event(
     kind: &str,
     forms: impl FnOnce() -> (serde_json::Value, String),
 ) -> Option<String> {
-    let logging = &version.config.logging;
-    match logging.format {
-        LogFormat::Text => Some(forms().1),
-        LogFormat::Json if level < logging.system_level.unwrap_or(LogLevel::Info) => None,
-        LogFormat::Json => Some(json!({"time": now.to_string(), "type": kind, "record": forms().0}).to_string()),
-    }
+    platform_line(&version.config.logging, level, now, kind, forms)
 }
 
 /// Whole mebibytes, rounded up: at least 1, at most what the function was given.
@@ -236,7 +231,9 @@ mod tests {
             init: None,
             memory_peak_bytes: 30 << 20,
             cpu: Duration::ZERO,
+            after_runtime: Duration::ZERO,
             usable: true,
+            unfinished: false,
         }
     }
 

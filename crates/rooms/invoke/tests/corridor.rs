@@ -244,3 +244,30 @@ async fn a_stream_that_fails_in_the_middle_says_so_at_its_end() {
         matches!(flowing.take_answer().unwrap().unwrap().ending, Ending::Failed(error) if error.kind == "Function.Fails")
     );
 }
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_extensions_but_its_place_and_its_record_do() {
+    let house = House::build(FakeDriver::gated(9, 1), 1).await;
+    let lingers = Call { tail: false, ..house.call("\"linger\"") };
+    let answer = house.invoke.call(lingers).await.unwrap();
+    assert_eq!(answer.ending, Ending::Answer(Bytes::from_static(b"\"linger\"")));
+    let refused = house.invoke.call(house.call("1")).await.unwrap_err();
+    assert!(matches!(refused, InvokeError::Throttled { .. }), "it still runs: {refused}");
+    assert_eq!(house.calls_in_the_books(), 0);
+    house.driver.runs.add_permits(2);
+    while house.calls_in_the_books() == 0 {
+        tokio::task::yield_now().await;
+    }
+    while house.invoke.call(house.call("1")).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.driver.started(), 1, "the same sandbox");
+}
+
+#[tokio::test]
+async fn a_caller_that_wants_the_log_waits_for_extensions() {
+    let house = House::build(FakeDriver::gated(9, 2), 1).await;
+    let answer = house.invoke.call(house.call("\"linger\"")).await.unwrap();
+    assert!(tail(&answer).contains("Duration: 4.00 ms\tBilled Duration: 9 ms"), "{}", tail(&answer));
+    assert_eq!(house.calls_in_the_books(), 1);
+}

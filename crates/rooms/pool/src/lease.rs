@@ -66,7 +66,7 @@ impl<C: Send + Sync + 'static> Lease<C> {
         self.usable = false;
         let Some(held) = self.held.as_mut() else { return Err(SandboxError("the lease is spent".into())) };
         let outcome = held.sandbox.run(work, deadline).await?;
-        self.usable = outcome.usable;
+        self.usable = outcome.usable && !outcome.unfinished;
         Ok(outcome)
     }
 
@@ -87,6 +87,21 @@ impl<C: Send + Sync + 'static> Lease<C> {
         let ended = held.sandbox.exchange(work, request, deadline).await;
         self.usable = ended.as_ref().is_ok_and(|outcome| outcome.usable);
         ended
+    }
+
+    /// Where a run's outcome was unfinished: sees it to its end. See [`Sandbox::finish`].
+    ///
+    /// # Errors
+    /// The sandbox broke; it is ended when the lease is dropped.
+    ///
+    /// # Cancel safety
+    /// As of [`Lease::run`].
+    pub async fn finish(&mut self, outcome: &mut Outcome) -> Result<(), SandboxError> {
+        self.usable = false;
+        let Some(held) = self.held.as_mut() else { return Err(SandboxError("the lease is spent".into())) };
+        held.sandbox.finish(outcome).await?;
+        self.usable = outcome.usable;
+        Ok(())
     }
 
     /// What travels with the sandbox.

@@ -224,7 +224,7 @@ impl<C: Send + Sync + 'static> Pool<C> {
                     tokio::spawn(async move { pool.start(place, recipe, purpose).await });
                 }
                 Errand::GiveBack(place, held) => self.give_back(place, held, true),
-                Errand::End(held) => drop(held),
+                Errand::End(held) => end(held),
                 // One at a time, so that no call waits for more than one system call.
                 Errand::Freeze(place) => self.hall().freeze(place),
                 Errand::KeepPrepared(kind, count) => self.0.driver.keep_prepared(kind, count),
@@ -282,6 +282,19 @@ impl<C: Send + Sync + 'static> Pool<C> {
 
 /// AWS's `StatusReason` for provisioned concurrency whose INIT fails.
 const INIT_FAILURE: &str = "FUNCTION_ERROR_INIT_FAILURE";
+
+/// Ends a sandbox. Its place is free already: what is told of the end does so beside the next start, for a bounded
+/// time.
+fn end<C: Send + Sync + 'static>(mut held: Held<C>) {
+    if held.sandbox.winds_down()
+        && let Ok(runtime) = tokio::runtime::Handle::try_current()
+    {
+        runtime.spawn(async move {
+            held.sandbox.wind_down().await;
+            drop(held);
+        });
+    }
+}
 
 fn shape(version: &Version) -> Shape {
     let (memory, concurrency) = (version.config.memory, version.config.concurrency());
