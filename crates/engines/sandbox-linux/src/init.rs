@@ -4,6 +4,7 @@
 //! born ─ maps written ─► user ► mounts ► cgroup ns ► limits ► Landlock ► no capabilities ► seccomp ─► Sealed
 //! Sealed ─ Exec ─► a child runs the runtime, or an extension ─ it ends ─► Ended ─ Exec ─► ...
 //!        ├ Signal ─► a child and what it started are signalled
+//!        ├ MakeSockets ─► sockets of this network for the server, on a channel of their own
 //!        └ Reset ─► kill all others, reap them ─► IsReset
 //! the control socket closes ─► exit: the kernel kills whatever is left in the pid namespace
 //! ```
@@ -235,9 +236,17 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) ->
     let mut programs = Programs::default();
     // One that a zygote forks is there already, or about to be.
     programs.0[0] = birth.adopts.then_some(ADOPTED_PID);
+    let mut sockets: Option<OwnedFd> = None;
     loop {
-        let mut ready = [sys::readable(control), sys::readable(signals)];
+        let third = sockets.as_ref().map_or(control, AsFd::as_fd);
+        let mut ready = [sys::readable(control), sys::readable(signals), sys::readable(third)];
         sys::poll(&mut ready, -1)?;
+        if ready[2].revents != 0
+            && let Some(channel) = &sockets
+            && !make_socket(channel.as_fd())
+        {
+            sockets = None;
+        }
         if ready[1].revents != 0 {
             let mut ignored = [0; 256];
             while rustix::io::read(signals, &mut ignored).is_ok_and(|length| length > 0) {}
@@ -256,6 +265,7 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) ->
                     // What it was given is a secret of its own.
                     buffer[..length].fill(0);
                 }
+                Some(Order::MakeSockets) => sockets = fds.into_iter().next(),
                 Some(Order::Signal { who, signal }) => programs.signal(who, signal),
                 Some(Order::Reset) => {
                     programs = Programs::default();
@@ -267,6 +277,20 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) ->
             }
         }
     }
+}
+
+/// Answers one request for a socket: with it, or with the kernel's number. False when nobody asks any more.
+fn make_socket(channel: BorrowedFd<'_>) -> bool {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    if !matches!(packet::receive(channel, &mut [0; 8]), Ok(Some(_))) {
+        return false;
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let sent = match socket_with(AddressFamily::INET, SocketType::STREAM, flags, None) {
+        Ok(socket) => packet::send(channel, &0_i32.to_le_bytes(), &[socket.as_fd()]),
+        Err(error) => packet::send(channel, &error.raw_os_error().to_le_bytes(), &[]),
+    };
+    sent.is_ok()
 }
 
 /// The programs that run: the runtime, then the extensions.

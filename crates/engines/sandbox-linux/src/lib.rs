@@ -20,6 +20,7 @@
 mod cgroup;
 mod client;
 mod control;
+mod dialer;
 mod driver;
 mod endings;
 mod error;

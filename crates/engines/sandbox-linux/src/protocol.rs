@@ -103,6 +103,8 @@ pub(crate) enum Order {
     Signal { who: Who, signal: u8 },
     /// Kill everything else in the sandbox.
     Reset,
+    /// From now on answer each packet on the descriptor that comes with it by a new TCP socket of the sandbox's network.
+    MakeSockets,
 }
 
 /// One of the programs that init starts.
@@ -142,12 +144,14 @@ pub(crate) enum Word {
 const EXEC: u8 = 1;
 const RESET: u8 = 2;
 const SIGNAL: u8 = 3;
+const MAKE_SOCKETS: u8 = 4;
 
 impl Order {
     /// Compact form: a kind, then texts with their lengths before them.
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Reset => vec![RESET],
+            Self::MakeSockets => vec![MAKE_SOCKETS],
             Self::Signal { who, signal } => vec![SIGNAL, who.0, *signal],
             Self::Exec { who, argv, env } => {
                 let mut bytes = Vec::with_capacity(4_096);
@@ -169,6 +173,7 @@ impl Order {
         let (kind, rest) = bytes.split_first()?;
         match *kind {
             RESET => Some(Self::Reset),
+            MAKE_SOCKETS => Some(Self::MakeSockets),
             EXEC => {
                 let (who, mut rest) = rest.split_first()?;
                 Some(Self::Exec { who: Who(*who), argv: take_list(&mut rest)?, env: take_list(&mut rest)? })
