@@ -230,6 +230,8 @@ def set_paths():
     installed = ["%s/lib/%s/site-packages" % (sys.prefix, version)]
     if sys.prefix == "/usr":
         installed = ["/usr/local/lib/%s/dist-packages" % version, "/usr/lib/python3/dist-packages"]
+    # boto3, as on Lambda, where this interpreter has none of its own.
+    installed.append("/var/runtime/python-sdk")
     sys.path[:] = front + library + [entry for entry in installed if entry not in library and os.path.isdir(entry)]
 
 

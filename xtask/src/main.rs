@@ -1,7 +1,8 @@
-//! The project's tasks: `cargo xtask test`, `tidy` and `bench`. One command each, so that a newcomer, a
+//! The project's tasks: `cargo xtask test`, `tidy`, `conformance` and `bench`. One command each, so that a newcomer, a
 //! developer and CI do the same things in the same way.
 
 mod bench;
+mod conformance;
 mod steps;
 mod test;
 mod tidy;
@@ -24,6 +25,8 @@ enum Task {
     Test(test::Options),
     /// Check what the compiler does not: dependency arrows, file lengths, module docs.
     Tidy,
+    /// Write down what of the Lambda API is supported: docs/reference/compatibility.md.
+    Conformance,
     /// Measure cold and warm calls, the server's start and its memory, beside the bare cost. One table.
     Bench(bench::Options),
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Tidy => tidy::run(),
+        Task::Conformance => conformance::run(),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

@@ -3,6 +3,7 @@
 mod arrows;
 mod files;
 
+use crate::conformance;
 use crate::workspace::Workspace;
 use arrows::{Crate, Dependency};
 use cargo_metadata::DependencyKind;
@@ -16,6 +17,7 @@ pub fn run() -> Result<(), String> {
     let crates = crates_of(&workspace);
     let mut broken = arrows::broken(&crates);
     broken.extend(files::broken(workspace.root(), &crates)?);
+    broken.extend(conformance::broken(workspace.root())?);
     for line in &broken {
         println!("{line}");
     }

@@ -185,11 +185,14 @@ def test_several_errors_are_told_together(lam):
     assert "; " in text
 
 
-def test_a_runtime_that_is_not_served_says_what_is(lam):
+def test_a_function_of_a_language_that_nobody_runs_is_kept_and_its_calls_say_so(lam):
     for runtime in ("ruby3.3", "java21"):
-        status, kind, text = refused(create, lam, "unserved", HELLO, runtime=runtime)
-        assert (status, kind) == (400, "InvalidParameterValueException")
-        assert PYTHON in text and NATIVE in text
+        create(lam, "unserved", HELLO, runtime=runtime)
+        assert lam.get_function_configuration(FunctionName="unserved")["Runtime"] == runtime
+        status, kind, text = refused(lam.invoke, FunctionName="unserved")
+        assert (status, kind) == (502, "InvalidRuntimeException")
+        assert text.startswith(f"Runtime {runtime} is not available on this host, which has: ") and NATIVE in text
+        lam.delete_function(FunctionName="unserved")
 
 
 def test_list_pages_through_every_function_once(lam):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness import commands
 from harness.calls import call
 from harness.packages import NATIVE, PYTHON, package, python, with_runtime_client
 from harness.server import ACCOUNT, REGION
@@ -161,6 +162,32 @@ def test_a_wrapper_that_is_missing_exits_127(lam, deploy):
     answer = call(lam, name)
     assert answer.value["errorType"] == "Runtime.ExitError"
     assert "exit status 127" in answer.value["errorMessage"]
+
+
+def test_boto3_is_there_and_finds_the_platform_without_a_variable(server, lam, deploy):
+    """Any Python of the host lends its boto3 to one that has none; the endpoints stand in the home's configuration."""
+    source = """import os
+def handler(event, context):
+    try:
+        import boto3
+    except ModuleNotFoundError:
+        return None
+    set_by_us = [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]
+    return boto3.client("sts").get_caller_identity()["Arn"], boto3.client("lambda").meta.endpoint_url, set_by_us
+"""
+    doctor = commands.lacewing(server, "doctor", "--json", expect=None).stdout
+    lends = any(found["boto3"] for found in json.loads(doctor)["interpreters"])
+    name = deploy(python(source), Timeout=60, MemorySize=512)
+    answer = call(lam, name).value
+    if not lends:
+        assert answer is None
+        pytest.skip("no Python of this host has boto3")
+    arn, endpoint, variables = answer
+    assert arn.endswith(f":assumed-role/of-the-function/{name}") and endpoint == "http://127.0.0.1:9001"
+    assert variables == []
+    # Who sets a home of their own is told by variables.
+    name = deploy(python(source), Timeout=60, MemorySize=512, Environment={"Variables": {"HOME": "/tmp"}})
+    assert call(lam, name).value[2] != []
 
 
 def test_children_and_threads_work(lam, deploy):

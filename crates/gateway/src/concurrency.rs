@@ -78,7 +78,16 @@ impl Gateway {
         let (scope, max) = (asked.scope(), self.inner.limits.account_concurrency_max);
         let put = self.inner.catalog.provision(&scope, &name, &qualifier, Some(requested), max).await;
         put.map_err(refusals::catalog)?;
-        Ok(ok(202, &self.shown(&self.found(asked, &name, &qualifier)?)))
+        let view = self.found(asked, &name, &qualifier)?;
+        // As recorded: what has just been asked for is never there yet, even where enough already stand ready.
+        let begun = ProvisionedReply {
+            available_provisioned_concurrent_executions: 0,
+            allocated_provisioned_concurrent_executions: 0,
+            status: "IN_PROGRESS",
+            status_reason: None,
+            ..self.shown(&view)
+        };
+        Ok(ok(202, &begun))
     }
 
     pub(crate) fn get_provisioned(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
@@ -161,6 +170,10 @@ impl Gateway {
             Some(_) => "FAILED",
             None => "IN_PROGRESS",
         };
+        if status == "IN_PROGRESS" {
+            // As recorded. How many of them stand already is in the metrics.
+            (available, allocated) = (0, 0);
+        }
         ProvisionedReply {
             function_arn: None,
             requested_provisioned_concurrent_executions: requested,

@@ -21,7 +21,9 @@ pub const fn command(language: Language) -> LaunchCommand {
     match language {
         Language::Python(_) => LaunchCommand { argv: &PYTHON, needs_own_door: true },
         Language::Node(_) => LaunchCommand { argv: &NODE, needs_own_door: true },
-        Language::Provided => LaunchCommand { argv: &["/var/task/bootstrap"], needs_own_door: false },
+        Language::Provided | Language::Foreign => {
+            LaunchCommand { argv: &["/var/task/bootstrap"], needs_own_door: false }
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Kind {
 pub(crate) struct Interpreters {
     found: Vec<Interpreter>,
     nearest: bool,
+    /// Packages that hold boto3, by the interpreter that has none of its own.
+    borrowed: HashMap<PathBuf, PathBuf>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -60,7 +62,7 @@ impl Kind {
         match language {
             Language::Python(minor) => Some((Self::Python, minor)),
             Language::Node(major) => Some((Self::Node, major)),
-            Language::Provided => None,
+            Language::Provided | Language::Foreign => None,
         }
     }
 }
@@ -79,6 +81,23 @@ impl Interpreter {
         let (major, minor, patch) = self.version;
         let name = if self.language == Kind::Python { "Python" } else { "Node.js" };
         format!("{name} {major}.{minor}.{patch}")
+    }
+
+    /// Where its packages are installed.
+    fn packages(&self) -> Option<PathBuf> {
+        if self.language != Kind::Python {
+            return None;
+        }
+        if self.path.starts_with("/usr") {
+            return Some(PathBuf::from("/usr/lib/python3/dist-packages"));
+        }
+        let prefix = self.path.parent()?.parent()?;
+        Some(prefix.join(format!("lib/python3.{}/site-packages", self.version.1)))
+    }
+
+    /// Where it finds boto3 among its own packages.
+    fn sdk(&self) -> Option<PathBuf> {
+        self.packages().filter(|packages| packages.join("boto3/__init__.py").is_file())
     }
 
     /// The directory to be seen as `/var/lang`: its own prefix, or for one of the host's `/usr`, which is in the
@@ -150,7 +169,16 @@ impl Interpreters {
             // Only a memory: without it the next launch asks again.
             let _ = fs::write(memory, bytes);
         }
-        Self { found, nearest: options.nearest }
+        let mut interpreters = Self { found, nearest: options.nearest, borrowed: HashMap::new() };
+        interpreters.borrow_sdk();
+        interpreters
+    }
+
+    /// Lambda's Python always has boto3. It is Python alone, so that any interpreter's will do for one that has none.
+    fn borrow_sdk(&mut self) {
+        let Some(lender) = self.found.iter().find_map(Interpreter::sdk) else { return };
+        let lacks = |found: &&Interpreter| found.language == Kind::Python && found.sdk().is_none();
+        self.borrowed = self.found.iter().filter(lacks).map(|found| (found.path.clone(), lender.clone())).collect();
     }
 
     /// What runs `version`; `None` for packages that bring their own `bootstrap`.
@@ -162,6 +190,20 @@ impl Interpreters {
         match (Kind::of(language), self.of(language)) {
             (Some((kind, _)), None) => Err(StartError::RuntimeUnavailable(self.refusal(version, kind))),
             (_, found) => Ok(found),
+        }
+    }
+
+    /// Refuses a version whose language nobody here can run.
+    ///
+    /// # Errors
+    /// [`StartError::RuntimeUnavailable`] with what there is.
+    pub(crate) fn refuse_foreign(&self, version: &Version) -> Result<(), StartError> {
+        match version.config.runtime.language() {
+            Language::Foreign => {
+                let hint = "package the function for provided.al2023, with its own bootstrap";
+                Err(StartError::RuntimeUnavailable(self.lack(version, hint)))
+            }
+            Language::Python(_) | Language::Node(_) | Language::Provided => Ok(()),
         }
     }
 
@@ -177,16 +219,25 @@ impl Interpreters {
     }
 
     fn refusal(&self, version: &Version, kind: Kind) -> String {
-        let runtime = &version.config.runtime;
-        let mut titles: Vec<String> = self.found.iter().map(Interpreter::title).collect();
-        titles.dedup();
-        let there = if titles.is_empty() { "no interpreter".to_owned() } else { titles.join(", ") };
         let hint = if self.found.iter().any(|found| found.language == kind) {
             "set runtimes.nearest = true to use the nearest version"
         } else {
             "install one in /usr or name its place in [runtimes]"
         };
+        self.lack(version, hint)
+    }
+
+    fn lack(&self, version: &Version, hint: &str) -> String {
+        let runtime = &version.config.runtime;
+        let mut titles: Vec<String> = self.found.iter().map(Interpreter::title).collect();
+        titles.dedup();
+        let there = if titles.is_empty() { "no interpreter".to_owned() } else { titles.join(", ") };
         format!("Runtime {runtime} is not available on this host, which has: {there}. To mend it, {hint}.")
+    }
+
+    /// Packages that hold boto3, for an interpreter that has none of its own.
+    pub(crate) fn borrowed_sdk(&self, interpreter: &Interpreter) -> Option<&Path> {
+        self.borrowed.get(&interpreter.path).map(PathBuf::as_path)
     }
 
     /// For the operator's eyes.
@@ -194,7 +245,8 @@ impl Interpreters {
         let info = |found: &Interpreter| {
             let (major, minor, patch) = found.version;
             let version = format!("{major}.{minor}.{patch}");
-            InterpreterInfo { language: found.language.name(), version, path: found.path.clone() }
+            let sdk = found.sdk().or_else(|| self.borrowed_sdk(found).map(Path::to_owned));
+            InterpreterInfo { language: found.language.name(), version, path: found.path.clone(), sdk }
         };
         self.found.iter().map(info).collect()
     }

@@ -1,6 +1,7 @@
 //! How the runtime process of a function is started: its command, its environment, and the ends of its pipes.
 
 use crate::control::Control;
+use crate::endpoints;
 use crate::extensions;
 use crate::logs::Pipes;
 use crate::protocol::{Order, Who};
@@ -60,10 +61,11 @@ impl Launch {
             env.push((key.to_owned(), value));
         };
         set("AWS_LAMBDA_RUNTIME_API", door.to_string());
-        set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{door}"));
-        // Python's clients name the service in another way than the design does.
-        set("AWS_ENDPOINT_URL_LOGS", format!("http://{door}"));
-        set("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", format!("http://{door}"));
+        if !endpoints::are_found_at_home(language, &spec.environment) {
+            for name in endpoints::VARIABLES {
+                set(name, format!("http://{door}"));
+            }
+        }
         if own_door {
             set("LACEWING_DOOR_FD", "3".to_owned());
             set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());

@@ -23,6 +23,7 @@ mod control;
 mod dialer;
 mod driver;
 mod endings;
+mod endpoints;
 mod error;
 mod extensions;
 mod forget;

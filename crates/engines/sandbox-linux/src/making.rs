@@ -230,7 +230,11 @@ impl LinuxDriver {
         let Some(interpreter) = interpreter else { return Ok(Vec::new()) };
         let root = interpreter.language_root(&self.folder.path.join(LINKS));
         let root = root.map_err(|error| StartError::Broken(format!("cannot link the interpreter: {error}")))?;
-        Ok(vec![mount(&root, "/var/lang")?, mount(self.runtime_files.path(), "/var/runtime")?])
+        let mut mounts = vec![mount(&root, "/var/lang")?, mount(self.runtime_files.path(), "/var/runtime")?];
+        if let Some(packages) = self.interpreters.borrowed_sdk(interpreter) {
+            mounts.push(mount(packages, "/var/packages")?);
+        }
+        Ok(mounts)
     }
 }
 

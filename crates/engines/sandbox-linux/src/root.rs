@@ -9,6 +9,7 @@
 //!
 //! What is not named here is not there: no home, no data dir, no /sys, no sockets of the host.
 
+use crate::endpoints;
 use crate::net::NAMESERVER;
 use crate::protocol::{At, Fault, MountSpec};
 use crate::sys;
@@ -25,18 +26,22 @@ pub(crate) const INSIDE_UID: u32 = 993;
 pub(crate) const INSIDE_GID: u32 = 990;
 
 /// `nobody` is whom files of the host's root belong to in a user namespace: programs look the owner up.
-const PASSWD: &str = "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/tmp:/sbin/nologin\n\
+const PASSWD: &str = "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n\
                       nobody:x:65534:65534:nobody:/:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nsbx_user1051:x:990:\nnogroup:x:65534:\n";
 const HOSTS: &str = "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n";
+/// Programs look for it to tell that they are on Lambda. Source: recorded from Lambda.
+const ENTRYPOINT: &str = "#!/bin/sh\n# The platform starts the runtime itself.\nexec \"$@\"\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
 /// Empty directories: mount points and what programs expect to find.
-const DIRECTORIES: [&str; 14] = [
+const DIRECTORIES: [&str; 17] = [
     "usr",
     "etc",
     "dev",
     "dev/shm",
+    "home",
+    endpoints::HOME,
     "proc",
     "tmp",
     "opt",
@@ -46,6 +51,7 @@ const DIRECTORIES: [&str; 14] = [
     "var/task",
     "var/runtime",
     "var/lang",
+    "var/packages",
     "var/tmp",
 ];
 
@@ -78,6 +84,7 @@ pub(crate) fn build(scratch: &Path, privileged: bool) -> Result<OwnedFd, Fault> 
         show_alias(name, scratch).at(&format!("show /{name}"))?;
     }
     write_etc(scratch).at("write /etc")?;
+    write_home(scratch).at("write the home")?;
     make_devices(scratch, privileged).at("make /dev")?;
     // A user namespace may mount its own /proc only where one is in sight already. It comes to lie on top of this.
     bind(Path::new("/proc"), &scratch.join("proc"), libc::MOUNT_ATTR_NOSUID).at("bind /proc")?;
@@ -154,6 +161,17 @@ fn write_etc(root: &Path) -> io::Result<()> {
             bind(&host, &root.join(tree), HOST_TREE | libc::MOUNT_ATTR_NOEXEC)?;
         }
     }
+    Ok(())
+}
+
+/// The home, and the script that Lambda's root has: what starts a function in an image of AWS's.
+fn write_home(root: &Path) -> io::Result<()> {
+    let folder = root.join(endpoints::HOME).join(".aws");
+    fs::create_dir(&folder)?;
+    fs::write(folder.join("config"), endpoints::shared_configuration())?;
+    let script = root.join("lambda-entrypoint.sh");
+    fs::write(&script, ENTRYPOINT)?;
+    rustix::fs::chmod(&script, rustix::fs::Mode::from_raw_mode(0o755))?;
     Ok(())
 }
 

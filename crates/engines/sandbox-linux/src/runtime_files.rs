@@ -11,6 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// The packages of Python's SDK, as far as they are seen by an interpreter that has none: links from `python-sdk` into
+/// another interpreter's packages, mounted at `/var/packages`.
+const SDK: [&str; 7] = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3"];
+
 /// Pause between looks at a compiler that works.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -36,7 +40,11 @@ impl RuntimeFiles {
             fs::create_dir_all(path.parent().unwrap_or(&fresh))?;
             fs::write(path, bytes)?;
         }
-        fs::create_dir_all(&fresh)?;
+        let sdk = fresh.join("python-sdk");
+        fs::create_dir_all(&sdk)?;
+        for name in SDK {
+            std::os::unix::fs::symlink(Path::new("/var/packages").join(name), sdk.join(name))?;
+        }
         show_to_all(&fresh)?;
         fs::rename(&fresh, &root)?;
         Ok(Self(root))
@@ -135,6 +143,7 @@ pub(crate) fn show_to_all(root: &Path) -> io::Result<()> {
 
 /// A number made from names and bytes. FNV-1a: all that is asked of it is to differ between builds.
 fn contents_number() -> u64 {
-    let bytes = launch::FILES.iter().flat_map(|(name, bytes)| name.bytes().chain(bytes.iter().copied()));
+    let files = launch::FILES.iter().flat_map(|(name, bytes)| name.bytes().chain(bytes.iter().copied()));
+    let bytes = files.chain(SDK.iter().flat_map(|name| name.bytes()));
     bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }

@@ -37,6 +37,7 @@ impl LinuxDriver {
     /// # Errors
     /// No sandbox could be made.
     pub(crate) async fn start_on_best_rung(&self, spec: StartSpec) -> Result<Started, StartError> {
+        self.interpreters.refuse_foreign(&spec.version)?;
         let interpreter = self.interpreters.choose(&spec.version)?;
         let launch = Launch::of(&spec);
         let fresh = launch.needs_fresh_interpreter(spec.version.config.runtime.language());
@@ -173,7 +174,7 @@ fn stand_in(found: &Interpreter, version: &Version) -> Option<String> {
     let exact = match runtime.language() {
         Language::Python(minor) => found.version.1 == minor,
         Language::Node(major) => found.version.0 == major,
-        Language::Provided => true,
+        Language::Provided | Language::Foreign => true,
     };
     (!exact).then(|| format!("lacewing: {runtime} is not installed on this host; {} runs in its place", found.title()))
 }

@@ -379,4 +379,6 @@ pub struct InterpreterInfo {
     pub version: String,
     /// The executable.
     pub path: PathBuf,
+    /// Where a Python's functions find boto3, its own or another's; `None` where they do not.
+    pub sdk: Option<PathBuf>,
 }

@@ -79,8 +79,9 @@ pub fn lambda_environment(
     set("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone());
     set("AWS_SESSION_TOKEN", credentials.session_token.clone());
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
-    set("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".into());
-    set("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".into());
+    // As on Lambda, the host of the Runtime API; nobody listens, and segments are datagrams that nobody waits for.
+    set("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000".into());
+    set("_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1".into());
     set("_AWS_XRAY_DAEMON_PORT", "2000".into());
     match config.runtime.language() {
         Language::Python(_) => {
@@ -93,6 +94,7 @@ pub fn lambda_environment(
             set("NODE_PATH", format!("/opt/nodejs/node{major}/node_modules:{modules}"));
         }
         Language::Provided => {}
+        Language::Foreign => set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", config.runtime)),
     }
     for (key, value) in config.environment.iter().flatten() {
         match all.iter_mut().find(|(known, _)| known == key) {

@@ -6,6 +6,7 @@
 mod aliases;
 mod capacity;
 mod code_signing;
+mod compatibility;
 mod concurrency;
 mod configuration;
 mod cost;
@@ -39,6 +40,7 @@ pub use code_signing::{
     AllowedPublishers, CodeSigningPolicies, CodeSigningReply, CodeSigningRequest, FunctionCodeSigningRequest,
     ListCodeSigningReply, ListSignedFunctionsReply, check_code_signing_arn,
 };
+pub use compatibility::{COMPATIBILITY, Family, Field, Served, Support};
 pub use concurrency::{
     ConcurrencyReply, ListProvisionedReply, ProvisionedReply, PutConcurrencyRequest, PutProvisionedRequest,
 };

@@ -42,7 +42,7 @@ impl UrlConfigRequest {
             violations.one_of(kind, "authType", &["NONE", "AWS_IAM"]);
         }
         if let Some(mode) = &self.invoke_mode {
-            violations.one_of(mode, "invokeMode", &["BUFFERED", "RESPONSE_STREAM"]);
+            violations.one_of(mode, "invokeMode", &["RESPONSE_STREAM", "BUFFERED"]);
         }
         let Some(cors) = &self.cors else { return };
         for (list, name, count_max, shortest, longest) in [

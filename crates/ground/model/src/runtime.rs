@@ -13,16 +13,18 @@ pub enum Language {
     Node(u16),
     /// `provided.*`: the package brings its own `bootstrap`.
     Provided,
+    /// A language of Lambda's that nothing here can run: its functions are kept and shown, and calls are refused.
+    Foreign,
 }
 
-/// A runtime identifier of the Lambda API that this build can serve.
+/// A runtime identifier of the Lambda API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Runtime {
     id: Box<str>,
     language: Language,
 }
 
-/// An identifier that is no runtime, or one that is not served here.
+/// An identifier that is no runtime, or one that is taken no longer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("runtime '{0}' is not available")]
 pub struct UnknownRuntime(pub String);
@@ -50,6 +52,10 @@ impl Runtime {
         "python3.6",
     ];
 
+    /// Those that Lambda has and nobody here can run. A stack may hold one such function among many.
+    pub const FOREIGN: [&'static str; 9] =
+        ["java25", "java21", "java17", "java11", "java8.al2", "dotnet10", "dotnet8", "ruby3.4", "ruby3.3"];
+
     /// The identifier as the API shows it.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -63,6 +69,10 @@ impl Runtime {
             Language::Python(minor) => format!("python:3.{minor}.v1"),
             Language::Node(major) => format!("nodejs:{major}.v1"),
             Language::Provided => format!("{}.v1", self.id.replace('.', ":")),
+            Language::Foreign => {
+                let number = self.id.find(|letter: char| letter.is_ascii_digit()).unwrap_or(self.id.len());
+                format!("{}:{}.v1", &self.id[..number], &self.id[number..])
+            }
         }
     }
 
@@ -92,6 +102,9 @@ impl FromStr for Runtime {
 
     fn from_str(s: &str) -> Result<Self, UnknownRuntime> {
         let unknown = || UnknownRuntime(s.chars().take(128).collect());
+        if Self::FOREIGN.contains(&s) {
+            return Ok(Self { id: s.into(), language: Language::Foreign });
+        }
         if !Self::SERVED.contains(&s) {
             return Err(unknown());
         }
@@ -124,6 +137,8 @@ mod tests {
         }
         assert_eq!("python3.11".parse::<Runtime>().unwrap().language(), Language::Python(11));
         assert_eq!("nodejs20.x".parse::<Runtime>().unwrap().language(), Language::Node(20));
-        assert!("ruby3.3".parse::<Runtime>().is_err());
+        assert!("ruby1.8".parse::<Runtime>().is_err());
+        let java = "java8.al2".parse::<Runtime>().unwrap();
+        assert_eq!((java.language(), java.version_name().as_str()), (Language::Foreign, "java:8.al2.v1"));
     }
 }

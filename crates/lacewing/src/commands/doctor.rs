@@ -119,7 +119,9 @@ fn lines(
             out.push("               or name where it is in the config: [runtimes] paths = [\"/opt/...\"]".to_owned());
         }
         for interpreter in found {
-            out.push(format!("  ok  {language:7} {:9} {}", interpreter.version, interpreter.path.display()));
+            let lacks = language == "python" && interpreter.sdk.is_none();
+            let note = if lacks { "  without boto3: `python3 -m pip install boto3` with it" } else { "" };
+            out.push(format!("  ok  {language:7} {:9} {}{note}", interpreter.version, interpreter.path.display()));
         }
     }
     out.push("  ok  provided          any executable, no interpreter needed".to_owned());
@@ -138,7 +140,7 @@ fn document(report: &IsolationReport, interpreters: &[InterpreterInfo], server: 
         .collect();
     let interpreters: Vec<Value> = interpreters
         .iter()
-        .map(|found| json!({"language": found.language, "version": found.version, "path": found.path.display().to_string()}))
+        .map(|found| json!({"language": found.language, "version": found.version, "path": found.path.display().to_string(), "boto3": found.sdk}))
         .collect();
     json!({
         "driver": report.driver,
@@ -162,7 +164,12 @@ mod tests {
             driver: "linux",
             walls: vec![wall("seccomp", Strength::Full), wall("memory limit", Strength::Missing)],
         };
-        let python = InterpreterInfo { language: "python", version: "3.11.7".into(), path: "/usr/bin/python3".into() };
+        let python = InterpreterInfo {
+            language: "python",
+            version: "3.11.7".into(),
+            path: "/usr/bin/python3".into(),
+            sdk: None,
+        };
         let shown = lines(&report, &[python], Path::new("/d"), None).join("\n");
         for part in
             ["1 of 2 walls", "ok  seccomp", "!!  memory limit", "python  3.11.7", "nodejs  none found", "not running"]

@@ -66,7 +66,11 @@ impl Caller {
         let arn = match &principal {
             Principal::Root => format!("arn:aws:iam::{account}:root"),
             Principal::User { arn, .. } => arn.to_string(),
-            Principal::Function { role, function } => session(role, function.as_str()),
+            Principal::Function { role, function } => match function.as_str() {
+                // As recorded: a session's name has at least two letters.
+                one if one.len() == 1 => session(role, &format!("{one}@lambda_function")),
+                name => session(role, name),
+            },
             Principal::Assumed { role, session: name, .. } => session(role, name),
             Principal::Link => format!("arn:aws:sts::{account}:federated-user/link"),
         };

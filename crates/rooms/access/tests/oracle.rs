@@ -249,7 +249,7 @@ fn credentials_of_a_function_die_with_its_session() {
     for location in [SignatureLocation::Headers, SignatureLocation::QueryParams] {
         let signer = Signer { location, ..with(Some(keys.session_token.clone())) };
         let caller = verify(&access, &signer.sign(ask.clone()), signer.body, NOW).unwrap();
-        assert_eq!(caller.arn(), "arn:aws:sts::000000000000:assumed-role/r/f");
+        assert_eq!(caller.arn(), "arn:aws:sts::000000000000:assumed-role/r/f@lambda_function");
     }
     for token in [None, Some("wrong".to_owned())] {
         let signer = with(token);

@@ -67,5 +67,6 @@ fn name(language: Language) -> &'static str {
         Language::Python(_) => "python",
         Language::Node(_) => "nodejs",
         Language::Provided => "provided",
+        Language::Foreign => "foreign",
     }
 }

@@ -22,7 +22,7 @@ const FORGOTTEN_AFTER: u64 = 1_200;
 /// What one prepared sandbox holds of its own, MiB, rounded up. Source: measured, see `bench/`.
 fn cost_mib(kind: Preparation) -> u64 {
     match kind.language {
-        Language::Provided => 1,
+        Language::Provided | Language::Foreign => 1,
         Language::Python(_) => 6,
         Language::Node(_) => 16,
     }
