@@ -92,9 +92,15 @@ async fn drain(
         tracing::info!("stopping: waiting for running calls");
         tokio::time::sleep(patience).await;
     };
+    // As a task: what the main thread accepts would reach a worker by two more wake-ups of threads.
+    let gateway = parts.gateway.clone();
+    let mut serving = tokio::spawn(async move { gateway.serve(listener, stop).await });
     tokio::select! {
-        () = parts.gateway.serve(listener, stop) => {}
-        () = late => tracing::warn!(?patience, "calls were still running when patience ended"),
+        _ = &mut serving => {}
+        () = late => {
+            tracing::warn!(?patience, "calls were still running when patience ended");
+            serving.abort();
+        }
     }
     invoke.drain();
     Ok(())
