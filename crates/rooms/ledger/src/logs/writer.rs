@@ -85,15 +85,19 @@ impl Writer {
             return;
         }
         let mut waiting = lock(&self.waiting);
+        let mut news = large && !waiting.urgent;
         if pushed.first {
             waiting.groups.push(Arc::clone(group));
+            // It knows when to write already, if it was told of another batch before.
+            news |= waiting.since.is_none();
             waiting.since.get_or_insert_with(Instant::now);
         }
-        if large && waiting.urgent {
-            return;
-        }
         waiting.urgent |= large;
-        self.wake.notify_one();
+        // Woken under the lock it would only wait for it.
+        drop(waiting);
+        if news {
+            self.wake.notify_one();
+        }
     }
 
     /// Counts the bytes of lines that were dropped.
