@@ -1,5 +1,5 @@
 //! Keeps the shelf as full as it shall be, in the background: one sandbox at a time, and none while a start is
-//! under way that a call waits for.
+//! under way that a call waits for, or was a moment ago.
 
 use crate::driver::LinuxDriver;
 use crate::prepared::{Shelf, Step};

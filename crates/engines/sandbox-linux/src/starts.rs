@@ -42,10 +42,9 @@ impl LinuxDriver {
         let launch = Launch::of(&spec);
         let fresh = launch.needs_fresh_interpreter(spec.version.config.runtime.language());
         let mut phases = StartPhases::default();
-        let Begun { mut sandbox, at, rung, waiting } = {
-            let _underway = self.shelf.start_begins();
-            self.begin_start(&spec, launch, interpreter, fresh.is_some(), &mut phases).await?
-        };
+        let _underway = self.shelf.start_begins();
+        let begun = self.begin_start(&spec, launch, interpreter, fresh.is_some(), &mut phases).await?;
+        let Begun { mut sandbox, at, rung, waiting } = begun;
         let missed = fresh.or((rung == Rung::Full).then_some(Missed::NonePrepared));
         if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
             sandbox.logs.platform(stand_in);
