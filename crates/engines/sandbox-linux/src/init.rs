@@ -336,7 +336,18 @@ fn kill_all_others() {
     }
 }
 
-/// Forks the process of a program.
+/// The process of a program that is about to be.
+struct Launch<'a> {
+    program: sys::Program,
+    /// What it gets as its descriptors from 1 on; then copies of them out of the way.
+    fds: &'a [OwnedFd],
+    parked: Vec<RawFd>,
+    landlock: i32,
+    /// Why it could not be executed.
+    failed: Option<io::Error>,
+}
+
+/// Starts the process of a program.
 fn start(
     control: BorrowedFd<'_>,
     who: Who,
@@ -347,44 +358,48 @@ fn start(
 ) -> io::Result<libc::pid_t> {
     let argv: Vec<CString> = argv.into_iter().map(CString::new).collect::<Result<_, _>>()?;
     let env: Vec<CString> = env.into_iter().map(CString::new).collect::<Result<_, _>>()?;
-    // SAFETY: this process has one thread, so the child may go on as any program does.
-    let pid = sys::checked(libc::c_long::from(unsafe { libc::fork() }))?;
-    if pid != 0 {
-        return Ok(pid as libc::pid_t);
+    if argv.is_empty() {
+        return Err(io::ErrorKind::InvalidInput.into());
     }
-    let error = become_runtime(&argv, &env, fds, landlock);
-    let errno = error.raw_os_error().unwrap_or(libc::EIO);
-    // Standard output is the guest's by now, descriptor 3 perhaps too: the control socket was parked first.
-    // SAFETY: that descriptor was made by `become_runtime` before anything in it could fail, or is closed.
-    let parked = unsafe { BorrowedFd::borrow_raw(PARKED_FROM) };
-    let parked = if rustix::io::fcntl_getfd(parked).is_ok() { parked } else { control };
-    let _ = packet::send(parked, &Word::ExecFailed { who, errno }.encode(), &[]);
-    sys::exit_now(127)
+    let parked = Vec::with_capacity(fds.len());
+    let mut launch = Launch { program: sys::Program::new(argv, env), fds, parked, landlock, failed: None };
+    // SAFETY: this process has one thread; what the child does to memory is to fill in `launch`, which has room.
+    let pid = unsafe { sys::run_beside(live_as_program, &mut launch) }?;
+    if let Some(error) = launch.failed {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        packet::send(control, &Word::ExecFailed { who, errno }.encode(), &[])?;
+    }
+    Ok(pid)
 }
 
-/// Puts the descriptors in their places and executes. Returns only what went wrong.
-fn become_runtime(argv: &[CString], env: &[CString], fds: &[OwnedFd], landlock: i32) -> io::Error {
-    let park = |fd: RawFd| -> io::Result<RawFd> {
+/// In the child, which has memory in common with init. Allocates nothing: what it executes would never free it.
+extern "C" fn live_as_program(launch: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `start` has handed it over and waits for us.
+    let launch = unsafe { &mut *launch.cast::<Launch<'_>>() };
+    let error = match prepare_program(launch) {
+        Ok(()) => launch.program.execute(),
+        Err(error) => error,
+    };
+    launch.failed = Some(error);
+    127
+}
+
+/// Puts the descriptors in their places, and takes the steps that only the process itself can.
+fn prepare_program(launch: &mut Launch<'_>) -> io::Result<()> {
+    for fd in launch.fds {
         // SAFETY: integers only; the copy is closed by exec.
-        sys::checked(libc::c_long::from(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, PARKED_FROM) }))
-            .map(|raw| raw as RawFd)
-    };
-    let prepared = || -> io::Result<()> {
-        park(CONTROL)?;
-        let parked: Vec<RawFd> = fds.iter().map(|fd| park(fd.as_raw_fd())).collect::<io::Result<_>>()?;
-        for (at, from) in parked.into_iter().enumerate() {
-            // Descriptor 0 stays /dev/null; the rest follow in the order in which they were sent.
-            // SAFETY: `from` is above every target, so no target is a source still needed.
-            sys::checked(libc::c_long::from(unsafe { libc::dup2(from, at as RawFd + 1) }))?;
-        }
-        std::env::set_current_dir("/var/task")?;
-        landlock::keep_signals_in(landlock)?;
-        // SAFETY: no argument; a child of init leads nothing yet.
-        unsafe { libc::setsid() };
-        Ok(())
-    };
-    if let Err(error) = prepared() {
-        return error;
+        let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, PARKED_FROM) };
+        launch.parked.push(sys::checked(libc::c_long::from(copy))? as RawFd);
     }
-    sys::execute(argv, env)
+    for (at, from) in launch.parked.iter().enumerate() {
+        // Descriptor 0 stays /dev/null; the rest follow in the order in which they were sent.
+        // SAFETY: `from` is above every target, so no target is a source still needed.
+        sys::checked(libc::c_long::from(unsafe { libc::dup2(*from, at as RawFd + 1) }))?;
+    }
+    // SAFETY: a constant string.
+    sys::checked(libc::c_long::from(unsafe { libc::chdir(c"/var/task".as_ptr()) }))?;
+    landlock::keep_signals_in(launch.landlock)?;
+    // SAFETY: no argument; a child of init leads nothing yet.
+    unsafe { libc::setsid() };
+    Ok(())
 }

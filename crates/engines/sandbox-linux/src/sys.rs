@@ -155,20 +155,57 @@ pub(crate) fn prctl(option: libc::c_int, a: libc::c_ulong, b: libc::c_ulong) -> 
     checked(libc::c_long::from(unsafe { libc::prctl(option, a, b, 0, 0) })).map(drop)
 }
 
-/// Executes `argv[0]` with this environment and no blocked signals. Returns only what went wrong.
-pub(crate) fn execute(argv: &[CString], env: &[CString]) -> io::Error {
-    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
-        list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
-    };
-    let (argv, env) = (pointers(argv), pointers(env));
-    // SAFETY: an initialised empty set; both lists end in null and point to terminated strings that outlive the call.
-    unsafe {
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        libc::execve(argv[0], argv.as_ptr(), env.as_ptr());
+/// A program to execute, laid out as execve(2) wants it: executing it allocates nothing.
+pub(crate) struct Program {
+    /// What the pointers point to.
+    _texts: [Vec<CString>; 2],
+    argv: Vec<*const libc::c_char>,
+    env: Vec<*const libc::c_char>,
+}
+
+impl Program {
+    /// `argv[0]` with this environment.
+    pub(crate) fn new(argv: Vec<CString>, env: Vec<CString>) -> Self {
+        let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
+            list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+        };
+        Self { argv: pointers(&argv), env: pointers(&env), _texts: [argv, env] }
     }
-    io::Error::last_os_error()
+
+    /// Executes it with no blocked signals. Returns only what went wrong.
+    pub(crate) fn execute(&self) -> io::Error {
+        // SAFETY: an initialised empty set; both lists end in null and point to terminated strings that `self` holds.
+        unsafe {
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+            libc::execve(self.argv[0], self.argv.as_ptr(), self.env.as_ptr());
+        }
+        io::Error::last_os_error()
+    }
+}
+
+/// Runs `child` in a process that shares this one's memory, and comes back once it has executed a program or ended: no
+/// page is copied for it, which costs a fork more than the rest. Its pid.
+///
+/// # Safety
+/// This process must have one thread. `child` must not unwind, and what it does to memory stays done: it ends by
+/// executing, or by returning.
+pub(crate) unsafe fn run_beside<T>(
+    child: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    with: &mut T,
+) -> io::Result<i32> {
+    const STACK_BYTES: usize = 64 << 10;
+    // Of the widest alignment that any machine asks of a stack. It outlives the child's use of it.
+    let mut stack: Vec<u128> = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the stack's end is one past its allocation, and grows down from there; `with` outlives the call, which
+    // the child's exec or end precedes.
+    unsafe {
+        let top = stack.as_mut_ptr().add(stack.capacity()).cast();
+        let pid = libc::clone(child, top, flags, (&raw mut *with).cast());
+        checked(libc::c_long::from(pid)).map(|pid| pid as i32)
+    }
 }
 
 /// Ends this process at once: no destructors, no handlers of the process it was copied from.

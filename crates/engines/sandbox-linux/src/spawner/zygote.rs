@@ -144,12 +144,11 @@ impl Zygote {
         let text = |text: &str| CString::new(text).map_err(io::Error::from).at("name the interpreter");
         let argv = launch::PYTHON.iter().map(|part| text(part)).collect::<Result<Vec<_>, _>>()?;
         let env = waiting::zygote_environment().into_iter().map(|(name, value)| text(&format!("{name}={value}")));
-        let env = env.collect::<Result<Vec<_>, _>>()?;
+        let program = sys::Program::new(argv, env.collect::<Result<Vec<_>, _>>()?);
         // SAFETY: the spawner has one thread.
         let Some((pid, pidfd)) = unsafe { sys::clone_into(libc::CLONE_NEWNS, None) }.at("clone a zygote")? else {
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                become_zygote(ground, &trees, theirs.as_raw_fd(), output.as_raw_fd())
-                    .map(|()| sys::execute(&argv, &env))
+                become_zygote(ground, &trees, theirs.as_raw_fd(), output.as_raw_fd()).map(|()| program.execute())
             }));
             sys::exit_now(1);
         };
