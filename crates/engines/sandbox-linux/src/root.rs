@@ -59,6 +59,18 @@ const DIRECTORIES: [&str; 17] = [
 const COPIED_FILES: [&str; 6] =
     ["ld.so.cache", "ld.so.conf", "services", "protocols", "mime.types", "ca-certificates.conf"];
 
+/// What programs that were built for Lambda load first. There it lies in `/lib64`.
+const LIBRARIES: [&str; 8] = [
+    "libc.so.6",
+    "libm.so.6",
+    "libgcc_s.so.1",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "librt.so.1",
+    "libresolv.so.2",
+    "libutil.so.1",
+];
+
 /// Trees of the host's `/etc` that hold certificates, whichever the distribution has.
 const CERTIFICATES: [&str; 3] = ["etc/ssl", "etc/pki/tls", "etc/pki/ca-trust"];
 
@@ -83,6 +95,7 @@ pub(crate) fn build(scratch: &Path, privileged: bool) -> Result<OwnedFd, Fault> 
     for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         show_alias(name, scratch).at(&format!("show /{name}"))?;
     }
+    show_libraries(scratch).at("show the libraries in /lib64")?;
     write_etc(scratch).at("write /etc")?;
     write_home(scratch).at("write the home")?;
     make_devices(scratch, privileged).at("make /dev")?;
@@ -129,6 +142,29 @@ fn show_alias(name: &str, root: &Path) -> io::Result<()> {
     }
     fs::create_dir(&here)?;
     bind(&host, &here, HOST_TREE)
+}
+
+/// Hosts with a directory of libraries for each architecture have none in `/lib64`, which the functions' search path
+/// begins with: each start of a program would look for each in a hundred places. Measured: 0.2 ms of a native start.
+fn show_libraries(root: &Path) -> io::Result<()> {
+    let here = root.join("lib64");
+    let beside = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let is_link = fs::symlink_metadata(&here).is_ok_and(|found| found.is_symlink());
+    if !is_link || Path::new("/lib64").join(LIBRARIES[0]).exists() || !Path::new(&beside).join(LIBRARIES[0]).exists() {
+        return Ok(());
+    }
+    fs::remove_file(&here)?;
+    fs::create_dir(&here)?;
+    for entry in fs::read_dir("/lib64")?.flatten() {
+        symlink(Path::new("/usr/lib64").join(entry.file_name()), here.join(entry.file_name()))?;
+    }
+    for name in LIBRARIES {
+        let library = Path::new(&beside).join(name);
+        if library.exists() {
+            symlink(&library, here.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 fn write_etc(root: &Path) -> io::Result<()> {
