@@ -14,9 +14,10 @@ const TASK = '/var/task';
 exports.awaitFunction = (fd) => {
   // A line break before a request means nothing in HTTP; here it says that the interpreter is up.
   fs.writeSync(fd, '\r\n');
-  warmUp();
+  const area = environmentArea();
+  warmUp(area);
   const block = read(fd, read(fd, 4).readUInt32BE(0));
-  takeEnvironment(block);
+  takeEnvironment(block, area);
   read(fd, 1);
   // The directory that we were started in lies under the code now.
   process.chdir(TASK);
@@ -24,10 +25,11 @@ exports.awaitFunction = (fd) => {
 
 // Does once what the first invocation will do, and leaves nothing: a fault of a page is dearer than an instruction, and
 // what is touched here is not touched first while a caller waits.
-function warmUp() {
+function warmUp(area) {
   // Moves the zone out of the variables that the process was started with.
   process.env.TZ = process.env.TZ;
-  takeEnvironment(Buffer.from(Object.entries(process.env).map(([name, value]) => `${name}=${value}\0`).join('')));
+  const present = Object.entries(process.env).map(([name, value]) => `${name}=${value}\0`).join('');
+  takeEnvironment(Buffer.from(present), area);
   const file = path.resolve('/var/runtime', 'handler.cjs');
   const warm = new Module(file);
   warm.filename = file;
@@ -39,7 +41,19 @@ function warmUp() {
   fs.stat('/', () => {});
 }
 
-function takeEnvironment(block) {
+// Where the variables lie that the process was started with, and in how many bytes: what /proc/self/environ shows.
+function environmentArea() {
+  try {
+    // Numbers 50 and 51, counted from the state, which is the third. Source: proc_pid_stat(5).
+    const stat = fs.readFileSync('/proc/self/stat', 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { start: Number(fields[47]), size: Number(fields[48]) - Number(fields[47]) };
+  } catch (_) {
+    return undefined;
+  }
+}
+
+function takeEnvironment(block, area) {
   const given = new Map();
   for (const entry of block.toString('utf8').split('\0')) {
     const at = entry.indexOf('=');
@@ -55,24 +69,20 @@ function takeEnvironment(block) {
   delete process.env.LACEWING_DOOR_FD;
   // NODE_PATH is read once, at the start.
   Module._initPaths();
+  // Without it only /proc/self/environ shows less.
+  if (area === undefined) return;
   try {
-    show(block);
-  } catch (_) {
-    // Only /proc/self/environ shows less.
-  }
+    show(block, area);
+  } catch (_) {}
 }
 
-// Writes the variables to where the kernel looks for them: what /proc/self/environ shows.
-function show(block) {
-  // Numbers 50 and 51, counted from the state, which is the third. Source: proc_pid_stat(5).
-  const stat = fs.readFileSync('/proc/self/stat', 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const start = Number(fields[47]);
-  const room = Buffer.alloc(Number(fields[48]) - start);
+// Writes the variables to where the kernel looks for them.
+function show(block, { start, size }) {
+  const room = Buffer.alloc(size);
   block.copy(room);
   const fd = fs.openSync('/proc/self/mem', fs.constants.O_WRONLY);
   try {
-    fs.writeSync(fd, room, 0, room.length, start);
+    fs.writeSync(fd, room, 0, size, start);
   } finally {
     fs.closeSync(fd);
   }

@@ -16,6 +16,7 @@ def await_function(fd):
     # What every function's start needs is loaded while nobody waits.
     import importlib
 
+    area = environment_area()
     if os.environ.get("LACEWING_ZYGOTE"):
         import lacewing_zygote
 
@@ -26,7 +27,7 @@ def await_function(fd):
     os.write(fd, b"\r\n")
     warm_up()
     block = _read(fd, int.from_bytes(_read(fd, 4), "big"))
-    take_environment(block)
+    take_environment(block, area)
     _read(fd, 1)
     # The directory that we were started in lies under the code now.
     os.chdir(_TASK)
@@ -45,37 +46,59 @@ def warm_up():
     lacewing_json.dumps(names["handler"](lacewing_json.loads(b'{"a": [1, 2.5, null, "text"]}'), context))
 
 
-def take_environment(block):
+def environment_area():
+    """Where the variables lie that the process was started with, and how many bytes: what /proc/self/environ shows."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            # Numbers 50 and 51, counted from the state, which is the third. Source: proc_pid_stat(5).
+            fields = file.read().rpartition(b")")[2].split()
+        return int(fields[47]), int(fields[48]) - int(fields[47])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def take_environment(block, area):
     zone = os.environ.get("TZ")
     # Not given to us: the interpreter sets it itself where the locale that LANG names is not installed (PEP 538).
     coerced = os.environ.get("LC_CTYPE")
-    os.environ.clear()
-    for entry in block.split(b"\0"):
-        name, _, value = entry.partition(b"=")
-        if name:
-            os.environ[os.fsdecode(name)] = os.fsdecode(value)
+    _replace(dict(entry.split(b"=", 1) for entry in block.split(b"\0") if entry.find(b"=") > 0))
     # Taken already, by the one who reads here.
     os.environ.pop("LACEWING_DOOR_FD", None)
     if coerced is not None:
         os.environ["LC_CTYPE"] = coerced
     if os.environ.get("TZ") != zone:
         time.tzset()
-    try:
-        _show(block)
-    except (OSError, ValueError):
+    if area is None:
         # Only /proc/self/environ shows less.
+        return
+    try:
+        _show(block, *area)
+    except OSError:
         pass
 
 
-def _show(block):
-    """Writes the variables to where the kernel looks for them: what /proc/self/environ shows."""
-    with open("/proc/self/stat", "rb") as file:
-        # Numbers 50 and 51, counted from the state, which is the third. Source: proc_pid_stat(5).
-        fields = file.read().rpartition(b")")[2].split()
-    start, end = int(fields[47]), int(fields[48])
+def _replace(variables):
+    """What `os.environ.clear()` and an assignment of each would do, without a step of Python's for every one: a caller
+    waits. All are set, those that stay the same too, because where the old ones lie is written over."""
+    kept = getattr(os.environ, "_data", None)
+    if not isinstance(kept, dict):
+        os.environ.clear()
+        for name, value in variables.items():
+            os.environ[os.fsdecode(name)] = os.fsdecode(value)
+        return
+    for name in kept:
+        os.unsetenv(name)
+    for name, value in variables.items():
+        os.putenv(name, value)
+    kept.clear()
+    kept.update(variables)
+
+
+def _show(block, start, size):
+    """Writes the variables to where the kernel looks for them."""
     fd = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.pwrite(fd, block[: end - start].ljust(end - start, b"\0"), start)
+        os.pwrite(fd, block[:size].ljust(size, b"\0"), start)
     finally:
         os.close(fd)
 

@@ -188,10 +188,11 @@ impl LinuxDriver {
         }
         let bounds = self.bounds(&spec.version);
         in_time(async {
-            made.cell.assign(mounts, bounds).map_err(gone_or_no_room)?;
+            // The runtime first: it takes longer, and the spawner would be woken on this very processor.
             if let Some(waiting) = &mut made.waiting {
                 waiting.assign(launch).await.map_err(no_room)?;
             }
+            made.cell.assign(mounts, bounds).map_err(gone_or_no_room)?;
             assigned(&mut made.cell).await?;
             // Where there are extensions, they come first.
             if let (Some(waiting), true) = (&mut made.waiting, launch.extensions.is_empty()) {
