@@ -13,6 +13,7 @@ mod failure;
 mod output;
 mod package;
 mod progress;
+mod sam;
 
 use arguments::Arguments;
 use clap::Parser;

@@ -250,6 +250,18 @@ impl Client {
         Ok(FunctionState::of(reply.json()?))
     }
 
+    /// Any operation, by its method and path.
+    ///
+    /// # Errors
+    /// [`ApiFailure`]: no server, or a refusal.
+    pub async fn operation(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ApiFailure> {
+        let reply = match body {
+            Some(body) => self.send_json(method, path, body).await?,
+            None => self.done(Ask { method, path, service: "lambda", headers: &[], body: Bytes::new() }).await?,
+        };
+        if reply.body.is_empty() { Ok(Value::Null) } else { Ok(reply.json()?) }
+    }
+
     pub(super) async fn get(&mut self, path: &str) -> Result<Reply, ApiFailure> {
         self.done(Ask { method: Method::GET, path, service: "lambda", headers: &[], body: Bytes::new() }).await
     }
@@ -263,5 +275,10 @@ impl Client {
 
 /// A function's path; a name may also be an ARN.
 fn path(name: &str) -> String {
-    format!("{FUNCTIONS}/{}", utf8_percent_encode(name, PLAIN))
+    format!("{FUNCTIONS}/{}", encoded(name))
+}
+
+/// A text as one segment of a path.
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
 }

@@ -11,6 +11,6 @@ pub mod target;
 
 pub use connection::{Client, Reply};
 pub use error::ApiFailure;
-pub use lambda::{FunctionFields, FunctionState, Invocation};
+pub use lambda::{FunctionFields, FunctionState, Invocation, encoded};
 pub use logs::LogEvent;
 pub use platform::Host;

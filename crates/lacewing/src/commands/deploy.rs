@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::output::{Output, milliseconds, size};
 use crate::package::{Chosen, Family, Wanted, package};
 use crate::progress::spinner;
+use crate::sam;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
@@ -32,6 +33,10 @@ const ACCOUNT_USUAL: &str = "000000000000";
 /// the only .py file; Node by an exported `handler` in package.json's main, index.mjs/.js/.cjs or the only such file.
 /// Everything else in the folder goes along (node_modules too; .git, __pycache__ and .venv do not).
 /// The same files always give the same package.
+///
+/// A SAM template (.yaml, .yml) is deployed as a whole: functions, layers, URLs and permissions, with globals, parameters,
+/// conditions, mappings and references between them. What it asks for and cannot be had here is named, and nothing is
+/// deployed. --name is the stack's name then, and begins the names of functions that say none.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +44,8 @@ Examples:
   lacewing deploy ./shop --env TABLE=orders --timeout 30
   lacewing deploy ./target/release/resize --memory 1024
   lacewing deploy package.zip --runtime python3.11 --handler app.main
-  lacewing deploy ./untrusted --egress none          no network at all")]
+  lacewing deploy ./untrusted --egress none          no network at all
+  lacewing deploy template.yaml --name shop --parameter Stage=test   a SAM template")]
 pub struct Deploy {
     /// A folder, a .py, .js, .mjs, .cjs or .zip file, or an executable.
     pub path: PathBuf,
@@ -67,6 +73,9 @@ pub struct Deploy {
     /// A line about the function.
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// A parameter of a SAM template; repeatable.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub parameter: Vec<String>,
     #[allow(missing_docs)]
     #[command(flatten)]
     pub connection: Connection,
@@ -105,6 +114,10 @@ impl Deploy {
     /// # Errors
     /// [`Failure`]: an unclear package, no server, a refusal, or a function that cannot run.
     pub async fn run(self, output: Output) -> Result<ExitCode, Failure> {
+        if sam::is_template(&self.path) {
+            let mut client = client(&self.connection)?;
+            return sam::deploy(&self.path, self.name.as_deref(), &self.parameter, &mut client, output).await;
+        }
         let begun = Instant::now();
         let variables = variables(&self.env)?;
         let wanted = Wanted { runtime: self.runtime.clone(), handler: self.handler.clone() };
@@ -246,7 +259,7 @@ fn report(function: &FunctionState, change: Change, ms: f64, output: Output) {
 }
 
 /// A function's role: its name for itself towards the API.
-pub(super) fn role(account: &str) -> String {
+pub(crate) fn role(account: &str) -> String {
     let account = if account.is_empty() { ACCOUNT_USUAL } else { account };
     format!("arn:aws:iam::{account}:role/lacewing")
 }

@@ -6,7 +6,7 @@ mod tree;
 mod zip;
 
 pub use guess::{Chosen, Family, Wanted};
-pub use tree::{Content, Entry, Tree};
+pub use tree::{Content, Entry, Tree, name_for, read as read_tree};
 pub use zip::pack;
 
 use crate::failure::Failure;
