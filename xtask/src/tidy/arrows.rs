@@ -4,7 +4,7 @@
 //! lacewing -> node -> gateway -> rooms -> engines -> ground
 //! lacewing -> simulate -> {rooms that decide, the sandbox seam, ground}
 //! rooms:   triggers -> events -> invoke -> {catalog, pool, ledger};  scale -> {catalog, pool}
-//! engines: sandbox-* -> {sandbox, runtime-api};  runtime-api -> sandbox
+//! engines: sandbox-* -> {sandbox, runtime-api, web};  runtime-api, web -> sandbox
 //! ```
 //!
 //! Rooms know the `sandbox` seam, never a driver. `testkit` is for tests only. Tools (`xtask`, `bench`,
@@ -61,11 +61,12 @@ const ROOM_TO_ENGINE: [(&str, &[&str]); 5] = [
 ];
 
 /// Engines that may know another engine.
-const ENGINE_TO_ENGINE: [(&str, &[&str]); 4] = [
-    ("sandbox-linux", &["sandbox", "runtime-api"]),
+const ENGINE_TO_ENGINE: [(&str, &[&str]); 5] = [
+    ("sandbox-linux", &["sandbox", "runtime-api", "web"]),
     ("sandbox-wasm", &["sandbox"]),
     ("sandbox-oci", &["sandbox", "runtime-api"]),
     ("runtime-api", &["sandbox"]),
+    ("web", &["sandbox"]),
 ];
 
 /// Rooms whose decisions are played: nothing there does I/O where only its state is used.
