@@ -146,7 +146,8 @@ impl Gateway {
                 .header_read_timeout(HEAD_MAX)
                 .max_headers(HEADERS_MAX)
                 .max_buf_size(BUFFER_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
             let mut connection = pin!(connection);
             tokio::select! {
                 _ = connection.as_mut() => return,

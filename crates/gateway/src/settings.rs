@@ -6,7 +6,7 @@ use lacewing_lambda_api::{
 };
 use lacewing_model::{
     Architecture, EphemeralMib, FileSystem, Handler, Limits, LogFormat, LogLevel, MemoryMib, RevisionId, RoleArn,
-    Runtime, SnapStart, Timeout, TracingMode, VpcConfig,
+    Runtime, SnapStart, Timeout, TracingMode, VpcConfig, WebSettings,
 };
 use lacewing_sandbox::reserved_keys;
 use serde_json::Value;
@@ -251,6 +251,10 @@ fn check_variables(variables: &Variables, limits: &Limits) -> Result<(), ApiErro
              this request: {}",
             reserved.join(", ")
         ));
+    }
+    let web = variables.0.iter().cloned().collect();
+    if let Err(wrong) = WebSettings::read(Some(&web)) {
+        return refused(format!("{wrong}. It says how the server of a web function is run."));
     }
     if let Some(key) = variables.0.iter().find_map(|(key, value)| value.contains('\0').then_some(key)) {
         return refused(format!("{start} contains a NUL character in the value of {key}. Leave it out, or encode it."));

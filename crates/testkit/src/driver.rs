@@ -201,6 +201,7 @@ impl Sandbox for FakeSandbox {
             ending,
             duration: Duration::from_micros(1_500),
             after_runtime: Duration::ZERO,
+            share: None,
             unfinished: work.payload == Bytes::from_static(b"\"linger\""),
             init: None,
             memory_peak_bytes: 30 << 20,

@@ -37,6 +37,14 @@ impl Control {
         self.0.async_io(Interest::READABLE, |socket| read(socket.as_fd())).await
     }
 
+    /// Resolves when there may be a word to read; reads nothing.
+    ///
+    /// # Cancel safety
+    /// Complete.
+    pub(crate) async fn heard(&self) {
+        let _ = self.0.ready(Interest::READABLE).await;
+    }
+
     /// A word that is there already.
     pub(crate) fn word_now(&self) -> io::Result<Option<(Word, Vec<OwnedFd>)>> {
         match read(self.0.get_ref().as_fd()) {

@@ -2,14 +2,14 @@
 //!
 //! A socket belongs for good to the network namespace that it was made in, and init lives in the sandbox's: it makes
 //! sockets and hands them out, and the server connects them. No process of ours ever enters a guest's namespace.
-#![allow(dead_code)] // telemetry and web functions come next
 
 use crate::control::Control;
 use crate::protocol::Order;
 use crate::watched::watch;
 use crate::{packet, sys};
+use rustix::net::AddressFamily;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream as StdStream};
 use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -36,16 +36,33 @@ impl Dialer {
         Ok(Self { channel, owed: Mutex::default() })
     }
 
-    /// Connects to what listens on this port of the sandbox's loopback. Waits for ever where the sandbox stands still.
+    /// Connects to what listens on this port of the sandbox's loopback, at `127.0.0.1`. Waits for ever where the
+    /// sandbox stands still.
     ///
     /// # Errors
     /// Nobody listens there, or init is gone.
     ///
     /// # Cancel safety
     /// Complete.
+    #[allow(dead_code)] // telemetry comes next
     pub(crate) async fn connect(&self, port: u16) -> io::Result<TcpStream> {
-        let socket = TcpSocket::from_std_stream(StdStream::from(self.socket().await?));
-        socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+        self.connect_to(Ipv4Addr::LOCALHOST.into(), port).await
+    }
+
+    /// The same at another address of its loopback.
+    ///
+    /// # Errors
+    /// As [`Dialer::connect`].
+    ///
+    /// # Cancel safety
+    /// Complete.
+    pub(crate) async fn connect_to(&self, address: IpAddr, port: u16) -> io::Result<TcpStream> {
+        let socket = self.socket().await?;
+        let address = match (rustix::net::sockopt::socket_domain(&socket)?, address) {
+            (AddressFamily::INET6, IpAddr::V4(four)) => four.to_ipv6_mapped().into(),
+            (_, address) => address,
+        };
+        TcpSocket::from_std_stream(StdStream::from(socket)).connect(SocketAddr::new(address, port)).await
     }
 
     async fn socket(&self) -> io::Result<OwnedFd> {

@@ -131,6 +131,19 @@ pub(crate) fn too_large(bytes_max: u64) -> FunctionError {
     FunctionError { kind: kind.to_owned(), payload: payload.into(), by_platform: false, timed_out: false }
 }
 
+/// An ending of the platform's own making, of this kind and in these words.
+pub(crate) fn told(kind: &str, id: Option<RequestId>, text: &str) -> FunctionError {
+    platform(kind, &said(id, text))
+}
+
+/// The same, told of a request: what befell a server befell each of its requests.
+pub(crate) fn of_request(error: &FunctionError, id: RequestId) -> FunctionError {
+    let text = serde_json::from_slice::<serde_json::Value>(&error.payload).ok();
+    let text = text.as_ref().and_then(|error| error["errorMessage"].as_str()).unwrap_or_default();
+    let payload = platform(&error.kind, &format!("RequestId: {id} {text}")).payload;
+    FunctionError { payload, ..error.clone() }
+}
+
 /// What the runtime reported itself.
 pub(crate) fn reported(error: GuestError) -> FunctionError {
     FunctionError { kind: error.kind, payload: error.body, by_platform: false, timed_out: false }

@@ -279,14 +279,16 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) ->
     }
 }
 
-/// Answers one request for a socket: with it, or with the kernel's number. False when nobody asks any more.
+/// Answers one request for a socket: with it, or with the kernel's number. False when nobody asks any more. One of IPv6
+/// reaches IPv4 too.
 fn make_socket(channel: BorrowedFd<'_>) -> bool {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
     if !matches!(packet::receive(channel, &mut [0; 8]), Ok(Some(_))) {
         return false;
     }
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let sent = match socket_with(AddressFamily::INET, SocketType::STREAM, flags, None) {
+    let make = |family| socket_with(family, SocketType::STREAM, flags, None);
+    let sent = match make(AddressFamily::INET6).or_else(|_| make(AddressFamily::INET)) {
         Ok(socket) => packet::send(channel, &0_i32.to_le_bytes(), &[socket.as_fd()]),
         Err(error) => packet::send(channel, &error.raw_os_error().to_le_bytes(), &[]),
     };

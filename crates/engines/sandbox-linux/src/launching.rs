@@ -38,11 +38,17 @@ impl Launch {
     /// The command and environment for a function.
     pub(crate) fn of(spec: &StartSpec) -> Self {
         let language = spec.version.config.runtime.language();
-        let own_door = launch::command(language).needs_own_door;
+        let own_door = spec.version.config.web().is_none() && launch::command(language).needs_own_door;
         let mut argv = launch::argv(language, spec.version.config.memory);
         let wrapper = spec.environment.iter().find(|(key, _)| key == "AWS_LAMBDA_EXEC_WRAPPER");
         let (mut possible, mut wrapped) = (true, false);
+        let web = spec.version.config.web();
         match wrapper {
+            // The shell, because that is what writes such a line.
+            _ if web.is_some() => {
+                let command = web.map(|web| web.command.to_owned()).unwrap_or_default();
+                argv = ["/bin/sh", "-c"].map(str::to_owned).into_iter().chain([command]).collect();
+            }
             Some((_, wrapper)) if language != Language::Provided && !wrapper.is_empty() => {
                 argv.insert(0, wrapper.clone());
                 wrapped = true;
@@ -60,7 +66,9 @@ impl Launch {
             env.retain(|(known, _)| known != key);
             env.push((key.to_owned(), value));
         };
-        set("AWS_LAMBDA_RUNTIME_API", door.to_string());
+        if web.is_none() {
+            set("AWS_LAMBDA_RUNTIME_API", door.to_string());
+        }
         if !endpoints::are_found_at_home(language, &spec.environment) {
             for name in endpoints::VARIABLES {
                 set(name, format!("http://{door}"));
@@ -70,7 +78,8 @@ impl Launch {
             set("LACEWING_DOOR_FD", "3".to_owned());
             set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());
         }
-        let extensions = spec.layers_dir.as_deref().map(extensions::programs).unwrap_or_default();
+        let layers = spec.layers_dir.as_deref().filter(|_| web.is_none());
+        let extensions = layers.map(extensions::programs).unwrap_or_default();
         Self { argv, env, own_door, possible, wrapped, extensions }
     }
 

@@ -56,6 +56,7 @@ mod starts;
 mod sweep;
 mod sys;
 mod watched;
+mod web;
 
 pub use driver::{LinuxDriver, PendingDriver};
 pub use error::LinuxError;

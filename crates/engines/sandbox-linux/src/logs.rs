@@ -21,6 +21,7 @@ use lacewing_sandbox::{LogLine, LogSink, LogSource};
 use lines::Lines;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,9 +46,15 @@ pub(crate) struct Pipes {
 
 /// The lines of one sandbox. Dropping it ends its tasks.
 pub(crate) struct Logs {
+    tap: Tap,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// The same lines, for whoever reads them beside the owner. Holds the pipes that there were when it was made.
+#[derive(Clone)]
+pub(crate) struct Tap {
     shared: Arc<Shared>,
     sources: Vec<Arc<Source>>,
-    readers: Vec<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -78,24 +85,49 @@ impl Logs {
     pub(crate) fn new(sink: Arc<dyn LogSink>, line_bytes_max: usize) -> Self {
         let state = State { request: None, budget: Budget::new(Instant::now()) };
         let shared = Shared { sink, line_bytes_max, state: Mutex::new(state) };
-        Self { shared: Arc::new(shared), sources: Vec::new(), readers: Vec::new() }
+        Self { tap: Tap { shared: Arc::new(shared), sources: Vec::new() }, readers: Vec::new() }
     }
 
     /// A new process writes to these: the runtime, or an extension.
     pub(crate) fn follow(&mut self, pipes: Pipes, writer: LogSource) -> io::Result<()> {
-        let max = self.shared.line_bytes_max;
+        let max = self.tap.shared.line_bytes_max;
         let lines = || Parser::Lines(Lines::new(max));
         let mut all = vec![(pipes.out, lines()), (pipes.err, lines())];
         all.extend(pipes.frames.map(|pipe| (pipe, Parser::Frames(Frames::new(max)))));
         for (pipe, parser) in all {
             let pipe = watch(pipe, Interest::READABLE)?;
             let source = Arc::new(Source { pipe, parser: Mutex::new(parser), writer });
-            self.readers.push(tokio::spawn(read_on(Arc::clone(&self.shared), Arc::clone(&source))));
-            self.sources.push(source);
+            self.readers.push(tokio::spawn(read_on(Arc::clone(&self.tap.shared), Arc::clone(&source))));
+            self.tap.sources.push(source);
         }
         Ok(())
     }
 
+    /// A second reader of the same lines.
+    pub(crate) fn tap(&self) -> Tap {
+        self.tap.clone()
+    }
+
+    /// Passes on the last lines without an end, and forgets the pipes.
+    pub(crate) fn let_go(&mut self) {
+        for reader in self.readers.drain(..) {
+            reader.abort();
+        }
+        self.finish_lines();
+        self.tap.sources.clear();
+        self.tap.shared.tell_dropped();
+    }
+}
+
+impl Deref for Logs {
+    type Target = Tap;
+
+    fn deref(&self) -> &Tap {
+        &self.tap
+    }
+}
+
+impl Tap {
     /// From now on lines belong to this invocation, or to none.
     pub(crate) fn tag(&self, request: Option<RequestId>) {
         self.shared.state().request = request;
@@ -120,16 +152,6 @@ impl Logs {
             let line = &mut |text, time, level| self.shared.pass(source.writer, text, time, level);
             source.parser().finish(line);
         }
-    }
-
-    /// Passes on the last lines without an end, and forgets the pipes.
-    pub(crate) fn let_go(&mut self) {
-        for reader in self.readers.drain(..) {
-            reader.abort();
-        }
-        self.finish_lines();
-        self.sources.clear();
-        self.shared.tell_dropped();
     }
 
     /// A line of the platform's own.

@@ -56,6 +56,8 @@ pub(crate) struct LinuxSandbox {
     pub(crate) running: Running,
     /// What an invocation whose answer has been given has still to come to.
     pub(crate) pending: Option<Pending>,
+    /// Its cgroup's name.
+    pub(crate) cgroup: String,
     /// The function's, for the platform's own lines.
     pub(crate) logging: LoggingConfig,
     pub(crate) oom_kills: u64,
@@ -207,7 +209,7 @@ impl LinuxSandbox {
     }
 
     /// Ends every process of the function; the sandbox and its `/tmp` stay. Failing that, it is broken.
-    async fn reset(&mut self) {
+    pub(crate) async fn reset(&mut self) {
         (self.alive, self.ended, self.running) = (false, false, Running::default());
         let ended = tokio::time::timeout(RESET_MAX, self.end_processes()).await;
         self.broken |= !matches!(ended, Ok(Ok(()))) || self.memory.is_spoiled(&self.meter, self.tmp.as_ref());
@@ -402,6 +404,7 @@ impl Sandbox for LinuxSandbox {
             memory_peak_bytes: 0,
             cpu: Duration::ZERO,
             after_runtime: Duration::ZERO,
+            share: None,
             usable: !self.broken,
             unfinished: self.pending.is_some(),
         };

@@ -13,9 +13,10 @@ use crate::meter::Meter;
 use crate::net::EgressProxy;
 use crate::protocol::Word;
 use crate::sandbox::{LinuxSandbox, seal_failed};
-use lacewing_model::{Language, Version};
+use crate::web::Web;
+use lacewing_model::{Language, Version, WebSettings};
 use lacewing_runtime_api::{Door, DoorOptions, Subject};
-use lacewing_sandbox::{Built, Missed, Preparation, Rung, StartError, StartPhases, StartSpec, Started};
+use lacewing_sandbox::{Built, InitReport, Missed, Preparation, Rung, StartError, StartPhases, StartSpec, Started};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -40,14 +41,24 @@ impl LinuxDriver {
         self.interpreters.refuse_foreign(&spec.version)?;
         let interpreter = self.interpreters.choose(&spec.version)?;
         let launch = Launch::of(&spec);
-        let fresh = launch.needs_fresh_interpreter(spec.version.config.runtime.language());
+        let web = spec.version.config.web();
+        let fresh = match web {
+            // Its command starts the interpreter: the best there is for it is a bare sandbox.
+            Some(_) => None,
+            None => launch.needs_fresh_interpreter(spec.version.config.runtime.language()),
+        };
         let mut phases = StartPhases::default();
         let _underway = self.shelf.start_begins();
-        let begun = self.begin_start(&spec, launch, interpreter, fresh.is_some(), &mut phases).await?;
+        let begun = self.begin_start(&spec, launch, interpreter, fresh.is_some() || web.is_some(), &mut phases).await?;
         let Begun { mut sandbox, at, rung, waiting } = begun;
         let missed = fresh.or((rung == Rung::Full).then_some(Missed::NonePrepared));
         if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
             sandbox.logs.platform(stand_in);
+        }
+        if let Some(web) = web {
+            let (built, init) = self.see_server_up(sandbox, &spec, web, at).await?;
+            phases.boot = init.duration;
+            return Ok(Started { sandbox: built, init, rung, missed, phases });
         }
         let init = if sandbox.launch.extensions.is_empty() || !sandbox.launch.possible {
             sandbox.see_through_init(None, at, at + spec.init_max).await
@@ -59,6 +70,26 @@ impl LinuxDriver {
         phases.init = init.duration.saturating_sub(phases.boot);
         sandbox.logs.drain();
         Ok(Started { sandbox: Built::Single(Box::new(sandbox)), init, rung, missed, phases })
+    }
+
+    async fn see_server_up(
+        &self,
+        sandbox: LinuxSandbox,
+        spec: &StartSpec,
+        web: WebSettings<'_>,
+        at: Instant,
+    ) -> Result<(Built, InitReport), StartError> {
+        let cgroup = sandbox.cgroup.clone();
+        let web = Web {
+            command: web.command,
+            port: web.port,
+            concurrency: web.concurrency.get() as usize,
+            layout: &self.standing.cgroups,
+            cgroup: &cgroup,
+        };
+        let up = sandbox.serve_web(web, at, at + spec.init_max).await;
+        let (sandbox, init) = up.map_err(|error| StartError::Broken(error.to_string()))?;
+        Ok((Built::Shared(Arc::new(sandbox)), init))
     }
 
     async fn begin_start(
@@ -143,6 +174,7 @@ impl LinuxDriver {
             ended: false,
             running: Running::default(),
             pending: None,
+            cgroup,
             logging: version.config.logging.clone(),
             oom_kills: 0,
             broken: false,

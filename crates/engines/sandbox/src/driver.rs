@@ -201,7 +201,12 @@ impl Built {
     ///
     /// # Errors
     /// The sandbox broke, or it takes events and no requests.
-    pub async fn exchange(&self, work: Work, request: WebRequest, deadline: Instant) -> Result<Outcome, SandboxError> {
+    pub async fn exchange(
+        &mut self,
+        work: Work,
+        request: WebRequest,
+        deadline: Instant,
+    ) -> Result<Outcome, SandboxError> {
         match self {
             Self::Single(_) => Err(SandboxError("a request came to what is no web function".to_owned())),
             Self::Shared(sandbox) => sandbox.exchange(work, request, deadline).await,

@@ -4,6 +4,8 @@ use crate::Credentials;
 use lacewing_model::{Language, LogFormat, SandboxId, Timestamp, Version};
 use std::collections::BTreeMap;
 
+mod web;
+
 /// Variables that a user may not set. Source: Lambda documentation, "Defined runtime environment variables".
 const RESERVED: [&str; 24] = [
     "_HANDLER",
@@ -96,11 +98,17 @@ pub fn lambda_environment(
         Language::Provided => {}
         Language::Foreign => set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", config.runtime)),
     }
+    if config.web().is_some() {
+        web::adapt(&mut all);
+    }
     for (key, value) in config.environment.iter().flatten() {
         match all.iter_mut().find(|(known, _)| known == key) {
             Some((_, known)) => known.clone_from(value),
             None => all.push((key.clone(), value.clone())),
         }
+    }
+    if let Some(web) = config.web() {
+        web::tell(&web, &mut all);
     }
     all
 }

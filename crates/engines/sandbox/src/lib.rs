@@ -27,5 +27,5 @@ pub use ladder::{Missed, Rung, SnapshotRefused, SnapshotReport, StartPhases};
 pub use logs::{LogLine, LogSink, LogSource};
 pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes};
 pub use platform::platform_line;
-pub use stream::{AnswerPieces, AnswerSink, Room, answer_stream};
+pub use stream::{AnswerPieces, AnswerSink, Room, StreamedBytes, answer_stream};
 pub use web::{BodyLost, Duplex, SharedSandbox, Upgraded, WebBody, WebRequest};

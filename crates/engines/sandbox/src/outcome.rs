@@ -19,6 +19,9 @@ pub struct Outcome {
     pub cpu: Duration,
     /// What of `duration` came after the runtime was done, when only extensions still worked.
     pub after_runtime: Duration,
+    /// Its part of the time that the sandbox was at work, where it runs several calls at once: what all of them took
+    /// together is shared equally among those that ran at a moment. `None` where it runs one at a time.
+    pub share: Option<Duration>,
     /// True when the sandbox can take another call. False: it must be dropped.
     pub usable: bool,
     /// True when answer or error stand, and may be given to the caller, but extensions still work: see

@@ -65,6 +65,24 @@ impl AnswerSink {
     pub fn bytes(&self) -> u64 {
         self.shared.bytes.load(Ordering::Relaxed)
     }
+
+    /// The count alone: who holds it keeps no answer open.
+    #[must_use]
+    pub fn count(&self) -> StreamedBytes {
+        StreamedBytes(Arc::clone(&self.shared))
+    }
+}
+
+/// How many bytes were put into a sink.
+#[derive(Clone, Debug)]
+pub struct StreamedBytes(Arc<Shared>);
+
+impl StreamedBytes {
+    /// So many by now, also after the caller went away.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// Room for one piece.

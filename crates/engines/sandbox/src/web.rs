@@ -13,6 +13,8 @@ use bytes::Bytes;
 use http_body::Body;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -42,6 +44,8 @@ pub trait SharedSandbox: Send + Sync {
 pub struct WebRequest {
     /// The request as the server is to get it, its target in origin form.
     pub request: http::Request<WebBody>,
+    /// Counts the bytes of its body as they come.
+    pub received: Arc<AtomicU64>,
     /// Told once: status and headers of the answer, untrusted.
     pub head: oneshot::Sender<http::response::Parts>,
     /// Where the answer's body goes, piece by piece. Nobody listens any more: the client is gone.

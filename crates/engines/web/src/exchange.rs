@@ -46,9 +46,10 @@ impl<D: Dial> Server<D> {
     /// # Cancel safety
     /// Dropping it hangs up on the server.
     pub async fn exchange(&self, request: WebRequest) -> Exchanged {
-        let WebRequest { request, head, answer, upgraded } = request;
+        let WebRequest { request, head, answer, upgraded, .. } = request;
         let lost = Lost::default();
-        let mut request = match request.body().is_end_stream() {
+        let bodiless = request.body().is_end_stream();
+        let mut request = match bodiless {
             true => request,
             false => request.map(|body| lost.watch(body)),
         };
@@ -85,7 +86,9 @@ impl<D: Dial> Server<D> {
                     return Exchanged::ClientGone;
                 }
                 let ended = pass_on(&mut line, body, &answer, &lost).await;
-                if matches!(ended, Exchanged::Whole) {
+                // A server that leaves a body unread takes it for the next request on the line, which may be another
+                // client's: after a body the line is not used again.
+                if bodiless && matches!(ended, Exchanged::Whole) {
                     self.keep(line);
                 }
                 ended

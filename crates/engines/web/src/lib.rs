@@ -20,7 +20,7 @@ pub use exchange::{Exchanged, NoAnswer};
 use async_trait::async_trait;
 use line::Line;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpStream;
 
 /// Makes connections to the server.
@@ -31,6 +31,13 @@ pub trait Dial: Send + Sync {
     /// # Errors
     /// The server does not take it.
     async fn dial(&self) -> io::Result<TcpStream>;
+}
+
+#[async_trait]
+impl<D: Dial> Dial for Arc<D> {
+    async fn dial(&self) -> io::Result<TcpStream> {
+        (**self).dial().await
+    }
 }
 
 /// The server of one sandbox.
@@ -45,6 +52,13 @@ impl<D: Dial> Server<D> {
     /// One that is reached through `dial`; keeps up to `kept_max` connections open.
     pub fn new(dial: D, kept_max: usize) -> Self {
         Self { dial, kept: Mutex::default(), kept_max }
+    }
+
+    /// Keeps a connection that was made before.
+    pub async fn adopt(&self, stream: TcpStream) {
+        if let Ok(line) = Line::over(stream).await {
+            self.keep(line);
+        }
     }
 
     /// A kept line that still stands.

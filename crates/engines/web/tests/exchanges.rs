@@ -72,7 +72,7 @@ impl Client {
 fn request(body: WebBody) -> (WebRequest, Client) {
     let ((answer, pieces), (head, told)) = (answer_stream(), oneshot::channel());
     let request = http::Request::post("/x?y=1").header("host", "h").body(body).unwrap();
-    (WebRequest { request, head, answer, upgraded: None }, Client { head: told, pieces })
+    (WebRequest { request, received: Arc::default(), head, answer, upgraded: None }, Client { head: told, pieces })
 }
 
 fn empty() -> WebBody {
@@ -93,6 +93,18 @@ async fn an_answer_is_passed_on_and_its_connection_kept() {
         );
     }
     assert_eq!(dialled.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_connection_is_not_used_again_after_a_body_which_its_server_may_not_have_read() {
+    let (server, dialled) = server(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    for _ in 0..2 {
+        let body: WebBody = Box::pin(Full::new(Bytes::from_static(b"\r\n\r\n")).map_err(|never| match never {}));
+        let (request, mut client) = request(body);
+        let (ended, _) = tokio::join!(server.exchange(request), client.body());
+        assert!(matches!(ended, Exchanged::Whole), "{ended:?}");
+    }
+    assert_eq!(dialled.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

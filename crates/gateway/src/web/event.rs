@@ -120,7 +120,6 @@ pub(crate) fn event(parts: &Parts, body: &Bytes, around: &Surroundings<'_>) -> B
         Some(text) => Some(text.to_owned()),
         None => Some(STANDARD.encode(body)),
     };
-    let source_ip = around.source.map(|address| address.to_canonical().to_string()).unwrap_or_default();
     let path = parts.uri.path();
     let event = Event {
         version: "2.0",
@@ -128,7 +127,7 @@ pub(crate) fn event(parts: &Parts, body: &Bytes, around: &Surroundings<'_>) -> B
         raw_path: path,
         raw_query_string: parts.uri.query().unwrap_or_default(),
         cookies: cookies(&parts.headers),
-        headers: headers(&parts.headers, around, &source_ip),
+        headers: headers(&parts.headers, around),
         query_string_parameters: parameters(parts.uri.query().unwrap_or_default()),
         request_context: Context {
             account_id: around.signer.as_ref().map_or("anonymous", |signer| &signer.account_id),
@@ -140,7 +139,7 @@ pub(crate) fn event(parts: &Parts, body: &Bytes, around: &Surroundings<'_>) -> B
                 method: parts.method.as_str(),
                 path,
                 protocol: "HTTP/1.1",
-                source_ip,
+                source_ip: source_ip(around),
                 user_agent: parts.headers.get(USER_AGENT).map(|agent| lossy(agent.as_bytes())),
             },
             request_id: &around.request_id,
@@ -172,7 +171,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
 }
 
 /// Names in lower case, repeated ones joined; cookies stand apart.
-fn headers<'a>(given: &'a HeaderMap, around: &Surroundings<'_>, source_ip: &str) -> BTreeMap<&'a str, String> {
+fn headers<'a>(given: &'a HeaderMap, around: &Surroundings<'_>) -> BTreeMap<&'a str, String> {
     let mut all: BTreeMap<&str, String> = BTreeMap::new();
     let kept = |name: &HeaderName| *name != COOKIE && !OF_THE_CONNECTION.contains(&name.as_str());
     for (name, value) in given.iter().filter(|(name, _)| kept(name)) {
@@ -181,17 +180,29 @@ fn headers<'a>(given: &'a HeaderMap, around: &Surroundings<'_>, source_ip: &str)
     }
     // HTTP/2 names it in the request line.
     all.entry("host").or_insert_with(|| around.domain.to_owned());
-    all.insert("x-amzn-trace-id", around.trace_id.to_owned());
-    all.entry("x-forwarded-for")
-        .and_modify(|known| *known = format!("{known}, {source_ip}"))
-        .or_insert(source_ip.into());
-    all.insert("x-forwarded-port", around.port.to_owned());
-    all.insert("x-forwarded-proto", if around.tls.is_some() { "https" } else { "http" }.to_owned());
-    if let Some(encrypted) = around.tls {
-        all.insert("x-amzn-tls-version", encrypted.version.to_owned());
-        all.insert("x-amzn-tls-cipher-suite", encrypted.suite.clone());
-    }
+    all.extend(forwarded(given, around));
     all
+}
+
+/// What the platform says of where a request comes from.
+pub(super) fn forwarded(given: &HeaderMap, around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
+    let known = given.get_all("x-forwarded-for").iter().map(|value| lossy(value.as_bytes()));
+    let way: Vec<String> = known.chain([source_ip(around)]).collect();
+    let proto = if around.tls.is_some() { "https" } else { "http" };
+    let plain = [
+        ("x-amzn-trace-id", around.trace_id.to_owned()),
+        ("x-forwarded-for", way.join(", ")),
+        ("x-forwarded-port", around.port.to_owned()),
+        ("x-forwarded-proto", proto.to_owned()),
+    ];
+    let tls = around.tls.map(|encrypted| {
+        [("x-amzn-tls-version", encrypted.version.to_owned()), ("x-amzn-tls-cipher-suite", encrypted.suite.clone())]
+    });
+    plain.into_iter().chain(tls.into_iter().flatten()).collect()
+}
+
+fn source_ip(around: &Surroundings<'_>) -> String {
+    around.source.map(|address| address.to_canonical().to_string()).unwrap_or_default()
 }
 
 /// Decoded; the values of a repeated key are joined.

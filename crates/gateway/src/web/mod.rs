@@ -10,6 +10,8 @@
 mod cors;
 mod entrance;
 mod event;
+mod invoked;
+mod proxy;
 mod response;
 
 use crate::answer::{hash, header_list};
@@ -30,6 +32,7 @@ use lacewing_invoke::{Answer, Call, Flowing, InvokeError, Streamed, trace_id};
 use lacewing_lambda_api::{ApiError, ErrorCode, Protocol};
 use lacewing_model::RequestId;
 use lacewing_sandbox::Ending;
+use proxy::Passing;
 use response::{NoReply, Told};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -144,41 +147,56 @@ impl Gateway {
             false if self.is_public(url, qualifier.as_ref(), now, source) => None,
             false => return Err(Refused::Forbidden),
         };
+        let mut call = Call {
+            scope: Arc::new(url.scope.clone()),
+            name: url.function.clone(),
+            qualifier,
+            payload: Bytes::new(),
+            trace_id: None,
+            client_context: None,
+            tail: false,
+            resolved: None,
+        };
+        let runnable = self.inner.invoke.resolve(&call)?;
+        let serves = runnable.version.config.web().is_some();
+        let request_id = RequestId::random();
+        let trace = trace_id(parts.headers.get(TRACE_ID).and_then(|v| v.to_str().ok()).map(str::to_owned), now);
+        call.trace_id = Some(trace.clone());
+        let mut around = Surroundings {
+            id: host.id,
+            domain: host.domain,
+            port: host.port,
+            request_id: request_id.to_string(),
+            trace_id: &trace,
+            now,
+            source,
+            signer: None,
+            tls: parts.extensions.get::<Encrypted>(),
+        };
+        if serves && claim.is_none() {
+            let body = proxy::body_of(body);
+            return self.pass_on(Passing { call, runnable, request_id, parts, body, around: &around }).await;
+        }
         let max = self.inner.limits.sync_payload_bytes_max;
         body.check_announced(max).map_err(unread)?;
         let (bytes, _room) = body.read(max, &self.inner.budget).await.map_err(unread)?;
-        let signer = match claim {
+        around.signer = match claim {
             None => None,
             Some(claim) => {
                 let caller = claim.verify(&self.inner.access, &hash(&bytes).await).map_err(|_| Refused::Forbidden)?;
                 let facts = CallerFacts { access: &self.inner.access, caller: &caller, now, source };
-                if !self.may_call(&facts, url, qualifier.as_ref()) {
+                if !self.may_call(&facts, url, call.qualifier.as_ref()) {
                     return Err(Refused::Forbidden);
                 }
                 Some(entrance::signer(&facts, parts))
             }
         };
-        let trace = trace_id(parts.headers.get(TRACE_ID).and_then(|v| v.to_str().ok()).map(str::to_owned), now);
-        let around = Surroundings {
-            id: host.id,
-            domain: host.domain,
-            port: host.port,
-            request_id: RequestId::random().to_string(),
-            trace_id: &trace,
-            now,
-            source,
-            signer,
-            tls: parts.extensions.get::<Encrypted>(),
-        };
-        let call = Call {
-            scope: Arc::new(url.scope.clone()),
-            name: url.function.clone(),
-            qualifier,
-            payload: event(parts, &bytes, &around),
-            trace_id: Some(trace.clone()),
-            client_context: None,
-            tail: false,
-        };
+        if serves {
+            // The signature holds for the whole body, so it was read before anything is passed on.
+            let body = proxy::whole(bytes);
+            return self.pass_on(Passing { call, runnable, request_id, parts, body, around: &around }).await;
+        }
+        let call = Call { payload: event(parts, &bytes, &around), resolved: Some(runnable), ..call };
         if url.config.streams { self.streamed(call).await } else { Ok(rendered(self.inner.invoke.call(call).await?)?) }
     }
 

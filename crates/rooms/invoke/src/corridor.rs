@@ -14,7 +14,10 @@ use lacewing_catalog::{Catalog, Runnable, Scope};
 use lacewing_ledger::{Ledger, UsageRecord, billed_ms};
 use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, Version, VersionNumber};
 use lacewing_pool::{Lease, Pool, PoolOptions, Purpose, Story};
-use lacewing_sandbox::{AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, SandboxError, Work};
+use lacewing_sandbox::{
+    AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, SandboxError, StreamedBytes, WebRequest,
+    Work,
+};
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +67,9 @@ pub struct Call {
     pub client_context: Option<String>,
     /// Whether the caller wants the end of the log.
     pub tail: bool,
+    /// The version to run, where the gateway had to look first ([`Invoke::resolve`]): an alias may name another one at
+    /// the next look.
+    pub resolved: Option<Runnable>,
 }
 
 /// What a call came to.
@@ -88,7 +94,7 @@ pub struct Invoke(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     ledger: Ledger,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     limits: Limits,
     pub(crate) admission: Admission,
     pub(crate) pool: Pool<Companion>,
@@ -188,30 +194,75 @@ impl Invoke {
         Ok(self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?.version.number)
     }
 
+    /// Checks an event as [`Invoke::call`] does; empty ones count as `{}`.
+    ///
+    /// # Errors
+    /// It is too large, or no JSON.
+    pub fn check_payload(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+        self.0.check_payload(payload)
+    }
+
     /// Refuses new calls and ends what is idle; running calls go on.
     pub fn drain(&self) {
         self.0.pool.drain();
     }
 }
 
+/// What a call brings to its sandbox.
+pub(crate) enum Freight {
+    /// An event, and where its answer goes if it is streamed.
+    Event(Bytes, Option<Outlet>),
+    /// A request to a web function's server.
+    Request(Box<WebRequest>),
+}
+
 impl Inner {
-    async fn walk(self: &Arc<Self>, call: Call, outlet: Option<Outlet>) -> Result<Answer, InvokeError> {
-        let runnable = self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?;
-        let payload = self.check_payload(call.payload)?;
+    async fn walk(self: &Arc<Self>, mut call: Call, outlet: Option<Outlet>) -> Result<Answer, InvokeError> {
+        let runnable = match call.resolved.take() {
+            Some(runnable) => runnable,
+            None => self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?,
+        };
+        if runnable.version.config.web().is_some() {
+            return Err(InvokeError::Internal("a web function takes requests and was sent an event".to_owned()));
+        }
+        let payload = self.check_payload(std::mem::take(&mut call.payload))?;
+        self.walk_on(call, runnable, RequestId::random(), Freight::Event(payload, outlet)).await
+    }
+
+    /// The corridor behind the first door: the version is known and the freight checked.
+    pub(crate) async fn walk_on(
+        self: &Arc<Self>,
+        call: Call,
+        runnable: Runnable,
+        request_id: RequestId,
+        freight: Freight,
+    ) -> Result<Answer, InvokeError> {
         self.check_books()?;
         let throttled = |error| self.count_throttle(&runnable.version, error);
         let permit = self.admission.admit(Arc::clone(&call.scope), &runnable, self.clock.now()).map_err(throttled)?;
         let recipe = || Arc::clone(&self.kitchen).recipe(runnable.clone());
         let leased = self.pool.lease(&runnable.version, recipe).await;
         let mut lease = leased.map_err(|error| throttled(error.into()))?;
-        let request_id = RequestId::random();
-        let (bytes_in, tail, trace_id) = (payload.len(), call.tail, trace_id(call.trace_id, self.clock.now()));
-        let stream = outlet.map(|outlet| {
-            let executed_version = runnable.version.number;
-            let _ = outlet.tell.send(RunHead { request_id, executed_version, trace_id: trace_id.clone() });
-            outlet.sink
-        });
-        let visit = Visit { runnable, request_id, story: lease.take_story(), bytes_in, stream, tail };
+        let (tail, trace_id) = (call.tail, trace_id(call.trace_id, self.clock.now()));
+        let executed_version = runnable.version.number;
+        let (payload, stream, request) = match freight {
+            Freight::Event(payload, None) => (payload, None, None),
+            Freight::Event(payload, Some(Outlet { sink, tell })) => {
+                let _ = tell.send(RunHead { request_id, executed_version, trace_id: trace_id.clone() });
+                (payload, Some(sink), None)
+            }
+            Freight::Request(request) => (Bytes::new(), Some(request.answer.clone()), Some(request)),
+        };
+        let received = request.as_ref().map(|request| Arc::clone(&request.received));
+        let mut visit = Visit {
+            runnable,
+            request_id,
+            story: lease.take_story(),
+            bytes_in: payload.len() as u64,
+            // A second sink would keep the client from seeing the answer's end.
+            streams: stream.as_ref().map(AnswerSink::count),
+            tail,
+        };
         if let (Some(story), Some(companion)) = (&visit.story, lease.companion()) {
             let (version, sandbox, now) = (&visit.runnable.version, companion.sandbox, self.clock.now());
             self.starts.add(StartRecord::new(request_id, version, sandbox, story, lease.queued(), now));
@@ -225,13 +276,17 @@ impl Inner {
             payload,
             trace_id: trace_id.clone(),
             client_context: call.client_context,
-            stream: visit.stream.clone(),
+            stream: stream.filter(|_| request.is_none()),
         };
         self.open(&visit, &lease);
-        let ran = lease.run(work, Instant::now() + timeout).await;
+        let by = Instant::now() + timeout;
+        let ran = match request {
+            None => lease.run(work, by).await,
+            Some(request) => lease.exchange(work, *request, by).await,
+        };
+        visit.bytes_in += received.map_or(0, |received| received.load(Ordering::Relaxed));
         let outcome = ran.map_err(|broken| self.abort(&visit, &lease, &broken))?;
         let ending = outcome.ending.clone();
-        let executed_version = visit.runnable.version.number;
         let log_tail = if outcome.unfinished && !tail {
             // As on Lambda: extensions go on after the answer, and are billed with the invocation.
             let inner = Arc::clone(self);
@@ -269,7 +324,7 @@ impl Inner {
         error
     }
 
-    fn count_failure(&self, error: &InvokeError) {
+    pub(crate) fn count_failure(&self, error: &InvokeError) {
         if !matches!(error, InvokeError::Throttled { .. }) {
             self.ledger.metrics().failed(error.reason());
         }
@@ -328,7 +383,7 @@ impl Inner {
             init: init_paid(visit.story.as_ref(), outcome),
             story: visit.story.as_ref(),
             queued: lease.queued(),
-            streamed_bytes: visit.stream.as_ref().map_or(0, AnswerSink::bytes),
+            streamed_bytes: visit.streams.as_ref().map_or(0, StreamedBytes::get),
             sandbox: lease.companion().map(|companion| companion.sandbox),
             start_phases: self.start_phases,
             now: self.clock.now(),
@@ -340,7 +395,7 @@ impl Inner {
             }
             say(companion, report::end(&account));
             say(companion, report::report(&account));
-            tail = companion.logs.end();
+            tail = companion.logs.end(visit.request_id);
         }
         let record = usage_record(&account, visit.bytes_in);
         if let Some(companion) = lease.companion() {
@@ -357,7 +412,7 @@ impl Inner {
     fn abort(&self, visit: &Visit, lease: &Lease<Companion>, broken: &SandboxError) -> InvokeError {
         if let Some(companion) = lease.companion() {
             companion.logs.platform(&format!("RequestId: {} Error: the sandbox broke", visit.request_id));
-            companion.logs.end();
+            companion.logs.end(visit.request_id);
         }
         InvokeError::Internal(broken.to_string())
     }
@@ -388,13 +443,13 @@ struct Visit {
     request_id: RequestId,
     /// How the sandbox was started, where this call is its first.
     story: Option<Story>,
-    bytes_in: usize,
-    /// Where the answer goes if the function streams it.
-    stream: Option<AnswerSink>,
+    bytes_in: u64,
+    /// How much of the answer was streamed.
+    streams: Option<StreamedBytes>,
     tail: bool,
 }
 
-fn usage_record(account: &Account<'_>, bytes_in: usize) -> UsageRecord {
+fn usage_record(account: &Account<'_>, bytes_in: u64) -> UsageRecord {
     let Account { version, outcome, .. } = account;
     UsageRecord {
         account: version.account.clone(),
@@ -412,7 +467,7 @@ fn usage_record(account: &Account<'_>, bytes_in: usize) -> UsageRecord {
         architecture: version.config.architecture,
         memory_peak_bytes: outcome.memory_peak_bytes,
         cpu: outcome.cpu,
-        bytes_in: bytes_in as u64,
+        bytes_in,
         bytes_out: report::produced(account),
         streamed_bytes: account.streamed_bytes.saturating_sub(STREAMED_BYTES_FREE),
         outcome: report::usage_outcome(outcome),
@@ -423,5 +478,6 @@ fn usage_record(account: &Account<'_>, bytes_in: usize) -> UsageRecord {
         },
         ended: account.now,
         sandbox: account.sandbox,
+        share: outcome.share,
     }
 }

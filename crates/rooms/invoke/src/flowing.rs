@@ -40,9 +40,9 @@ pub struct Flowing {
     rest: Rest,
 }
 
-type Walk = Pin<Box<dyn Future<Output = Result<Answer, InvokeError>> + Send>>;
+pub(crate) type Walk = Pin<Box<dyn Future<Output = Result<Answer, InvokeError>> + Send>>;
 
-enum Rest {
+pub(crate) enum Rest {
     Running(Walk),
     Ended(Option<Result<Answer, InvokeError>>),
 }
@@ -76,6 +76,10 @@ where
 }
 
 impl Flowing {
+    pub(crate) fn of(head: RunHead, pieces: AnswerPieces, rest: Rest) -> Self {
+        Self { head, first: None, pieces, rest }
+    }
+
     /// What the function says that it streams: untrusted.
     #[must_use]
     pub fn content_type(&self) -> &str {
@@ -106,15 +110,20 @@ impl std::fmt::Debug for Flowing {
 }
 
 impl Rest {
-    fn poll_piece(&mut self, pieces: &mut AnswerPieces, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Poll::Ready(Some(piece)) = pieces.poll_next(context) {
-            return Poll::Ready(Some(piece));
-        }
+    /// Moves the walk on.
+    pub(crate) fn poll_walk(&mut self, context: &mut Context<'_>) {
         if let Self::Running(walk) = self
             && let Poll::Ready(answer) = walk.as_mut().poll(context)
         {
             *self = Self::Ended(Some(answer));
         }
+    }
+
+    fn poll_piece(&mut self, pieces: &mut AnswerPieces, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Poll::Ready(Some(piece)) = pieces.poll_next(context) {
+            return Poll::Ready(Some(piece));
+        }
+        self.poll_walk(context);
         // The walk itself may have brought some.
         match (pieces.poll_next(context), self) {
             (Poll::Ready(Some(piece)), _) => Poll::Ready(Some(piece)),

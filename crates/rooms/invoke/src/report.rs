@@ -232,6 +232,7 @@ mod tests {
             memory_peak_bytes: 30 << 20,
             cpu: Duration::ZERO,
             after_runtime: Duration::ZERO,
+            share: None,
             usable: true,
             unfinished: false,
         }

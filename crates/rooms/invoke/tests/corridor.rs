@@ -79,6 +79,7 @@ impl House {
             trace_id: None,
             client_context: None,
             tail: true,
+            resolved: None,
         }
     }
 

@@ -75,7 +75,7 @@ fn logs(ledger: &Ledger) {
             });
             stream.platform("END RequestId: 00000000-0000-0000-0000-000000000000");
             stream.platform("REPORT RequestId: 00000000-0000-0000-0000-000000000000\tDuration: 1.00 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB\tMax Memory Used: 30 MB\t");
-            stream.end();
+            stream.end(id);
         }
     }
     println!("the four lines of an invocation: {:?}", start.elapsed() / (rounds * 1_000));
@@ -142,5 +142,6 @@ fn record() -> UsageRecord {
         phases: PhaseTimes::default(),
         ended: Timestamp(0),
         sandbox: None,
+        share: None,
     }
 }

@@ -47,6 +47,7 @@ fn record() -> UsageRecord {
         phases: PhaseTimes::default(),
         ended: Timestamp(1),
         sandbox: None,
+        share: None,
     }
 }
 

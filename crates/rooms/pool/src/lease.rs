@@ -83,7 +83,7 @@ impl<C: Send + Sync + 'static> Lease<C> {
         request: WebRequest,
         deadline: Instant,
     ) -> Result<Outcome, SandboxError> {
-        let Some(held) = self.held.as_ref() else { return Err(SandboxError("the lease is spent".into())) };
+        let Some(held) = self.held.as_mut() else { return Err(SandboxError("the lease is spent".into())) };
         let ended = held.sandbox.exchange(work, request, deadline).await;
         self.usable = ended.as_ref().is_ok_and(|outcome| outcome.usable);
         ended

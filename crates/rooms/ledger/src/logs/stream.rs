@@ -30,10 +30,31 @@ pub struct LogStream {
 struct State {
     mark: Mark,
     budget: Budget,
-    request_id: Option<RequestId>,
-    tail: Option<Tail>,
+    under_way: Vec<UnderWay>,
     dropped: notice::Dropped,
     last_notice: Timestamp,
+}
+
+/// An invocation whose lines come.
+struct UnderWay {
+    request_id: RequestId,
+    /// Where it asked for the end of its log.
+    tail: Option<Tail>,
+}
+
+impl State {
+    /// Every tail that is kept: where several invocations run at once, a line may be anyone's.
+    fn tails(&mut self) -> impl Iterator<Item = &mut Tail> {
+        self.under_way.iter_mut().filter_map(|one| one.tail.as_mut())
+    }
+
+    /// The invocation that a line belongs to, where one alone runs.
+    fn only(&self) -> Option<RequestId> {
+        match &self.under_way[..] {
+            [only] => Some(only.request_id),
+            _ => None,
+        }
+    }
 }
 
 impl LogStream {
@@ -49,8 +70,7 @@ impl LogStream {
         let state = State {
             mark: Mark::default(),
             budget,
-            request_id: None,
-            tail: None,
+            under_way: Vec::new(),
             dropped: notice::Dropped::default(),
             last_notice: Timestamp(0),
         };
@@ -78,11 +98,10 @@ impl LogStream {
         self.created
     }
 
-    /// Lines from here to `end` belong to this invocation; their tail is kept if `tail`.
+    /// Lines from here to its `end` are this invocation's, or of those that run beside it; their tail is kept if `tail`.
     pub fn begin(&self, request_id: RequestId, tail: bool) {
-        let mut state = lock(&self.state);
-        state.request_id = Some(request_id);
-        state.tail = tail.then(|| Tail::new(self.writer.options().limits.log_tail_bytes_max));
+        let tail = tail.then(|| Tail::new(self.writer.options().limits.log_tail_bytes_max));
+        lock(&self.state).under_way.push(UnderWay { request_id, tail });
     }
 
     /// Writes a line of the platform: START, END, REPORT, or a JSON event. Not counted against the budget.
@@ -92,18 +111,16 @@ impl LogStream {
     }
 
     /// Ends the invocation: the last 4,096 bytes since `begin`, where it asked for them.
-    pub fn end(&self) -> Option<Vec<u8>> {
+    pub fn end(&self, request_id: RequestId) -> Option<Vec<u8>> {
         let mut state = lock(&self.state);
         self.say_dropped(&mut state, self.writer.now());
-        state.request_id = None;
-        state.tail.take().map(Tail::finish)
+        let at = state.under_way.iter().position(|one| one.request_id == request_id)?;
+        state.under_way.swap_remove(at).tail.map(Tail::finish)
     }
 
     fn put_platform(&self, state: &mut State, text: &str, now: Timestamp) {
         let text = text.trim_end_matches('\n');
-        if let Some(tail) = &mut state.tail {
-            tail.push(text);
-        }
+        state.tails().for_each(|tail| tail.push(text));
         if !self.put(state, text, now, now, true) {
             state.dropped.add(text);
         }
@@ -126,7 +143,7 @@ impl LogStream {
         state.last_notice = now;
         self.writer.dropped(dropped.bytes);
         if self.format == LogFormat::Text || self.system_level <= LogLevel::Warn {
-            let notice = dropped.notice(self.format, state.request_id, now);
+            let notice = dropped.notice(self.format, state.only(), now);
             self.put_platform(state, &notice, now);
         }
     }
@@ -140,9 +157,7 @@ impl LogSink for LogStream {
         }
         let now = self.writer.now();
         let mut state = lock(&self.state);
-        if let Some(tail) = &mut state.tail {
-            tail.push(&line.text);
-        }
+        state.tails().for_each(|tail| tail.push(&line.text));
         let platform = line.source == LogSource::Platform;
         let cost = line.text.len() as u64 + EVENT_OVERHEAD_BYTES;
         if !platform && !state.budget.take(cost, now) {
@@ -159,7 +174,8 @@ impl LogSink for LogStream {
 
 impl Drop for LogStream {
     fn drop(&mut self) {
-        _ = self.end();
+        let now = self.writer.now();
+        self.say_dropped(&mut lock(&self.state), now);
     }
 }
 

@@ -71,7 +71,7 @@ impl Sums {
             ephemeral_mib_ms: u128::from(ephemeral) * billed,
             streamed_bytes: u128::from(record.streamed_bytes),
             cpu_nanos: record.cpu.as_nanos(),
-            memory_used_byte_ms: u128::from(record.memory_peak_bytes) * billed,
+            memory_used_byte_ms: u128::from(record.memory_peak_bytes) * u128::from(record.held_ms()),
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
         }

@@ -87,6 +87,20 @@ pub struct UsageRecord {
     pub ended: Timestamp,
     /// Where it ran; `None` in records of the first format.
     pub sandbox: Option<SandboxId>,
+    /// Its part of the time that its sandbox was at work, where others ran in it beside it: the parts of all add up
+    /// to that time. `None` where it ran alone by rule.
+    pub share: Option<Duration>,
+}
+
+impl UsageRecord {
+    /// Milliseconds for which it is charged what its sandbox really held: its share of them where it had one, else
+    /// those that are billed.
+    pub(crate) fn held_ms(&self) -> u64 {
+        match self.share {
+            Some(share) => billed_ms(self.init, share),
+            None => self.billed_ms,
+        }
+    }
 }
 
 /// Milliseconds that are billed: INIT and run together, rounded up once.
@@ -98,8 +112,10 @@ pub fn billed_ms(init: Option<Duration>, duration: Duration) -> u64 {
 }
 
 /// The first byte of every record: which fields follow.
-const FORMAT: u8 = 2;
-/// The one before, without the sandbox.
+const FORMAT: u8 = 3;
+/// The one before, without a share.
+const FORMAT_WITHOUT_SHARE: u8 = 2;
+/// The first one, without the sandbox too.
 const FORMAT_WITHOUT_SANDBOX: u8 = 1;
 
 impl UsageRecord {
@@ -150,13 +166,15 @@ impl UsageRecord {
         }
         body.put_u64(self.ended.0);
         body.put_u128(self.sandbox.map_or(0, SandboxId::as_u128));
+        body.put_u8(u8::from(self.share.is_some()));
+        put_duration(body, self.share.unwrap_or_default());
     }
 
     /// The record of these bytes, `None` when they are none of this format.
     pub(crate) fn decode(body: &[u8]) -> Option<Self> {
         let mut take = Take(body);
         let format = take.u8()?;
-        if format != FORMAT && format != FORMAT_WITHOUT_SANDBOX {
+        if ![FORMAT, FORMAT_WITHOUT_SHARE, FORMAT_WITHOUT_SANDBOX].contains(&format) {
             return None;
         }
         Some(Self {
@@ -217,6 +235,14 @@ impl UsageRecord {
                 FORMAT_WITHOUT_SANDBOX => None,
                 _ => Some(take.u128()?).filter(|bits| *bits != 0).map(SandboxId::from_u128),
             },
+            share: match format {
+                FORMAT => {
+                    let some = take.u8()? != 0;
+                    let share = take_duration(&mut take)?;
+                    some.then_some(share)
+                }
+                _ => None,
+            },
         })
     }
 }
@@ -275,6 +301,7 @@ pub(crate) mod tests {
             phases: PhaseTimes { queue: Duration::from_micros(5), start: None, run: Duration::from_secs(1) },
             ended: Timestamp(ended_ms),
             sandbox: Some(SandboxId::random()),
+            share: None,
         }
     }
 
@@ -288,6 +315,7 @@ pub(crate) mod tests {
             init: Some(Duration::from_nanos(123_456_789)),
             architecture: Architecture::Arm,
             outcome: UsageOutcome::OutOfMemory,
+            share: Some(Duration::from_millis(400)),
             phases: PhaseTimes {
                 start: Some(StartPhases { boot: Duration::from_millis(3), ..StartPhases::default() }),
                 ..PhaseTimes::default()
@@ -305,10 +333,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_record_of_the_first_format_is_still_read() {
+    fn records_of_former_formats_are_still_read() {
         let given = record("f", 1);
         let mut body = Vec::new();
         given.encode(&mut body);
+        body.truncate(body.len() - 9);
+        body[0] = FORMAT_WITHOUT_SHARE;
+        assert_eq!(UsageRecord::decode(&body), Some(given.clone()));
         body.truncate(body.len() - 16);
         body[0] = FORMAT_WITHOUT_SANDBOX;
         assert_eq!(UsageRecord::decode(&body), Some(UsageRecord { sandbox: None, ..given }));

@@ -72,13 +72,14 @@ fn endless_output_is_cut_to_its_budget_and_said_so() {
     let options = LogOptions { stream_bytes_per_second: 1_000, stream_burst_bytes: 2_000, ..LogOptions::default() };
     let room = Room::new(options);
     let stream = room.stream();
-    stream.begin(RequestId::random(), true);
+    let id = RequestId::random();
+    stream.begin(id, true);
     stream.platform("START");
     for _ in 0..100 {
         room.say(&stream, &"x".repeat(68));
     }
     stream.platform("END");
-    let tail = stream.end().unwrap();
+    let tail = stream.end(id).unwrap();
     assert_eq!(tail.len(), 4_096);
     let all = room.all();
     assert_eq!(all.len(), 1 + 20 + 1 + 1, "{all:?}");
@@ -110,13 +111,14 @@ fn a_tail_is_kept_only_for_who_asks() {
     let room = Room::new(LogOptions::default());
     let stream = room.stream();
     room.say(&stream, "before");
-    stream.begin(RequestId::random(), true);
+    let id = RequestId::random();
+    stream.begin(id, true);
     stream.platform("START\n");
     room.say(&stream, "hello");
-    assert_eq!(stream.end().unwrap(), b"START\nhello\n");
-    stream.begin(RequestId::random(), false);
+    assert_eq!(stream.end(id).unwrap(), b"START\nhello\n");
+    stream.begin(id, false);
     room.say(&stream, "hello");
-    assert_eq!(stream.end(), None);
+    assert_eq!(stream.end(id), None);
     assert_eq!(room.all(), ["before", "START", "hello", "hello"]);
 }
 

@@ -1,0 +1,86 @@
+//! A request to a web function: the corridor with a server at its end.
+
+use crate::corridor::{Answer, Call, Freight, Invoke};
+use crate::detach::Detached;
+use crate::error::InvokeError;
+use crate::flowing::{Flowing, Rest, RunHead};
+use lacewing_catalog::Runnable;
+use lacewing_model::RequestId;
+use lacewing_sandbox::{AnswerPieces, WebRequest};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::oneshot;
+
+/// A request on its way.
+pub struct Exchange<H> {
+    /// Its id, which the server is told too.
+    pub request_id: RequestId,
+    /// The version that answers it: a web function.
+    pub runnable: Runnable,
+    /// The request.
+    pub request: WebRequest,
+    /// The other ends of what `request` holds.
+    pub head: oneshot::Receiver<H>,
+    #[allow(missing_docs)]
+    pub pieces: AnswerPieces,
+}
+
+/// What a request came to, or is coming to.
+pub enum Exchanged<H> {
+    /// The server answers: the head of its answer, and the body as it comes.
+    Answers(H, Flowing),
+    /// It did not.
+    Failed(Answer),
+}
+
+impl Invoke {
+    /// The version that a call would run in, for whoever must know what it is before.
+    ///
+    /// # Errors
+    /// As [`Invoke::call`].
+    pub fn resolve(&self, call: &Call) -> Result<Runnable, InvokeError> {
+        let resolved = self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref());
+        resolved.map_err(InvokeError::from).inspect_err(|error| self.0.count_failure(error))
+    }
+
+    /// Passes a request on to a web function's server, until the head of its answer.
+    ///
+    /// # Errors
+    /// As [`Invoke::call`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future tells the server that its client is gone; the corridor goes on to its end by itself.
+    pub async fn exchange<H>(&self, call: Call, exchange: Exchange<H>) -> Result<Exchanged<H>, InvokeError> {
+        let Exchange { request_id, runnable, request, mut head, pieces } = exchange;
+        let call = Call { resolved: None, ..call };
+        let run_head = RunHead {
+            request_id,
+            executed_version: runnable.version.number,
+            trace_id: call.trace_id.clone().unwrap_or_default(),
+        };
+        let inner = Arc::clone(&self.0);
+        let walk = Detached::new(async move {
+            let walked = inner.walk_on(call, runnable, request_id, Freight::Request(Box::new(request))).await;
+            walked.inspect_err(|error| inner.count_failure(error))
+        });
+        let mut rest = Rest::Running(Box::pin(walk));
+        let head = poll_fn(|context| {
+            rest.poll_walk(context);
+            // Without its sender it is not to be asked again: then the walk's end tells more.
+            let told = if head.is_terminated() { Poll::Pending } else { Pin::new(&mut head).poll(context) };
+            match (told, &rest) {
+                (Poll::Ready(Ok(head)), _) => Poll::Ready(Some(head)),
+                (_, Rest::Ended(_)) => Poll::Ready(None),
+                (_, Rest::Running(_)) => Poll::Pending,
+            }
+        })
+        .await;
+        match (head, rest) {
+            (Some(head), rest) => Ok(Exchanged::Answers(head, Flowing::of(run_head, pieces, rest))),
+            (None, Rest::Ended(Some(answer))) => answer.map(Exchanged::Failed),
+            (None, _) => Err(InvokeError::Internal("a request ended without an end".to_owned())),
+        }
+    }
+}
