@@ -10,8 +10,14 @@ use lambda_runtime::{Context, Error, FunctionResponse, LambdaEvent, StreamRespon
 use serde_json::{Value, json};
 use std::time::Duration;
 
+mod extension;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    // As a file of a layer it is an extension.
+    if std::env::args().next().is_some_and(|name| name.starts_with("/opt/extensions/")) {
+        return extension::run().await;
+    }
     lambda_runtime::run(service_fn(handle)).await
 }
 

@@ -14,6 +14,7 @@ use http_body_util::Full;
 use lacewing_model::RequestId;
 use lacewing_sandbox::{AnswerSink, Work};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::{Notify, oneshot};
 
 /// An event on its way to a TCP connection.
@@ -36,6 +37,8 @@ struct Inner {
     event: Option<Work>,
     init_error: Option<GuestError>,
     answer: Option<GuestAnswer>,
+    /// When the last answer began to arrive.
+    answer_begun: Option<Instant>,
     /// Where the open invocation's answer goes if it is streamed.
     sink: Option<AnswerSink>,
 }
@@ -151,6 +154,11 @@ impl Desk {
         matches!(self.lock().phase, Phase::Asked { .. })
     }
 
+    /// When the last answer began to arrive.
+    pub(crate) fn answer_begun(&self) -> Option<Instant> {
+        self.lock().answer_begun
+    }
+
     /// Our own stream has ended: it asks no more.
     pub(crate) fn own_left(&self) {
         let mut inner = self.lock();
@@ -186,6 +194,7 @@ impl Desk {
     pub(crate) fn begin_answer(&self, id: Option<RequestId>, to: &str) -> Result<AnswerTicket<'_>, Refusal> {
         let mut inner = self.lock();
         inner.phase = inner.phase.begin_answer(id, to)?;
+        inner.answer_begun = Some(Instant::now());
         Ok(AnswerTicket { desk: self, generation: inner.generation, streams: false })
     }
 

@@ -5,6 +5,7 @@ use crate::desk::{Desk, Handed};
 use crate::extensions::Extensions;
 use crate::own::Own;
 use crate::tcp::{self, Shared};
+use crate::telemetry::Telemetry;
 use lacewing_sandbox::{ApiPassage, Work};
 use std::sync::Arc;
 use std::time::Instant;
@@ -83,6 +84,18 @@ impl Door {
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.shared.extensions
+    }
+
+    /// What happens in the sandbox, for who subscribed.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.shared.telemetry
+    }
+
+    /// When the last answer's first byte came.
+    #[must_use]
+    pub fn answer_begun(&self) -> Option<Instant> {
+        self.shared.desk.answer_begun()
     }
 
     /// Resolves when the runtime has answered and asked for its next event.

@@ -30,8 +30,10 @@ mod refusal;
 mod route;
 mod state;
 mod tcp;
+mod telemetry;
 pub mod waiting;
 
 pub use answer::{GuestAnswer, GuestError, GuestReady};
 pub use door::{Door, DoorOptions};
 pub use extensions::{EXTENSIONS_MAX, ExtensionInfo, ExtensionState, Extensions, ShutdownReason, Subject};
+pub use telemetry::{Category, Dial, EventKind, Telemetry, TelemetryEvent};

@@ -247,7 +247,7 @@ impl Own {
                 self.output.push_back(Bytes::from_static(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npong"));
                 return Ok(());
             }
-            Route::Extension(_) | Route::Telemetry | Route::Logs | Route::Unknown | Route::Api => {
+            Route::Extension(_) | Route::Subscribe(_) | Route::Unknown | Route::Api => {
                 return Err(Refusal::unknown_path());
             }
         }

@@ -59,14 +59,9 @@ impl Refusal {
         Self::new(403, kind, message)
     }
 
-    /// Telemetry comes later. 202 as the local emulator answers, so that a subscriber goes on without it.
-    pub(crate) fn telemetry() -> Self {
-        Self::new(202, "Telemetry.NotSupported", "Telemetry API is not supported")
-    }
-
-    /// The older form of it.
-    pub(crate) fn logs() -> Self {
-        Self::new(202, "Logs.NotSupported", "Logs API is not supported")
+    /// A subscription that is not in order.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(400, "ValidationError", message)
     }
 
     /// The body.

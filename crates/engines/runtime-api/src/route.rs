@@ -1,6 +1,7 @@
 //! Which call a path is.
 
 use crate::extensions::ExtensionCall;
+use crate::telemetry::Api;
 use lacewing_model::RequestId;
 
 /// A request's meaning. An id that is none is `None`: it can be no open invocation's.
@@ -14,8 +15,7 @@ pub(crate) enum Route {
     RestoreError,
     Ping,
     Extension(ExtensionCall),
-    Telemetry,
-    Logs,
+    Subscribe(Api),
     /// Below the Runtime API's root, but no call of it.
     Unknown,
     /// Anything else is the platform's public API.
@@ -50,9 +50,9 @@ pub(crate) fn route(method: &str, target: &str) -> Route {
             _ => Route::Unknown,
         }
     } else if below("/2022-07-01/telemetry") {
-        Route::Telemetry
+        if method == "PUT" { Route::Subscribe(Api::Telemetry) } else { Route::Unknown }
     } else if below("/2020-08-15/logs") {
-        Route::Logs
+        if method == "PUT" { Route::Subscribe(Api::Logs) } else { Route::Unknown }
     } else {
         Route::Api
     }
@@ -86,8 +86,9 @@ mod tests {
             ("POST", "/2020-01-01/extension/exit/error".to_owned(), Route::Extension(ExtensionCall::ExitError)),
             ("GET", "/2020-01-01/extension/register".to_owned(), Route::Unknown),
             ("GET", "/2020-01-01/extension".to_owned(), Route::Unknown),
-            ("PUT", "/2022-07-01/telemetry".to_owned(), Route::Telemetry),
-            ("PUT", "/2020-08-15/logs".to_owned(), Route::Logs),
+            ("PUT", "/2022-07-01/telemetry".to_owned(), Route::Subscribe(Api::Telemetry)),
+            ("PUT", "/2020-08-15/logs".to_owned(), Route::Subscribe(Api::Logs)),
+            ("GET", "/2022-07-01/telemetry".to_owned(), Route::Unknown),
             ("POST", "/2015-03-31/functions/f/invocations".to_owned(), Route::Api),
             ("POST", "/2020-01-01/extensions".to_owned(), Route::Api),
             ("GET", "/".to_owned(), Route::Api),

@@ -12,6 +12,7 @@ use crate::heads::{Counted, Heads};
 use crate::intake::{Intake, StreamTrailers};
 use crate::refusal::Refusal;
 use crate::route::{Route, route};
+use crate::telemetry::{self, Telemetry};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) options: DoorOptions,
     pub(crate) api: Arc<dyn ApiPassage>,
     pub(crate) extensions: Extensions,
+    pub(crate) telemetry: Telemetry,
     heads: Heads,
     api_kib: Semaphore,
 }
@@ -49,7 +51,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(desk: Arc<Desk>, options: DoorOptions, api: Arc<dyn ApiPassage>) -> Self {
         let (heads, api_kib) = (Heads::default(), Semaphore::new(API_KIB_IN_FLIGHT_MAX as usize));
-        Self { desk, options, api, extensions: Extensions::default(), heads, api_kib }
+        Self { desk, options, api, extensions: Extensions::default(), telemetry: Telemetry::default(), heads, api_kib }
     }
 }
 
@@ -126,8 +128,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
         Route::RestoreNext => shared.desk.restore().map(|()| plain(StatusCode::OK, Bytes::new())),
         Route::Ping => Ok(plain(StatusCode::OK, Bytes::from_static(b"pong"))),
         Route::Extension(call) => extensions::answer(call, request, &shared.extensions).await,
-        Route::Telemetry => Err(Refusal::telemetry()),
-        Route::Logs => Err(Refusal::logs()),
+        Route::Subscribe(api) => telemetry::answer(api, request, &shared.extensions, &shared.telemetry).await,
         Route::Unknown => Err(Refusal::unknown_path()),
         Route::Api => api(request, shared).await,
     };

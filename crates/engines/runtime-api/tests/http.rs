@@ -69,16 +69,16 @@ async fn refusals_are_the_apis_own_and_leave_the_invocation_open() {
         ),
         ("no such call", "GET /2018-06-01/runtime/x HTTP/1.1\r\nHost: x\r\n\r\n".into(), 404, "InvalidRequestPath"),
         (
-            "an extension",
+            "an extension without a name",
             "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}".into(),
             403,
-            "Extension.RegistrationClosed",
+            "Extension.InvalidExtensionName",
         ),
         (
-            "telemetry",
+            "telemetry for nobody",
             "PUT /2022-07-01/telemetry HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}".into(),
-            202,
-            "Telemetry.NotSupported",
+            403,
+            "Extension.MissingExtensionIdentifier",
         ),
     ] {
         let (given, body) = client.call(request).await;

@@ -7,33 +7,37 @@ use crate::control::Control;
 use crate::protocol::Order;
 use crate::watched::watch;
 use crate::{packet, sys};
+use async_trait::async_trait;
+use lacewing_runtime_api::Dial;
 use rustix::net::AddressFamily;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream as StdStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
-/// The way into one sandbox.
+/// The way into one sandbox, opened when it is first used.
 pub(crate) struct Dialer {
-    channel: AsyncFd<OwnedFd>,
+    control: Arc<Control>,
+    channel: OnceCell<AsyncFd<OwnedFd>>,
     /// Sockets that were asked for and have not come: more than none only while one asks, or after one that asked has
     /// given up.
     owed: Mutex<usize>,
 }
 
 impl Dialer {
-    /// Has init open the way. Must be called inside tokio.
-    ///
-    /// # Errors
-    /// Init is gone, or the machine has no descriptors left.
-    pub(crate) async fn open(control: &Control) -> io::Result<Self> {
+    pub(crate) fn new(control: Arc<Control>) -> Self {
+        Self { control, channel: OnceCell::new(), owed: Mutex::default() }
+    }
+
+    /// Has init open the way.
+    async fn open(&self) -> io::Result<AsyncFd<OwnedFd>> {
         let (ours, theirs) = sys::packet_pair()?;
-        control.order(&Order::MakeSockets, &[theirs.as_fd()]).await?;
-        let channel = watch(ours, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { channel, owed: Mutex::default() })
+        self.control.order(&Order::MakeSockets, &[theirs.as_fd()]).await?;
+        watch(ours, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Connects to what listens on this port of the sandbox's loopback, at `127.0.0.1`. Waits for ever where the
@@ -44,7 +48,6 @@ impl Dialer {
     ///
     /// # Cancel safety
     /// Complete.
-    #[allow(dead_code)] // telemetry comes next
     pub(crate) async fn connect(&self, port: u16) -> io::Result<TcpStream> {
         self.connect_to(Ipv4Addr::LOCALHOST.into(), port).await
     }
@@ -66,19 +69,27 @@ impl Dialer {
     }
 
     async fn socket(&self) -> io::Result<OwnedFd> {
+        let channel = self.channel.get_or_try_init(|| self.open()).await?;
         let mut owed = self.owed.lock().await;
         if *owed == 0 {
-            self.channel.async_io(Interest::WRITABLE, |channel| packet::send(channel.as_fd(), &[0], &[])).await?;
+            channel.async_io(Interest::WRITABLE, |channel| packet::send(channel.as_fd(), &[0], &[])).await?;
             *owed += 1;
         }
         let mut said = [0; 8];
         let read = |channel: &OwnedFd| packet::receive(channel.as_fd(), &mut said);
-        let received = self.channel.async_io(Interest::READABLE, read).await?;
+        let received = channel.async_io(Interest::READABLE, read).await?;
         *owed -= 1;
         let Some((length, fds)) = received else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         fds.into_iter().next().ok_or_else(|| match <[u8; 4]>::try_from(&said[..length]) {
             Ok(errno) => io::Error::from_raw_os_error(i32::from_le_bytes(errno)),
             Err(_) => io::Error::other("init said something that is not agreed"),
         })
+    }
+}
+
+#[async_trait]
+impl Dial for Dialer {
+    async fn dial(&self, port: u16) -> io::Result<TcpStream> {
+        self.connect(port).await
     }
 }

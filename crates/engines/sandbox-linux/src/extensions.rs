@@ -8,15 +8,15 @@
 //!
 //! Source: Lambda documentation, "Lambda execution environment lifecycle", and AWS's open sandbox agent.
 
+use crate::attention::Event;
 use crate::endings;
 use crate::launching::{Launch, Streams, pipe};
 use crate::logs::Pipes;
 use crate::protocol::{Order, Who, Word};
-use crate::sandbox::{Event, LinuxSandbox, broke};
-use lacewing_model::{Clock, LogLevel, RequestId, SystemClock};
-use lacewing_runtime_api::{EXTENSIONS_MAX, ExtensionInfo, ExtensionState, ShutdownReason};
-use lacewing_sandbox::{InitEnding, InitReport, LogSource, SandboxError, platform_line};
-use serde_json::json;
+use crate::sandbox::{LinuxSandbox, broke};
+use lacewing_model::{Clock, RequestId, SystemClock};
+use lacewing_runtime_api::{EXTENSIONS_MAX, ShutdownReason};
+use lacewing_sandbox::{InitEnding, InitReport, LogSource, SandboxError};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -30,6 +30,8 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 const RUNTIME_SHARE: f64 = 0.3;
 /// How long it may take where all extensions are internal.
 const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
+/// How long telemetry may hold up the word of the end.
+const TELEMETRY_FLUSH_MAX: Duration = Duration::from_millis(300);
 /// One that has reported an error is expected to exit; the error's text is how it did.
 pub(crate) const EXIT_MAX: Duration = Duration::from_millis(500);
 
@@ -98,10 +100,11 @@ impl LinuxSandbox {
             Some(ending) => ending,
         };
         let reason = if ending == InitEnding::TimedOut { ShutdownReason::Timeout } else { ShutdownReason::Failure };
-        let duration = began.elapsed();
+        let report = InitReport { duration: began.elapsed(), ending };
         self.list_extensions();
+        self.teller.init_report(id, &report);
         self.end_all(reason).await;
-        Ok(InitReport { duration, ending })
+        Ok(report)
     }
 
     /// Starts every program and waits until all have registered; else why they have not.
@@ -137,17 +140,10 @@ impl LinuxSandbox {
         self.logs.follow(Pipes { out, err, frames: None }, LogSource::Extension)
     }
 
-    /// The `EXTENSION` lines, at the end of an INIT.
+    /// Says who they are and who subscribed to what, at the end of an INIT.
     pub(crate) fn list_extensions(&self) {
-        if !self.extensions.any() {
-            return;
-        }
-        for extension in self.extensions.list() {
-            let level = if extension.state == ExtensionState::Ready { LogLevel::Info } else { LogLevel::Warn };
-            let line = platform_line(&self.logging, level, SystemClock.now(), "platform.extension", || {
-                (record(&extension), text(&extension))
-            });
-            if let Some(line) = line {
+        if self.extensions.any() {
+            for line in self.teller.extensions(&self.extensions.list()) {
                 self.logs.platform(line);
             }
         }
@@ -174,6 +170,11 @@ impl LinuxSandbox {
             self.until_ended(&[Who::RUNTIME], began + share).await;
         }
         self.signal(Who::RUNTIME, libc::SIGKILL).await;
+        // What has been gathered goes before the word of the end: whoever hears it may leave at once.
+        self.logs.drain();
+        self.logs.finish_lines();
+        self.teller.telemetry.urge();
+        let _ = tokio::time::timeout(TELEMETRY_FLUSH_MAX, self.teller.telemetry.delivered()).await;
         let told: Vec<_> = self.extensions.shut_down(reason, deadline).into_iter().map(Who::extension).collect();
         for place in 0..self.launch.extensions.len() {
             let who = Who::extension(place);
@@ -203,21 +204,6 @@ impl LinuxSandbox {
             }
         }
     }
-}
-
-fn record(extension: &ExtensionInfo) -> serde_json::Value {
-    let ExtensionInfo { name, state, events, error } = extension;
-    let mut record = json!({"name": name, "state": state.to_string(), "events": events});
-    if let Some(error) = error {
-        record["errorType"] = error.as_str().into();
-    }
-    record
-}
-
-fn text(extension: &ExtensionInfo) -> String {
-    let ExtensionInfo { name, state, events, error } = extension;
-    let error = error.as_ref().map(|error| format!("\tError Type: {error}")).unwrap_or_default();
-    format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]{error}", events.join(","))
 }
 
 #[cfg(test)]
@@ -252,19 +238,5 @@ mod tests {
         running.begun(Who::extension(9));
         running.ended(Who::RUNTIME);
         assert!(running.has(Who::extension(9)) && !running.has(Who::RUNTIME) && !running.has(Who(200)));
-    }
-
-    #[test]
-    fn a_line_reads_as_recorded() {
-        let mut extension = ExtensionInfo {
-            name: "watch".into(),
-            state: ExtensionState::Ready,
-            events: vec!["INVOKE", "SHUTDOWN"],
-            error: None,
-        };
-        assert_eq!(text(&extension), "EXTENSION\tName: watch\tState: Ready\tEvents: [INVOKE,SHUTDOWN]");
-        (extension.state, extension.error) = (ExtensionState::InitError, Some("Extension.NoKey".into()));
-        let line = "EXTENSION\tName: watch\tState: InitError\tEvents: [INVOKE,SHUTDOWN]\tError Type: Extension.NoKey";
-        assert_eq!(text(&extension), line);
     }
 }

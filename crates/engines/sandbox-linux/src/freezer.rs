@@ -37,6 +37,11 @@ impl Freezer {
         self.frozen = written.ok();
     }
 
+    /// Whether they stand still.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
     /// Lets them go on. Costs nothing where they were not stopped.
     ///
     /// # Errors

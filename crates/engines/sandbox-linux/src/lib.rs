@@ -17,6 +17,7 @@
 //! Trust: a function may do what it likes inside; init, the door, the log pipes and the way out are where its bytes
 //! are met, each with limits. The spawner reads only what the server wrote.
 
+mod attention;
 mod cgroup;
 mod client;
 mod control;
@@ -55,6 +56,7 @@ mod starter;
 mod starts;
 mod sweep;
 mod sys;
+mod teller;
 mod watched;
 mod web;
 

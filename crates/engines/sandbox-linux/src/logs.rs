@@ -13,6 +13,7 @@ mod budget;
 mod frames;
 mod lines;
 
+use crate::teller::Teller;
 use crate::watched::watch;
 use budget::Budget;
 use frames::Frames;
@@ -60,6 +61,7 @@ pub(crate) struct Tap {
 struct Shared {
     sink: Arc<dyn LogSink>,
     line_bytes_max: usize,
+    teller: Teller,
     state: Mutex<State>,
 }
 
@@ -81,10 +83,10 @@ enum Parser {
 }
 
 impl Logs {
-    /// Lines go to `sink`.
-    pub(crate) fn new(sink: Arc<dyn LogSink>, line_bytes_max: usize) -> Self {
+    /// Lines go to `sink`, and to whoever subscribed to them.
+    pub(crate) fn new(sink: Arc<dyn LogSink>, line_bytes_max: usize, teller: Teller) -> Self {
         let state = State { request: None, budget: Budget::new(Instant::now()) };
-        let shared = Shared { sink, line_bytes_max, state: Mutex::new(state) };
+        let shared = Shared { sink, line_bytes_max, teller, state: Mutex::new(state) };
         Self { tap: Tap { shared: Arc::new(shared), sources: Vec::new() }, readers: Vec::new() }
     }
 
@@ -185,6 +187,7 @@ impl Shared {
         let request_id = state.request;
         drop(state);
         let time = time.unwrap_or_else(|| SystemClock.now());
+        self.teller.line(source, time, &text);
         self.sink.write(LogLine { time, source, request_id, level, text });
     }
 
@@ -194,6 +197,7 @@ impl Shared {
         let request_id = state.request;
         drop(state);
         if let Some((records, bytes)) = dropped {
+            self.teller.logs_dropped(records, bytes);
             let text = format!(
                 "LOGS_DROPPED Records: {records}\tBytes: {bytes}\tReason: more output than this sandbox's budget"
             );

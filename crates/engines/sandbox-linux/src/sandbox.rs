@@ -10,10 +10,12 @@
 //! `run` looks at four things at once: the door's answer, init's words, the memory, the clock. Where there are
 //! extensions it ends with the answer, and `finish` sees them to theirs (extensions.rs).
 
+use crate::attention::{Event, Watched};
 use crate::client::Cell;
 use crate::control::Control;
+use crate::dialer::Dialer;
 use crate::endings::{self, ExitStatus};
-use crate::extensions::{EXIT_MAX, Running};
+use crate::extensions::Running;
 use crate::freezer::Freezer;
 use crate::launching::{Launch, Streams};
 use crate::logs::Logs;
@@ -21,24 +23,26 @@ use crate::memory::MemoryWatch;
 use crate::meter::Meter;
 use crate::net::EgressHandle;
 use crate::protocol::{Order, Who, Word};
+use crate::teller::{self, RuntimeDone, Teller};
 use async_trait::async_trait;
-use lacewing_model::{LoggingConfig, RequestId};
-use lacewing_runtime_api::{Door, ExtensionState, Extensions, GuestAnswer, GuestReady, ShutdownReason};
+use lacewing_model::RequestId;
+use lacewing_runtime_api::{Door, Extensions, GuestAnswer, GuestReady, ShutdownReason};
 use lacewing_sandbox::{
     Ending, FunctionError, InitEnding, InitReport, LogSource, Outcome, Sandbox, SandboxError, Work,
 };
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long init may take to kill and reap all processes.
 const RESET_MAX: Duration = Duration::from_secs(5);
 /// After the runtime has ended: how long its last bytes may take through the door.
-const LAST_WORD_MAX: Duration = Duration::from_millis(20);
+pub(crate) const LAST_WORD_MAX: Duration = Duration::from_millis(20);
 
 /// A sandbox of the Linux driver. The fields are dropped in this order: the way out and the logs first.
 pub(crate) struct LinuxSandbox {
-    pub(crate) control: Control,
+    pub(crate) control: Arc<Control>,
     pub(crate) door: Door,
     pub(crate) extensions: Extensions,
     /// Held for their drop.
@@ -58,8 +62,9 @@ pub(crate) struct LinuxSandbox {
     pub(crate) pending: Option<Pending>,
     /// Its cgroup's name.
     pub(crate) cgroup: String,
-    /// The function's, for the platform's own lines.
-    pub(crate) logging: LoggingConfig,
+    pub(crate) teller: Teller,
+    /// The way to what listens inside.
+    pub(crate) dialer: Arc<Dialer>,
     pub(crate) oom_kills: u64,
     /// True once its processes, or what they left in memory, could not be ended: it must not be used any more.
     pub(crate) broken: bool,
@@ -80,6 +85,8 @@ pub(crate) enum Pending {
         init: Duration,
         /// Processor time used before it.
         cpu: Duration,
+        /// What telemetry is told once the runtime has asked.
+        done: Option<Box<RuntimeDone>>,
     },
     /// The extensions have yet to be told that the environment ends.
     Ending(ShutdownReason),
@@ -97,15 +104,6 @@ struct Attempt {
     untouched: bool,
 }
 
-/// What came first.
-pub(crate) enum Event<T> {
-    Guest(T),
-    /// The runtime or an extension ended, or could not be started.
-    Gone(FunctionError),
-    OutOfMemory,
-    Late,
-}
-
 impl LinuxSandbox {
     /// Starts a runtime process and sees it through INIT until `deadline`. `id` is the invocation in which it
     /// happens, if it does in one.
@@ -116,6 +114,7 @@ impl LinuxSandbox {
         let began = Instant::now();
         if self.launch.possible {
             self.door.expect_runtime();
+            self.teller.init_start(id, !self.launch.extensions.is_empty());
             if !self.launch.extensions.is_empty() {
                 return self.init_beside_extensions(id, None, began, deadline).await;
             }
@@ -123,6 +122,16 @@ impl LinuxSandbox {
             self.follow(streams).map_err(broke("hear the runtime"))?;
         }
         self.see_through_init(id, began, deadline).await
+    }
+
+    /// Lets its processes go on where they were stopped.
+    ///
+    /// # Errors
+    /// They stand still.
+    fn thaw(&mut self) -> io::Result<()> {
+        self.freezer.thaw()?;
+        self.teller.telemetry.set_frozen(false);
+        Ok(())
     }
 
     /// Takes up what a runtime process that has just begun was given the other ends of.
@@ -150,31 +159,41 @@ impl LinuxSandbox {
         if !self.launch.possible {
             return Ok(failed(began, endings::no_bootstrap(id)));
         }
+        let teller = self.teller.clone();
         let (door, watched) = self.split();
         let extensions = watched.extensions.clone();
+        let mut runtime_done = false;
         let guest = async {
             let said = door.ready().await;
             if said == GuestReady::Asked {
+                runtime_done = true;
+                teller.init_runtime_done(id, None);
                 extensions.ready().await;
             }
             said
         };
         let event = watched.until(guest, id, deadline, true).await?;
         let duration = began.elapsed();
-        self.list_extensions();
         let ending = match event {
-            Event::Guest(GuestReady::Asked) => {
-                self.alive = true;
-                return Ok(InitReport { duration, ending: InitEnding::Ready });
-            }
+            Event::Guest(GuestReady::Asked) => InitEnding::Ready,
             Event::Guest(GuestReady::InitError(error)) => InitEnding::Failed(endings::reported(error)),
             Event::Gone(error) => InitEnding::Failed(error),
             Event::OutOfMemory => InitEnding::Failed(endings::out_of_memory(id)),
             Event::Late => InitEnding::TimedOut,
         };
-        self.end_all(if ending == InitEnding::TimedOut { ShutdownReason::Timeout } else { ShutdownReason::Failure })
-            .await;
-        Ok(InitReport { duration, ending })
+        if !runtime_done {
+            self.teller.init_runtime_done(id, teller::failure(&ending));
+        }
+        let report = InitReport { duration, ending };
+        self.list_extensions();
+        self.teller.init_report(id, &report);
+        self.teller.telemetry.close();
+        match report.ending {
+            InitEnding::Ready => self.alive = true,
+            InitEnding::TimedOut => self.end_all(ShutdownReason::Timeout).await,
+            InitEnding::Failed(_) => self.end_all(ShutdownReason::Failure).await,
+        }
+        Ok(report)
     }
 
     /// Waits for what `guest` waits for while nothing else happens, in INIT.
@@ -215,6 +234,7 @@ impl LinuxSandbox {
         self.broken |= !matches!(ended, Ok(Ok(()))) || self.memory.is_spoiled(&self.meter, self.tmp.as_ref());
         self.logs.drain();
         self.logs.let_go();
+        self.teller.telemetry.end();
         self.oom_kills = self.meter.oom_kills();
     }
 
@@ -248,6 +268,7 @@ impl LinuxSandbox {
                 return Ok(Attempt { ending, init, duration, handed, out_of_memory: false, untouched: false });
             }
         }
+        self.teller.start(work.request_id);
         let handed = Instant::now();
         let (door, watched) = self.split();
         let guest = async { door.invoke(work).await };
@@ -301,17 +322,23 @@ impl LinuxSandbox {
         &mut self,
         pending: Pending,
     ) -> Result<Option<(Option<FunctionError>, Duration)>, SandboxError> {
-        let (id, handed, deadline, timeout, init) = match pending {
+        let (id, handed, deadline, timeout, init, done) = match pending {
             Pending::Ending(reason) => {
                 self.end_all(reason).await;
                 return Ok(None);
             }
-            Pending::Working { id, handed, deadline, timeout, init, .. } => (id, handed, deadline, timeout, init),
+            Pending::Working { id, handed, deadline, timeout, init, done, .. } => {
+                (id, handed, deadline, timeout, init, done)
+            }
         };
+        let teller = self.teller.clone();
         let (door, watched) = self.split();
         let extensions = watched.extensions.clone();
         let guest = async {
             door.asked_again().await;
+            if let Some(done) = done {
+                teller.runtime_done(&done);
+            }
             extensions.ready().await;
         };
         let event = watched.until(guest, Some(id), deadline, true).await?;
@@ -365,7 +392,7 @@ impl LinuxSandbox {
 #[async_trait]
 impl Sandbox for LinuxSandbox {
     async fn run(&mut self, work: Work, deadline: Instant) -> Result<Outcome, SandboxError> {
-        self.freezer.thaw().map_err(broke("let its processes go on"))?;
+        self.thaw().map_err(broke("let its processes go on"))?;
         if let Some(pending) = self.pending.take() {
             // Its caller went away before the end.
             self.come_to_an_end(pending).await?;
@@ -392,10 +419,15 @@ impl Sandbox for LinuxSandbox {
         if out_of_memory {
             self.memory.was_exceeded();
         }
+        let mut done = self.teller.note(&work, &ending, (handed, self.door.answer_begun()), duration);
+        if let Some(done) = done.take_if(|_| !self.alive || self.pending.is_some() || self.door.asks()) {
+            self.logs.drain();
+            self.teller.runtime_done(&done);
+        }
         let goes_on = self.alive && self.pending.is_none() && self.extensions.any();
         if goes_on && !(self.door.asks() && self.extensions.are_ready()) {
             let (id, timeout) = (work.request_id, work.timeout);
-            self.pending = Some(Pending::Working { id, handed, deadline, timeout, init: before, cpu });
+            self.pending = Some(Pending::Working { id, handed, deadline, timeout, init: before, cpu, done });
         }
         let mut outcome = Outcome {
             ending,
@@ -432,12 +464,16 @@ impl Sandbox for LinuxSandbox {
         Ok(())
     }
 
+    fn report(&self, id: RequestId, after_runtime: Duration, record: &dyn Fn() -> serde_json::Value) {
+        self.teller.report(id, after_runtime, record);
+    }
+
     fn winds_down(&self) -> bool {
         self.owes_a_word()
     }
 
     async fn wind_down(&mut self) {
-        if self.freezer.thaw().is_ok() && matches!(self.has_ended_meanwhile(), Ok(false)) {
+        if self.thaw().is_ok() && matches!(self.has_ended_meanwhile(), Ok(false)) {
             self.shut_down(ShutdownReason::Spindown).await;
         }
     }
@@ -454,97 +490,7 @@ impl Sandbox for LinuxSandbox {
 
     fn freeze(&mut self) {
         self.freezer.freeze();
-    }
-}
-
-/// What is watched besides the guest's own words.
-struct Watched<'a> {
-    control: &'a Control,
-    memory: &'a mut MemoryWatch,
-    meter: &'a Meter,
-    tmp: &'a mut Option<OwnedFd>,
-    launch: &'a Launch,
-    extensions: &'a Extensions,
-    running: &'a mut Running,
-    oom_kills: u64,
-}
-
-impl Watched<'_> {
-    /// The guest's word, or what came before it. `hears_extensions`: there are some, or may be in a moment.
-    async fn until<T>(
-        self,
-        guest: impl Future<Output = T>,
-        id: Option<RequestId>,
-        deadline: Instant,
-        hears_extensions: bool,
-    ) -> Result<Event<T>, SandboxError> {
-        let mut guest = std::pin::pin!(guest);
-        let mut failed = std::pin::pin!(async {
-            if !hears_extensions {
-                std::future::pending::<()>().await;
-            }
-            let kind = self.extensions.failed().await;
-            // It is expected to exit, and how it does is the text.
-            tokio::time::sleep(EXIT_MAX).await;
-            kind
-        });
-        let mut late = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
-        loop {
-            let word = {
-                let exceeded = self.memory.exceeded(self.meter, self.tmp.as_ref());
-                tokio::select! {
-                    biased;
-                    said = &mut guest => return Ok(Event::Guest(said)),
-                    word = self.control.word() => word,
-                    () = &mut late => return Ok(Event::Late),
-                    () = exceeded => return Ok(Event::OutOfMemory),
-                    kind = &mut failed => return Ok(Event::Gone(endings::extension_ended(id, kind, ExitStatus(0)))),
-                }
-            };
-            let gone = match word.map_err(broke("hear init"))? {
-                Some((Word::Sealed, fds)) => {
-                    *self.tmp = fds.into_iter().next();
-                    continue;
-                }
-                Some((Word::ExecFailed { who, errno }, _)) if who.place().is_some() => {
-                    self.running.ended(who);
-                    let place = who.place().unwrap_or_default();
-                    self.extensions.gone(place, ExtensionState::LaunchError);
-                    let name = self.launch.extensions.get(place).map_or("", String::as_str);
-                    return Ok(Event::Gone(endings::extension_not_started(id, name, errno)));
-                }
-                // As a shell says it: on Lambda one stands between the agent and the wrapper.
-                Some((Word::ExecFailed { .. }, _)) if self.launch.wrapped => {
-                    return Ok(Event::Gone(endings::exited(id, ExitStatus::of_code(127))));
-                }
-                Some((Word::ExecFailed { errno, .. }, _)) => {
-                    let program = self.launch.argv.first().map_or("", String::as_str);
-                    return Ok(Event::Gone(endings::not_executable(id, program, errno)));
-                }
-                Some((Word::SealFailed { step, errno }, _)) => return Err(seal_failed(step, errno)),
-                Some((Word::Ended { who, status }, _)) => {
-                    self.running.ended(who);
-                    if let Some(place) = who.place() {
-                        self.extensions.gone(place, ExtensionState::Exited);
-                        let kind = self.extensions.failure_of(Some(place));
-                        return Ok(Event::Gone(endings::extension_ended(id, kind, ExitStatus(status))));
-                    }
-                    ExitStatus(status)
-                }
-                Some((Word::IsReset, _)) => continue,
-                // Init is gone, and everything with it: the kernel chose it, or the spawner ended.
-                None if self.meter.oom_kills() > self.oom_kills => return Ok(Event::OutOfMemory),
-                None => return Err(SandboxError("its init ended".to_owned())),
-            };
-            if gone.is_killed() && self.meter.oom_kills() > self.oom_kills {
-                return Ok(Event::OutOfMemory);
-            }
-            // It may have answered just before: what it wrote is on its way.
-            return match tokio::time::timeout(LAST_WORD_MAX, &mut guest).await {
-                Ok(said) => Ok(Event::Guest(said)),
-                Err(_) => Ok(Event::Gone(endings::exited(id, gone))),
-            };
-        }
+        self.teller.telemetry.set_frozen(self.freezer.is_frozen());
     }
 }
 

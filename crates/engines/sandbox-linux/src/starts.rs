@@ -1,6 +1,7 @@
 //! A start: takes the best rung there is, and sees the runtime through INIT.
 
 use crate::control::Control;
+use crate::dialer::Dialer;
 use crate::driver::LinuxDriver;
 use crate::extensions::Running;
 use crate::freezer::Freezer;
@@ -13,6 +14,7 @@ use crate::meter::Meter;
 use crate::net::EgressProxy;
 use crate::protocol::Word;
 use crate::sandbox::{LinuxSandbox, seal_failed};
+use crate::teller::Teller;
 use crate::web::Web;
 use lacewing_model::{Language, Version, WebSettings};
 use lacewing_runtime_api::{Door, DoorOptions, Subject};
@@ -158,12 +160,19 @@ impl LinuxDriver {
             handler: version.config.handler.to_string(),
             account: version.account.to_string(),
         });
+        let (control, teller) = (Arc::new(control), Teller::new(spec, door.telemetry().clone()));
+        let dialer = Arc::new(Dialer::new(Arc::clone(&control)));
+        door.telemetry().reach_by(Arc::clone(&dialer) as _);
+        if launch.possible {
+            teller.init_start(None, extended);
+        }
+        let logs = Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max, teller.clone());
         let mut sandbox = LinuxSandbox {
             control,
             door,
             extensions,
             _egress: egress.transpose().map_err(no_room)?,
-            logs: Logs::new(Arc::clone(&spec.logs), self.options.limits.log_line_bytes_max),
+            logs,
             meter: Meter::open(&self.standing.cgroups, &cgroup),
             freezer: Freezer::of(&self.standing.cgroups, &cgroup),
             memory: MemoryWatch::new(memory_bytes),
@@ -175,7 +184,8 @@ impl LinuxDriver {
             running: Running::default(),
             pending: None,
             cgroup,
-            logging: version.config.logging.clone(),
+            teller,
+            dialer,
             oom_kills: 0,
             broken: false,
             _cell: cell,

@@ -122,6 +122,12 @@ pub trait Sandbox: Send {
         Ok(())
     }
 
+    /// Tells what runs in it, where it wants to know, of an invocation's REPORT: its record, and how long extensions
+    /// worked on after the runtime.
+    fn report(&self, id: RequestId, after_runtime: Duration, record: &dyn Fn() -> serde_json::Value) {
+        let _ = (id, after_runtime, record);
+    }
+
     /// True when something in it is to be told before it ends: [`Sandbox::wind_down`].
     fn winds_down(&self) -> bool {
         false
@@ -221,6 +227,13 @@ impl Built {
         match self {
             Self::Single(sandbox) => sandbox.finish(outcome).await,
             Self::Shared(_) => Ok(()),
+        }
+    }
+
+    /// Tells of an invocation's REPORT; see [`Sandbox::report`].
+    pub fn report(&self, id: RequestId, after_runtime: Duration, record: &dyn Fn() -> serde_json::Value) {
+        if let Self::Single(sandbox) = self {
+            sandbox.report(id, after_runtime, record);
         }
     }
 

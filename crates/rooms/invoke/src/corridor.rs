@@ -397,6 +397,7 @@ impl Inner {
             say(companion, report::report(&account));
             tail = companion.logs.end(visit.request_id);
         }
+        lease.report(visit.request_id, outcome.after_runtime, &|| report::report_record(&account));
         let record = usage_record(&account, visit.bytes_in);
         if let Some(companion) = lease.companion() {
             companion.metrics.ended(record.outcome, record.duration);

@@ -89,6 +89,17 @@ pub(crate) fn report(account: &Account<'_>) -> Option<String> {
     event(account.version, level, account.now, "platform.report", || report_forms(account, status, kind))
 }
 
+/// The same as a record, for telemetry.
+pub(crate) fn report_record(account: &Account<'_>) -> serde_json::Value {
+    let (status, kind) = status(account.outcome);
+    let mut record = report_forms(account, status, kind).0;
+    if let Some(metrics) = record["metrics"].as_object_mut() {
+        // AWS's record has no such field.
+        metrics.remove("start");
+    }
+    record
+}
+
 fn report_forms(account: &Account<'_>, status: &str, kind: Option<&str>) -> (serde_json::Value, String) {
     let Account { outcome, version, .. } = account;
     let billed = billed_ms(account.init, outcome.duration);

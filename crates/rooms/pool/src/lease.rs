@@ -2,6 +2,7 @@
 
 use crate::decide::{Place, Purpose};
 use crate::pool::Pool;
+use lacewing_model::RequestId;
 use lacewing_sandbox::{Built, InitReport, Missed, Outcome, Rung, SandboxError, StartPhases, WebRequest, Work};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -102,6 +103,13 @@ impl<C: Send + Sync + 'static> Lease<C> {
         held.sandbox.finish(outcome).await?;
         self.usable = outcome.usable;
         Ok(())
+    }
+
+    /// Tells of an invocation's REPORT; see [`Sandbox::report`](lacewing_sandbox::Sandbox::report).
+    pub fn report(&self, id: RequestId, after_runtime: Duration, record: &dyn Fn() -> serde_json::Value) {
+        if let Some(held) = &self.held {
+            held.sandbox.report(id, after_runtime, record);
+        }
     }
 
     /// What travels with the sandbox.

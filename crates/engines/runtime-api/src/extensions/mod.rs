@@ -12,7 +12,7 @@ mod calls;
 mod event;
 mod roster;
 
-pub(crate) use calls::{ExtensionCall, answer};
+pub(crate) use calls::{ExtensionCall, answer, identifier, read};
 pub use roster::{EXTENSIONS_MAX, ExtensionState};
 
 use crate::desk::EventResponse;
@@ -228,6 +228,16 @@ impl Extensions {
             }
         }
         told
+    }
+
+    /// The name of the one with this id.
+    ///
+    /// # Errors
+    /// 403 when there is none.
+    pub(crate) fn name_of(&self, id: Uuid) -> Result<String, Refusal> {
+        let state = self.lock();
+        let at = state.roster.place_of(id)?;
+        Ok(state.roster.members[at].name.clone())
     }
 
     fn register(&self, name: &str, events: &[String]) -> Result<(Uuid, Subject), Refusal> {

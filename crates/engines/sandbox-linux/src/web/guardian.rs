@@ -3,8 +3,9 @@
 //! While requests run it looks after the memory too; between them it only listens to init, so that an idle server
 //! costs nothing.
 
+use crate::attention::Event;
 use crate::endings;
-use crate::sandbox::{Event, LinuxSandbox};
+use crate::sandbox::LinuxSandbox;
 use lacewing_sandbox::FunctionError;
 use std::future::pending;
 use std::sync::Arc;

@@ -20,7 +20,6 @@ mod ready;
 mod way;
 
 use crate::cgroup::Layout;
-use crate::dialer::Dialer;
 use crate::endings;
 use crate::sandbox::{LinuxSandbox, broke};
 use async_trait::async_trait;
@@ -60,8 +59,7 @@ impl LinuxSandbox {
         at: Instant,
         deadline: Instant,
     ) -> Result<(WebSandbox, InitReport), SandboxError> {
-        let dialer = Dialer::open(&self.control).await.map_err(broke("open a way in"))?;
-        let way = Arc::new(Way::new(dialer, web.port));
+        let way = Arc::new(Way::new(Arc::clone(&self.dialer), web.port));
         let server = Server::new(Arc::clone(&way), web.concurrency);
         let up = ready::until_it_listens(&mut self, &way, web.command, (at, deadline)).await?;
         let duration = at.elapsed();

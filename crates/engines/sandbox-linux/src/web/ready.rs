@@ -1,8 +1,9 @@
 //! The wait until a server listens, and what its owner is told when it never does.
 
 use super::way::Way;
+use crate::attention::Event;
 use crate::endings;
-use crate::sandbox::{Event, LinuxSandbox};
+use crate::sandbox::LinuxSandbox;
 use lacewing_sandbox::{FunctionError, SandboxError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use lacewing_web::Dial;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -15,14 +16,14 @@ const TAKEN_MAX: Duration = Duration::from_secs(10);
 
 /// The way to one server.
 pub(crate) struct Way {
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     port: u16,
     /// True where it was found at `::1` and not at `127.0.0.1`.
     six: AtomicBool,
 }
 
 impl Way {
-    pub(crate) fn new(dialer: Dialer, port: u16) -> Self {
+    pub(crate) fn new(dialer: Arc<Dialer>, port: u16) -> Self {
         Self { dialer, port, six: AtomicBool::new(false) }
     }
 
