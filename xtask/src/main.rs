@@ -3,6 +3,7 @@
 
 mod bench;
 mod conformance;
+mod ecosystem;
 mod steps;
 mod test;
 mod tidy;
@@ -27,6 +28,8 @@ enum Task {
     Tidy,
     /// Write down what of the Lambda API is supported: docs/reference/compatibility.md.
     Conformance,
+    /// Try tools and frameworks of Lambda's world: cargo-lambda, Powertools, SDKs. Installs what they need.
+    Ecosystem(ecosystem::Options),
     /// Measure cold and warm calls, the server's start and its memory, beside the bare cost. One table.
     Bench(bench::Options),
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Tidy => tidy::run(),
         Task::Conformance => conformance::run(),
+        Task::Ecosystem(options) => ecosystem::run(&options),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

@@ -119,11 +119,6 @@ def test_an_event_over_six_mebibytes_is_refused(lam, echo):
     assert text == f"{limit + 1} byte payload is too large for the RequestResponse invocation type (limit {limit} bytes)"
 
 
-def test_asynchronous_calls_are_refused_until_they_are_durable(lam, echo):
-    status, _, text = refused(lam.invoke, FunctionName=echo, InvocationType="Event")
-    assert status == 501 and "Event" in text
-
-
 def test_a_failed_function_cannot_be_called(lam, server):
     name = "no-bootstrap"
     create(lam, name, python("x = 1"), runtime="provided.al2023", active=False)

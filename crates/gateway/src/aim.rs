@@ -68,6 +68,7 @@ impl<'a> Aim<'a> {
                         BodyLimit { max: limits.sync_payload_bytes_max, of: Some("RequestResponse"), operation: "" }
                     }
                 }
+                Operation::InvokeAsync => BodyLimit { max: EVENT_BYTES_MAX, of: Some("Event"), operation: "" },
                 operation => BodyLimit { max: limits.request_bytes_max, of: None, operation: operation.name() },
             },
             Self::Logs(_) | Self::Query | Self::UnknownTarget(_) | Self::House(_) | Self::Nowhere => {

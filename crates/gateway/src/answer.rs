@@ -97,6 +97,7 @@ impl Gateway {
         let status = route.operation.success();
         match route.operation {
             Operation::Invoke => self.invoke(asked, function, body).await,
+            Operation::InvokeAsync => self.invoke_async(asked, function, body).await,
             Operation::InvokeWithResponseStream => self.invoke_with_stream(asked, function, body).await,
             Operation::CreateFunction => self.create_function(asked, body).await,
             Operation::GetFunction => self.get_function(asked, function),

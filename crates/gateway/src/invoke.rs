@@ -46,11 +46,21 @@ impl Gateway {
                 Ok(render(answer.map_err(refusals::invoke)?))
             }
             InvocationType::DryRun => self.dry_run(&call),
-            InvocationType::Event => Err(ApiError::not_implemented(
-                "lambda:Invoke with the InvocationType Event",
-                "Invoke the function with RequestResponse.",
-            )),
+            InvocationType::Event => self.enqueue(call, reply::empty(202)).await,
         }
+    }
+
+    /// `InvokeAsync`, the older way to say `Event`.
+    pub(crate) async fn invoke_async(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
+        let (_, call) = self.call_asked_for(asked, function, body, &["Event", "RequestResponse"])?;
+        self.enqueue(call, reply::bytes(202, JSON, Bytes::from_static(b"{\"Status\":202}"))).await
+    }
+
+    /// Answers when the event is on the disk.
+    async fn enqueue(&self, call: Call, mut reply: Reply) -> Result<Reply, ApiError> {
+        let id = self.inner.events.enqueue(call).await.map_err(refusals::events)?;
+        reply::set(&mut reply, REQUEST_ID, id.to_string());
+        Ok(reply)
     }
 
     /// `InvokeWithResponseStream`: the answer as an event stream, while the function writes it.

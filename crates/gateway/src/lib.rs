@@ -62,6 +62,7 @@ use body::BodyBudget;
 use callable::Compiled;
 use lacewing_access::Access;
 use lacewing_catalog::Catalog;
+use lacewing_events::Events;
 use lacewing_invoke::Invoke;
 use lacewing_ledger::Ledger;
 use lacewing_model::{AccountId, Clock, Limits};
@@ -78,6 +79,8 @@ pub struct GatewayParts {
     pub catalog: Catalog,
     /// The corridor.
     pub invoke: Invoke,
+    /// Calls that nobody waits for.
+    pub events: Events,
     /// Logs and bills.
     pub ledger: Ledger,
     /// The account that root keys belong to.
@@ -98,6 +101,7 @@ struct Inner {
     access: Access,
     catalog: Catalog,
     invoke: Invoke,
+    events: Events,
     ledger: Ledger,
     account: AccountId,
     limits: Limits,
@@ -113,12 +117,25 @@ impl Gateway {
     /// Puts a gateway together.
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { access, catalog, invoke, ledger, account, limits, clock } = parts;
+        let GatewayParts { access, catalog, invoke, events, ledger, account, limits, clock } = parts;
         let (budget, traffic) = (BodyBudget::default(), Traffic::new(ledger.metrics()));
         let (machine, tls) = (OnceLock::new(), OnceLock::new());
         let compiled = Compiled::default();
-        let inner =
-            Inner { access, catalog, invoke, ledger, account, limits, clock, budget, compiled, traffic, machine, tls };
+        let inner = Inner {
+            access,
+            catalog,
+            invoke,
+            events,
+            ledger,
+            account,
+            limits,
+            clock,
+            budget,
+            compiled,
+            traffic,
+            machine,
+            tls,
+        };
         Self { inner: Arc::new(inner) }
     }
 

@@ -4,6 +4,7 @@ use crate::aim::BodyLimit;
 use crate::body::BodyFault;
 use lacewing_access::{AccessError, AssumeError, IdentityError};
 use lacewing_catalog::{ArtifactError, CatalogError};
+use lacewing_events::EventsError;
 use lacewing_invoke::InvokeError;
 use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceError};
 use lacewing_ledger::{CardError, LogsError, UsageError};
@@ -95,6 +96,14 @@ pub(crate) fn invoke(error: InvokeError) -> ApiError {
             StartError::Broken(_) => internal(&text),
         },
         InvokeError::Internal(detail) => internal(&detail),
+    }
+}
+
+pub(crate) fn events(error: EventsError) -> ApiError {
+    match error {
+        EventsError::Refused(error) => invoke(error),
+        EventsError::Full => ApiError::throttled("ConcurrentInvocationLimitExceeded", 1),
+        EventsError::Internal(detail) => internal(&detail),
     }
 }
 

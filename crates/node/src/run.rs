@@ -82,9 +82,11 @@ async fn drain(
     patience: Duration,
 ) -> Result<(), NodeError> {
     let (told, stopping) = tokio::sync::oneshot::channel();
-    let invoke = parts.invoke.clone();
+    let (invoke, events) = (parts.invoke.clone(), parts.events.clone());
+    let queue = events.clone();
     let stop = async move {
         stop.await;
+        queue.drain();
         let _ = told.send(());
     };
     let late = async {
@@ -95,8 +97,12 @@ async fn drain(
     // As a task: what the main thread accepts would reach a worker by two more wake-ups of threads.
     let gateway = parts.gateway.clone();
     let mut serving = tokio::spawn(async move { gateway.serve(listener, stop).await });
+    let all = async {
+        let _ = (&mut serving).await;
+        events.drained().await;
+    };
     tokio::select! {
-        _ = &mut serving => {}
+        () = all => {}
         () = late => {
             tracing::warn!(?patience, "calls were still running when patience ended");
             serving.abort();

@@ -3,6 +3,7 @@
 use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Objects, Store, TakeSnapshot};
+use lacewing_events::{Events, EventsParts};
 use lacewing_gateway::{Gateway, GatewayParts, TlsIdentity};
 use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
 use lacewing_ledger::{Ledger, LedgerOptions};
@@ -26,6 +27,7 @@ pub(crate) struct Secrets {
 pub(crate) struct Parts {
     pub(crate) gateway: Gateway,
     pub(crate) invoke: Invoke,
+    pub(crate) events: Events,
     pub(crate) ledger: Ledger,
 }
 
@@ -102,10 +104,15 @@ pub(crate) async fn wire(
         start_phases: options.config.logs.start_phases,
     });
     tell.send_replace(Some(invoke.clone()));
+    // A connection of its own: events are written often, and functions seldom.
+    let store = Store::open(&options.data_dir.join("lacewing.db")).map_err(|e| opening("the events", e.to_string()))?;
+    let events = Events::open(EventsParts { store, invoke: invoke.clone(), clock: Arc::clone(&clock) })
+        .map_err(|e| opening("the events", e.to_string()))?;
     let gateway = Gateway::new(GatewayParts {
         access,
         catalog,
         invoke: invoke.clone(),
+        events: events.clone(),
         ledger: ledger.clone(),
         account: options.account.clone(),
         limits,
@@ -116,7 +123,7 @@ pub(crate) async fn wire(
         gateway.encrypt_as(identity(certificates, key)?);
     }
     door.open(gateway.clone());
-    Ok(Parts { gateway, invoke, ledger })
+    Ok(Parts { gateway, invoke, events, ledger })
 }
 
 /// The certificate with which clients are answered.

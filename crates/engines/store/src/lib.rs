@@ -7,6 +7,7 @@ mod aliases;
 mod column;
 mod document;
 mod error;
+pub mod events;
 mod functions;
 pub mod identities;
 mod migrate;

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, ObjectOptions, Objects, Store};
+use lacewing_events::{Events, EventsParts};
 use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts};
 use lacewing_ledger::{Ledger, LedgerOptions};
@@ -117,10 +118,14 @@ impl House {
             api: Arc::new(FakePassage),
             start_phases: false,
         });
+        let store = Store::open(&dir.join("lacewing.db")).unwrap();
+        let parts = EventsParts { store, invoke: invoke.clone(), clock: Arc::clone(&clock) };
+        let events = Events::open(parts).unwrap();
         let gateway = Gateway::new(GatewayParts {
             access: access.clone(),
             catalog,
             invoke,
+            events,
             ledger: ledger.clone(),
             account,
             limits,

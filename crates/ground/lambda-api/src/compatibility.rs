@@ -157,7 +157,7 @@ const URL: &str = "FunctionUrl FunctionArn AuthType Cors CreationTime LastModifi
 /// What a function's settings lack.
 const SETTINGS_GAPS: &[Gap] = &[
     Gap::partly("VpcConfig", "kept, versioned and shown; it changes nothing about how the function runs"),
-    Gap::partly("DeadLetterConfig", "kept and shown; nothing is sent there yet"),
+    Gap::partly("DeadLetterConfig", "kept and shown; what would be sent there is kept on the disk"),
     Gap::partly("KMSKeyArn", "kept and shown; nothing is encrypted by it"),
     Gap::partly("TracingConfig", "kept and shown; trace headers are passed on, no segment is sent"),
     Gap::partly("FileSystemConfigs", "kept and shown; nothing is mounted"),

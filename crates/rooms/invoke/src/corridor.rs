@@ -87,6 +87,21 @@ pub struct Answer {
     pub log_tail: Option<Vec<u8>>,
 }
 
+/// Which try at a call it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    /// The invocation's id.
+    pub(crate) request_id: RequestId,
+    /// Counted from 1.
+    pub(crate) number: u32,
+}
+
+impl Attempt {
+    fn first() -> Self {
+        Self { request_id: RequestId::random(), number: 1 }
+    }
+}
+
 /// The corridor: a cheap handle.
 #[derive(Clone)]
 pub struct Invoke(pub(crate) Arc<Inner>);
@@ -155,7 +170,10 @@ impl Invoke {
     /// Dropping the future stops no function: what is left of the corridor goes on by itself.
     pub async fn call(&self, call: Call) -> Result<Answer, InvokeError> {
         let inner = Arc::clone(&self.0);
-        Detached::new(async move { inner.walk(call, None).await.inspect_err(|error| inner.count_failure(error)) }).await
+        Detached::new(async move {
+            inner.walk(call, None, Attempt::first()).await.inspect_err(|error| inner.count_failure(error))
+        })
+        .await
     }
 
     /// Runs one call until the first bytes of its answer, where the function streams it, or its end.
@@ -168,7 +186,7 @@ impl Invoke {
     pub async fn stream(&self, call: Call) -> Result<Streamed, InvokeError> {
         let inner = Arc::clone(&self.0);
         flowing::begin(|outlet| async move {
-            inner.walk(call, Some(outlet)).await.inspect_err(|error| inner.count_failure(error))
+            inner.walk(call, Some(outlet), Attempt::first()).await.inspect_err(|error| inner.count_failure(error))
         })
         .await
     }
@@ -217,7 +235,12 @@ pub(crate) enum Freight {
 }
 
 impl Inner {
-    async fn walk(self: &Arc<Self>, mut call: Call, outlet: Option<Outlet>) -> Result<Answer, InvokeError> {
+    pub(crate) async fn walk(
+        self: &Arc<Self>,
+        mut call: Call,
+        outlet: Option<Outlet>,
+        attempt: Attempt,
+    ) -> Result<Answer, InvokeError> {
         let runnable = match call.resolved.take() {
             Some(runnable) => runnable,
             None => self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?,
@@ -226,7 +249,7 @@ impl Inner {
             return Err(InvokeError::Internal("a web function takes requests and was sent an event".to_owned()));
         }
         let payload = self.check_payload(std::mem::take(&mut call.payload))?;
-        self.walk_on(call, runnable, RequestId::random(), Freight::Event(payload, outlet)).await
+        self.walk_on(call, runnable, attempt, Freight::Event(payload, outlet)).await
     }
 
     /// The corridor behind the first door: the version is known and the freight checked.
@@ -234,7 +257,7 @@ impl Inner {
         self: &Arc<Self>,
         call: Call,
         runnable: Runnable,
-        request_id: RequestId,
+        attempt: Attempt,
         freight: Freight,
     ) -> Result<Answer, InvokeError> {
         self.check_books()?;
@@ -243,6 +266,7 @@ impl Inner {
         let recipe = || Arc::clone(&self.kitchen).recipe(runnable.clone());
         let leased = self.pool.lease(&runnable.version, recipe).await;
         let mut lease = leased.map_err(|error| throttled(error.into()))?;
+        let request_id = attempt.request_id;
         let (tail, trace_id) = (call.tail, trace_id(call.trace_id, self.clock.now()));
         let executed_version = runnable.version.number;
         let (payload, stream, request) = match freight {
@@ -257,6 +281,7 @@ impl Inner {
         let mut visit = Visit {
             runnable,
             request_id,
+            attempt: attempt.number,
             story: lease.take_story(),
             bytes_in: payload.len() as u64,
             // A second sink would keep the client from seeing the answer's end.
@@ -330,7 +355,7 @@ impl Inner {
         }
     }
 
-    fn check_payload(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+    pub(crate) fn check_payload(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
         let (bytes, max) = (payload.len() as u64, self.limits.sync_payload_bytes_max);
         if bytes > max {
             return Err(InvokeError::PayloadTooLarge { bytes, max, kind: "RequestResponse" });
@@ -398,7 +423,7 @@ impl Inner {
             tail = companion.logs.end(visit.request_id);
         }
         lease.report(visit.request_id, outcome.after_runtime, &|| report::report_record(&account));
-        let record = usage_record(&account, visit.bytes_in);
+        let record = usage_record(&account, visit.bytes_in, visit.attempt);
         if let Some(companion) = lease.companion() {
             companion.metrics.ended(record.outcome, record.duration);
         }
@@ -442,6 +467,7 @@ fn say(companion: &Companion, line: Option<String>) {
 struct Visit {
     runnable: Runnable,
     request_id: RequestId,
+    attempt: u32,
     /// How the sandbox was started, where this call is its first.
     story: Option<Story>,
     bytes_in: u64,
@@ -450,7 +476,7 @@ struct Visit {
     tail: bool,
 }
 
-fn usage_record(account: &Account<'_>, bytes_in: u64) -> UsageRecord {
+fn usage_record(account: &Account<'_>, bytes_in: u64, attempt: u32) -> UsageRecord {
     let Account { version, outcome, .. } = account;
     UsageRecord {
         account: version.account.clone(),
@@ -458,7 +484,7 @@ fn usage_record(account: &Account<'_>, bytes_in: u64) -> UsageRecord {
         function: version.name.clone(),
         version: version.number,
         request_id: account.request_id,
-        attempt: 1,
+        attempt,
         rung: account.story.map_or(Rung::Warm, |story| story.rung),
         init: account.init,
         duration: outcome.duration,

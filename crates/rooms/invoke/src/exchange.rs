@@ -1,6 +1,6 @@
 //! A request to a web function: the corridor with a server at its end.
 
-use crate::corridor::{Answer, Call, Freight, Invoke};
+use crate::corridor::{Answer, Attempt, Call, Freight, Invoke};
 use crate::detach::Detached;
 use crate::error::InvokeError;
 use crate::flowing::{Flowing, Rest, RunHead};
@@ -62,7 +62,8 @@ impl Invoke {
         };
         let inner = Arc::clone(&self.0);
         let walk = Detached::new(async move {
-            let walked = inner.walk_on(call, runnable, request_id, Freight::Request(Box::new(request))).await;
+            let attempt = Attempt { request_id, number: 1 };
+            let walked = inner.walk_on(call, runnable, attempt, Freight::Request(Box::new(request))).await;
             walked.inspect_err(|error| inner.count_failure(error))
         });
         let mut rest = Rest::Running(Box::pin(walk));

@@ -132,22 +132,20 @@ pub(super) const FAMILY: Family = Family {
             operation: Operation::PutFunctionEventInvokeConfig,
             takes: "FunctionName Qualifier MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig",
             answers: EVENT_INVOKE,
-            gaps: Gaps::Some(&[&[
-                Gap::partly("MaximumRetryAttempts", "kept and shown; asynchronous calls are to come"),
-                Gap::partly("MaximumEventAgeInSeconds", "kept and shown; asynchronous calls are to come"),
-                Gap::partly("DestinationConfig", "kept and shown; asynchronous calls are to come"),
-            ]]),
+            gaps: Gaps::Some(&[&[Gap::partly(
+                "DestinationConfig",
+                "functions of the same account; what goes to queues, topics, buses and buckets is kept on the disk",
+            )]]),
             tests: &["test_attached.py::test_event_invoke_configs_are_put_merged_and_listed"],
         },
         Served {
             operation: Operation::UpdateFunctionEventInvokeConfig,
             takes: "FunctionName Qualifier MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig",
             answers: EVENT_INVOKE,
-            gaps: Gaps::Some(&[&[
-                Gap::partly("MaximumRetryAttempts", "kept and shown; asynchronous calls are to come"),
-                Gap::partly("MaximumEventAgeInSeconds", "kept and shown; asynchronous calls are to come"),
-                Gap::partly("DestinationConfig", "kept and shown; asynchronous calls are to come"),
-            ]]),
+            gaps: Gaps::Some(&[&[Gap::partly(
+                "DestinationConfig",
+                "functions of the same account; what goes to queues, topics, buses and buckets is kept on the disk",
+            )]]),
             tests: &["test_attached.py::test_event_invoke_configs_are_put_merged_and_listed"],
         },
         Served {

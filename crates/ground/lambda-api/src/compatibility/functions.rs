@@ -168,7 +168,6 @@ pub(super) const FAMILY: Family = Family {
             takes: "FunctionName InvocationType LogType ClientContext DurableExecutionName Payload Qualifier TenantId",
             answers: "StatusCode FunctionError LogResult Payload ExecutedVersion DurableExecutionArn",
             gaps: Gaps::Some(&[&[
-                Gap::partly("InvocationType", "RequestResponse and DryRun"),
                 Gap::not("DurableExecutionName", "durable executions"),
                 Gap::not("TenantId", "tenant isolation"),
                 Gap::not("DurableExecutionArn", "durable executions"),
@@ -176,6 +175,8 @@ pub(super) const FAMILY: Family = Family {
             tests: &[
                 "test_invoke.py::test_any_json_goes_in_and_comes_out",
                 "test_invoke.py::test_dry_run_checks_and_runs_nothing",
+                "test_events.py::test_an_event_is_run_under_the_id_that_the_caller_was_told",
+                "test_events.py::test_events_survive_kills_and_each_runs_at_least_once",
                 "test_invoke.py::test_tail_holds_the_last_four_kilobytes",
                 "test_invoke.py::test_client_context_reaches_the_function",
                 "test_aliases.py::test_calls_through_an_alias_run_its_version_and_show_the_alias",
@@ -195,8 +196,8 @@ pub(super) const FAMILY: Family = Family {
             operation: Operation::InvokeAsync,
             takes: "FunctionName InvokeArgs",
             answers: "Status",
-            gaps: Gaps::All("asynchronous calls"),
-            tests: &[],
+            gaps: Gaps::None,
+            tests: &["test_events.py::test_the_older_operation_says_the_same"],
         },
     ],
 };

@@ -1,0 +1,274 @@
+//! Calls that nobody is waiting for. A change is a list of steps in one transaction, so that an event and what follows
+//! from it are never both there or both gone.
+
+use crate::column::{parse, signed, unsigned};
+use crate::{Store, StoreError};
+use lacewing_model::{AccountId, FunctionName, Qualifier, Region, RequestId, Timestamp};
+use rusqlite::{Transaction, params};
+
+/// Records of undelivered results that are kept: the newest.
+pub const UNDELIVERED_MAX: u64 = 10_000;
+
+/// An event that waits to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// The id of every attempt.
+    pub id: RequestId,
+    /// Whose function.
+    pub account: AccountId,
+    /// Where.
+    pub region: Region,
+    /// Its name.
+    pub function: FunctionName,
+    /// What the caller wrote behind the name.
+    pub qualifier: Option<Qualifier>,
+    /// The event itself: JSON.
+    pub payload: Vec<u8>,
+    /// The caller's trace header.
+    pub trace_id: Option<String>,
+    /// The client context, decoded.
+    pub client_context: Option<String>,
+    /// When it was taken.
+    pub arrived: Timestamp,
+    /// When it is to be run next.
+    pub due: Timestamp,
+    /// How often the function ran and failed.
+    pub failures: u32,
+    /// How often in a row it could not be run.
+    pub refusals: u32,
+}
+
+/// One step of a change.
+#[derive(Clone, Debug)]
+pub enum EventStep {
+    /// A new event.
+    Add(Box<StoredEvent>),
+    /// It is to be run again.
+    PutOff {
+        /// Which.
+        id: RequestId,
+        /// When.
+        due: Timestamp,
+        /// As in [`StoredEvent`].
+        failures: u32,
+        /// As in [`StoredEvent`].
+        refusals: u32,
+    },
+    /// It has ended for good.
+    Remove(RequestId),
+    /// A result that could not be sent.
+    Undelivered {
+        /// Where it should have gone: an ARN.
+        destination: String,
+        /// What should have been sent: JSON.
+        record: Vec<u8>,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Store {
+    /// Makes several changes, each a list of steps, all in one transaction: durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn change_events(&self, changes: &[Vec<EventStep>]) -> Result<(), StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for step in changes.iter().flatten() {
+            take(&transaction, step)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The ids of events that are due, the longest due first; at most `max`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn due_events(&self, now: Timestamp, max: usize) -> Result<Vec<RequestId>, StoreError> {
+        let connection = self.lock();
+        let mut statement =
+            connection.prepare_cached("SELECT id FROM events WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?2")?;
+        let mut rows = statement.query(params![signed(now.0), signed(max as u64)])?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            ids.push(parse(row, 0)?);
+        }
+        Ok(ids)
+    }
+
+    /// When the next event is due that is not due yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_event_after(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached("SELECT min(due_ms) FROM events WHERE due_ms > ?1")?;
+        let due: Option<i64> = statement.query_row([signed(now.0)], |row| row.get(0))?;
+        Ok(due.map(|due| Timestamp(unsigned(due))))
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn event(&self, id: RequestId) -> Result<Option<StoredEvent>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT id, account, region, function, qualifier, payload, trace_id, client_context, arrived_ms, due_ms, \
+             failures, refusals FROM events WHERE id = ?1",
+        )?;
+        let mut rows = statement.query([id.to_string()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let qualifier: Option<String> = row.get(4)?;
+        Ok(Some(StoredEvent {
+            id,
+            account: parse(row, 1)?,
+            region: parse(row, 2)?,
+            function: parse(row, 3)?,
+            qualifier: qualifier.and_then(|text| text.parse().ok()),
+            payload: row.get(5)?,
+            trace_id: row.get(6)?,
+            client_context: row.get(7)?,
+            arrived: Timestamp(unsigned(row.get(8)?)),
+            due: Timestamp(unsigned(row.get(9)?)),
+            failures: row.get(10)?,
+            refusals: row.get(11)?,
+        }))
+    }
+
+    /// How many events wait or run, and their bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn events_waiting(&self) -> Result<(u64, u64), StoreError> {
+        let connection = self.lock();
+        let sum = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM events";
+        let (count, bytes): (i64, i64) = connection.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((unsigned(count), unsigned(bytes)))
+    }
+
+    /// Results that could not be sent, oldest first: destination and record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn undelivered(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare("SELECT destination, record FROM undelivered ORDER BY number")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn take(transaction: &Transaction<'_>, step: &EventStep) -> Result<(), StoreError> {
+    match step {
+        EventStep::Add(event) => {
+            transaction
+                .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
+                .execute(params![
+                    event.id.to_string(),
+                    event.account.as_str(),
+                    event.region.as_str(),
+                    event.function.as_str(),
+                    event.qualifier.as_ref().map(ToString::to_string),
+                    event.payload,
+                    event.trace_id,
+                    event.client_context,
+                    signed(event.arrived.0),
+                    signed(event.due.0),
+                    event.failures,
+                    event.refusals,
+                ])?;
+        }
+        EventStep::PutOff { id, due, failures, refusals } => {
+            transaction
+                .prepare_cached("UPDATE events SET due_ms = ?2, failures = ?3, refusals = ?4 WHERE id = ?1")?
+                .execute(params![id.to_string(), signed(due.0), failures, refusals])?;
+        }
+        EventStep::Remove(id) => {
+            transaction.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id.to_string()])?;
+        }
+        EventStep::Undelivered { destination, record, at } => {
+            transaction
+                .prepare_cached("INSERT INTO undelivered (destination, record, at_ms) VALUES (?1, ?2, ?3)")?
+                .execute(params![destination, record, signed(at.0)])?;
+            let newest = transaction.last_insert_rowid();
+            transaction
+                .prepare_cached("DELETE FROM undelivered WHERE number <= ?1")?
+                .execute([newest.saturating_sub(signed(UNDELIVERED_MAX))])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn event(due: u64) -> StoredEvent {
+        StoredEvent {
+            id: RequestId::random(),
+            account: "000000000000".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            function: "f".parse().unwrap(),
+            qualifier: Some("live".parse().unwrap()),
+            payload: b"{\"a\":1}".to_vec(),
+            trace_id: Some("Root=1".into()),
+            client_context: None,
+            arrived: Timestamp(1),
+            due: Timestamp(due),
+            failures: 0,
+            refusals: 0,
+        }
+    }
+
+    #[test]
+    fn events_are_due_in_their_order_and_come_back_as_they_were() {
+        let store = Store::in_memory().unwrap();
+        let (first, second, later) = (event(10), event(20), event(30));
+        let add = |event: &StoredEvent| vec![EventStep::Add(Box::new(event.clone()))];
+        store.change_events(&[add(&second), add(&first), add(&later)]).unwrap();
+        assert_eq!(store.due_events(Timestamp(20), 9).unwrap(), [first.id, second.id]);
+        assert_eq!(store.next_event_after(Timestamp(20)).unwrap(), Some(Timestamp(30)));
+        assert_eq!(store.event(first.id).unwrap(), Some(first.clone()));
+        assert_eq!(store.events_waiting().unwrap(), (3, 21));
+        let off = EventStep::PutOff { id: first.id, due: Timestamp(40), failures: 1, refusals: 2 };
+        store.change_events(&[vec![off], vec![EventStep::Remove(second.id)]]).unwrap();
+        assert_eq!(store.due_events(Timestamp(40), 9).unwrap(), [later.id, first.id]);
+        assert_eq!(
+            store.event(first.id).unwrap(),
+            Some(StoredEvent { due: Timestamp(40), failures: 1, refusals: 2, ..first })
+        );
+    }
+
+    #[test]
+    fn what_follows_from_an_event_comes_with_its_end_or_not_at_all() {
+        let store = Store::in_memory().unwrap();
+        let (before, after) = (event(1), event(2));
+        store.change_events(&[vec![EventStep::Add(Box::new(before.clone()))]]).unwrap();
+        // The same id twice breaks the second step; the first must not stand.
+        let twice = vec![
+            EventStep::Remove(before.id),
+            EventStep::Add(Box::new(after.clone())),
+            EventStep::Add(Box::new(after)),
+        ];
+        assert!(store.change_events(&[twice]).is_err());
+        assert_eq!(store.due_events(Timestamp(9), 9).unwrap(), [before.id]);
+    }
+
+    #[test]
+    fn undelivered_results_are_kept_and_bounded() {
+        let store = Store::in_memory().unwrap();
+        let one = |n: u64| EventStep::Undelivered {
+            destination: "arn".into(),
+            record: n.to_string().into_bytes(),
+            at: Timestamp(n),
+        };
+        store.change_events(&[(0..UNDELIVERED_MAX + 3).map(one).collect()]).unwrap();
+        let kept = store.undelivered().unwrap();
+        assert_eq!(kept.len() as u64, UNDELIVERED_MAX);
+        assert_eq!(kept[0].1, b"3");
+    }
+}

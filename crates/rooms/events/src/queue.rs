@@ -1,0 +1,324 @@
+//! The queue: takes events, runs them when they are due, and settles what follows.
+//!
+//! ```text
+//! enqueue ─► journal (disk) ─► 202 ||      look: what is due, and not running ─► attempt ─► decide ─► journal: gone | due later | gone and a result sent
+//!                  └────── wake ──────────►    └──────────────── wake, or the next due time ◄─────────────┘
+//! ```
+//!
+//! The table is the truth, memory knows only what runs right now: a process that dies leaves every event as it was
+//! before its attempt, and the next one runs it again.
+
+use crate::decide::{self, Bounds, End, Next, Standing};
+use crate::journal::Journal;
+use crate::record::{self, Outcome, Ran};
+use crate::{EventsError, EventsParts};
+use bytes::Bytes;
+use lacewing_invoke::{Call, EventRules, Invoke, InvokeError};
+use lacewing_model::{Clock, FunctionName, Qualifier, RequestId};
+use lacewing_store::Store;
+use lacewing_store::events::{EventStep, StoredEvent};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// Events that may wait: more are refused.
+const EVENTS_MAX: u64 = 100_000;
+/// Bytes of events that may wait.
+const BYTES_MAX: u64 = 2 << 30;
+/// Attempts at once. Each waits in the corridor like any other call.
+const RUNNING_MAX: usize = 256;
+/// The longest pause between two looks at the table.
+const LOOK_MAX: Duration = Duration::from_secs(30);
+/// The pause after the table could not be read or written.
+const TROUBLE: Duration = Duration::from_secs(1);
+
+/// The queue of asynchronous calls: a cheap handle.
+#[derive(Clone)]
+pub struct Events(Arc<Inner>);
+
+struct Inner {
+    store: Arc<Store>,
+    journal: Journal,
+    invoke: Invoke,
+    clock: Arc<dyn Clock>,
+    wake: Notify,
+    stop: watch::Sender<bool>,
+    /// True when no attempt runs any more, after [`Events::drain`].
+    ended: watch::Sender<bool>,
+    waiting: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Events {
+    /// Opens the queue and begins to run what waits in it. Must be called inside tokio.
+    ///
+    /// # Errors
+    /// [`EventsError::Internal`] when the table cannot be read.
+    pub fn open(parts: EventsParts) -> Result<Self, EventsError> {
+        let EventsParts { store, invoke, clock } = parts;
+        let store = Arc::new(store);
+        let internal = |error: &dyn std::fmt::Display| EventsError::Internal(error.to_string());
+        let (waiting, bytes) = store.events_waiting().map_err(|error| internal(&error))?;
+        let journal = Journal::open(Arc::clone(&store)).map_err(|error| internal(&error))?;
+        let inner = Arc::new(Inner {
+            store,
+            journal,
+            invoke,
+            clock,
+            wake: Notify::new(),
+            stop: watch::Sender::new(false),
+            ended: watch::Sender::new(false),
+            waiting: AtomicU64::new(waiting),
+            bytes: AtomicU64::new(bytes),
+        });
+        tokio::spawn(Arc::clone(&inner).run());
+        Ok(Self(inner))
+    }
+
+    /// Takes an event: it is on the disk when this returns. All its attempts bear the id.
+    ///
+    /// # Errors
+    /// [`EventsError`]; then it was not taken.
+    pub async fn enqueue(&self, call: Call) -> Result<RequestId, EventsError> {
+        let payload = self.0.invoke.check_event(&call)?;
+        let bytes = payload.len() as u64;
+        if self.0.waiting.load(Ordering::Relaxed) >= EVENTS_MAX
+            || self.0.bytes.load(Ordering::Relaxed) + bytes > BYTES_MAX
+        {
+            return Err(EventsError::Full);
+        }
+        let now = self.0.clock.now();
+        let event = StoredEvent {
+            id: RequestId::random(),
+            account: call.scope.account.clone(),
+            region: call.scope.region.clone(),
+            function: call.name,
+            qualifier: call.qualifier,
+            payload: payload.to_vec(),
+            trace_id: call.trace_id,
+            client_context: call.client_context,
+            arrived: now,
+            due: now,
+            failures: 0,
+            refusals: 0,
+        };
+        let id = event.id;
+        self.0.journal.make(vec![EventStep::Add(Box::new(event))]).await.map_err(EventsError::Internal)?;
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.0.wake.notify_one();
+        Ok(id)
+    }
+
+    /// How many events wait or run.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Begins no more attempts; those that run end by themselves, and all else waits for the next start.
+    pub fn drain(&self) {
+        self.0.stop.send_replace(true);
+    }
+
+    /// Waits until no attempt runs any more, after [`Events::drain`].
+    pub async fn drained(&self) {
+        // The sender lives as long as this handle.
+        let _ = self.0.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+}
+
+impl Inner {
+    async fn run(self: Arc<Self>) {
+        let mut stopped = self.stop.subscribe();
+        let mut running: JoinSet<RequestId> = JoinSet::new();
+        let mut ids: HashSet<RequestId> = HashSet::new();
+        while !*stopped.borrow() {
+            let pause = match self.look(&ids).await {
+                Ok((due, next)) => {
+                    for id in due.into_iter().take(RUNNING_MAX.saturating_sub(ids.len())) {
+                        ids.insert(id);
+                        let inner = Arc::clone(&self);
+                        running.spawn(async move {
+                            inner.attempt(id).await;
+                            id
+                        });
+                    }
+                    next
+                }
+                Err(error) => {
+                    tracing::error!(%error, "waiting events cannot be read");
+                    TROUBLE
+                }
+            };
+            tokio::select! {
+                ended = running.join_next(), if !running.is_empty() => match ended {
+                    Some(Ok(id)) => { ids.remove(&id); }
+                    // An attempt that panicked; its id stays taken until the next start, which runs it again.
+                    Some(Err(error)) => tracing::error!(%error, "an attempt at an event broke"),
+                    None => {}
+                },
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                _ = stopped.changed() => {}
+            }
+        }
+        while running.join_next().await.is_some() {}
+        self.ended.send_replace(true);
+    }
+
+    /// What is due and does not run, and how long nothing more will be.
+    async fn look(self: &Arc<Self>, running: &HashSet<RequestId>) -> Result<(Vec<RequestId>, Duration), String> {
+        let (inner, now) = (Arc::clone(self), self.clock.now());
+        let max = running.len() + RUNNING_MAX;
+        let found = tokio::task::spawn_blocking(move || {
+            let due = inner.store.due_events(now, max)?;
+            Ok::<_, lacewing_store::StoreError>((due, inner.store.next_event_after(now)?))
+        });
+        let (due, next) = found.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let pause = next.map_or(LOOK_MAX, |next| Duration::from_millis(next.0.saturating_sub(now.0)));
+        Ok((due.into_iter().filter(|id| !running.contains(id)).collect(), pause.min(LOOK_MAX)))
+    }
+
+    async fn attempt(self: &Arc<Self>, id: RequestId) {
+        let inner = Arc::clone(self);
+        let found = tokio::task::spawn_blocking(move || inner.store.event(id)).await;
+        let event = match found {
+            Ok(Ok(Some(event))) => event,
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => return self.trouble(id, error.to_string()).await,
+            Err(error) => return self.trouble(id, error.to_string()).await,
+        };
+        let Some(steps) = self.follow(&event).await else { return };
+        let gone = steps.iter().any(|step| matches!(step, EventStep::Remove(_)));
+        let (added, added_bytes) = steps.iter().fold((0, 0), |(count, bytes), step| match step {
+            EventStep::Add(event) => (count + 1, bytes + event.payload.len() as u64),
+            _ => (count, bytes),
+        });
+        if let Err(error) = self.journal.make(steps).await {
+            return self.trouble(id, error.to_string()).await;
+        }
+        self.waiting.fetch_add(added, Ordering::Relaxed);
+        self.bytes.fetch_add(added_bytes, Ordering::Relaxed);
+        if gone {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.bytes.fetch_sub(event.payload.len() as u64, Ordering::Relaxed);
+        }
+        if added > 0 {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The event stays as it is and is tried again, a little later.
+    async fn trouble(&self, id: RequestId, error: String) {
+        tracing::error!(%id, %error, "an event could not be settled and will run again");
+        tokio::time::sleep(TROUBLE).await;
+    }
+
+    /// Runs the event if it may run, and says what follows; `None` where all stays as it is.
+    async fn follow(&self, event: &StoredEvent) -> Option<Vec<EventStep>> {
+        let call = call_of(event);
+        let rules = match self.invoke.event_rules(&call) {
+            Ok(rules) => rules,
+            Err(error) => {
+                // As on Lambda, nobody hears of events of a function that is gone.
+                tracing::info!(id = %event.id, %error, "an event was dropped");
+                return Some(vec![EventStep::Remove(event.id)]);
+            }
+        };
+        let standing = Standing { arrived: event.arrived, failures: event.failures, refusals: event.refusals };
+        let EventRules { retries_max, age_max, switched_off, .. } = rules;
+        let bounds = Bounds { retries_max, age_max, switched_off };
+        if let Some(why) = decide::before(standing, bounds, self.clock.now()) {
+            return Some(self.end(event, &rules, why.as_str(), event.failures, None));
+        }
+        let (end, ran) = match self.invoke.attempt(call, event.id, event.failures + 1).await {
+            Ok(answer) => {
+                let ran = Ran::of(&answer);
+                (if ran.failed() { End::Failed } else { End::Answered }, Some(ran))
+            }
+            Err(InvokeError::Stopping) => return None,
+            Err(_) => (End::Refused, None),
+        };
+        Some(match decide::after(standing, bounds, end, self.clock.now()) {
+            Next::Succeeded => self.end(event, &rules, "Success", event.failures + 1, ran),
+            Next::Again { due, failures, refusals } => {
+                vec![EventStep::PutOff { id: event.id, due, failures, refusals }]
+            }
+            Next::GiveUp { why, failures } => self.end(event, &rules, why.as_str(), failures, ran),
+        })
+    }
+
+    /// The event's end for good, and what is sent because of it.
+    fn end(
+        &self,
+        event: &StoredEvent,
+        rules: &EventRules,
+        condition: &str,
+        runs: u32,
+        last: Option<Ran>,
+    ) -> Vec<EventStep> {
+        let now = self.clock.now();
+        let mut steps = vec![EventStep::Remove(event.id)];
+        let success = condition == "Success";
+        let destination = if success { &rules.on_success } else { &rules.on_failure };
+        if let Some(destination) = destination {
+            let outcome = Outcome { id: event.id, arn: &rules.arn, condition, runs, payload: &event.payload, last };
+            steps.push(self.sent(event, destination, record::write(&outcome, now)));
+        }
+        if let Some(queue) = rules.dead_letter.as_ref().filter(|_| !success) {
+            steps.push(self.sent(event, queue, event.payload.clone()));
+        }
+        steps
+    }
+
+    /// How something is sent: to a function of the same account as an event of its own, in the same transaction.
+    fn sent(&self, event: &StoredEvent, destination: &str, record: Vec<u8>) -> EventStep {
+        let now = self.clock.now();
+        match function_of(event, destination) {
+            Some((function, qualifier)) => EventStep::Add(Box::new(StoredEvent {
+                id: RequestId::random(),
+                account: event.account.clone(),
+                region: event.region.clone(),
+                function,
+                qualifier,
+                payload: record,
+                trace_id: event.trace_id.clone(),
+                client_context: None,
+                arrived: now,
+                due: now,
+                failures: 0,
+                refusals: 0,
+            })),
+            None => {
+                tracing::warn!(id = %event.id, destination, "the result of an event is kept: its destination cannot be reached yet");
+                EventStep::Undelivered { destination: destination.to_owned(), record, at: now }
+            }
+        }
+    }
+}
+
+/// The function that an ARN names, if it is of the event's account and region.
+fn function_of(event: &StoredEvent, arn: &str) -> Option<(FunctionName, Option<Qualifier>)> {
+    let here = format!(":lambda:{}:{}:function:", event.region, event.account);
+    let (_, name) = arn.split_once(&here)?;
+    let (name, qualifier) = name.split_once(':').map_or((name, None), |(name, qualifier)| (name, Some(qualifier)));
+    let qualifier = qualifier.map(str::parse).transpose().ok()?;
+    Some((name.parse().ok()?, qualifier))
+}
+
+fn call_of(event: &StoredEvent) -> Call {
+    Call {
+        scope: Arc::new(lacewing_invoke::Scope { account: event.account.clone(), region: event.region.clone() }),
+        name: event.function.clone(),
+        qualifier: event.qualifier.clone(),
+        payload: Bytes::from(event.payload.clone()),
+        trace_id: event.trace_id.clone(),
+        client_context: event.client_context.clone(),
+        tail: false,
+        resolved: None,
+    }
+}

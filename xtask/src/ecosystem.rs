@@ -1,0 +1,68 @@
+//! `cargo xtask ecosystem`: tools and frameworks of Lambda's world against the real server. Too heavy for each run of
+//! the tests: what they need is installed below `target/ecosystem`, the tests lie in `conformance/python/ecosystem`.
+
+use crate::steps::{Steps, show};
+use crate::tools;
+use crate::workspace::Workspace;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What to try; everything when nothing is named.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only these files of `conformance/python/ecosystem`, such as `tools`.
+    #[arg(long)]
+    only: Vec<String>,
+    /// Passed to pytest, for example `-- -k cargo -x`.
+    #[arg(last = true)]
+    pytest: Vec<String>,
+}
+
+/// Packages of PyPI: tools, and libraries that functions are packed with.
+const PYTHON_PACKAGES: [&str; 2] = ["cargo-lambda", "aws-lambda-powertools[tracer]"];
+
+/// Installs what is missing, builds, and runs the tests.
+///
+/// # Errors
+/// The steps that failed.
+pub fn run(options: &Options) -> Result<(), String> {
+    let workspace = Workspace::load()?;
+    let place = workspace.target().join("ecosystem");
+    let mut steps = Steps::default();
+    let ready = steps.step("tools", |_| tools::install(&workspace))
+        && steps.step("python packages", |_| python_packages(&workspace, &place))
+        && steps.command("rust sdk", &mut rust_sdk(&workspace, &place));
+    let build = ["build", "--quiet", "--package", "lacewing", "--package", "lacewing-guest"];
+    if ready && steps.command("build", Command::new("cargo").args(build).current_dir(workspace.root())) {
+        let built = workspace.target().join("debug");
+        let files: Vec<String> = match options.only.as_slice() {
+            [] => vec!["ecosystem".to_owned()],
+            only => only.iter().map(|name| format!("ecosystem/test_{name}.py")).collect(),
+        };
+        let mut command = Command::new(workspace.venv().join("bin/python"));
+        command.args(["-m", "pytest", "-v", "--durations=5", "-o", "timeout=600"]).args(&files).args(&options.pytest);
+        command.current_dir(workspace.root().join("conformance/python"));
+        command.env("LACEWING_BIN", built.join("lacewing")).env("LACEWING_GUEST", built.join("lacewing-guest"));
+        command.env("LACEWING_TEST_VENV", workspace.venv()).env("LACEWING_ECOSYSTEM", &place);
+        steps.command("ecosystem", &mut command);
+    }
+    steps.finish()
+}
+
+fn python_packages(workspace: &Workspace, place: &Path) -> Result<(), String> {
+    let venv = place.join("py");
+    let stamp = venv.join(".installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|there| there == PYTHON_PACKAGES.join(" ")) {
+        return Ok(());
+    }
+    show(Command::new(workspace.venv().join("bin/python")).args(["-m", "venv"]).arg(&venv), |_| {})?;
+    show(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES), |_| {})?;
+    std::fs::write(&stamp, PYTHON_PACKAGES.join(" ")).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+fn rust_sdk(workspace: &Workspace, place: &Path) -> Command {
+    let manifest: PathBuf = workspace.root().join("conformance/ecosystem/rust-sdk/Cargo.toml");
+    let mut command = Command::new("cargo");
+    command.args(["build", "--quiet", "--manifest-path"]).arg(manifest).env("CARGO_TARGET_DIR", place.join("rust"));
+    command
+}
