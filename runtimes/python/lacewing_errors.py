@@ -120,6 +120,10 @@ def pass_restore(door, sink):
                 hook(*args, **kwargs)
             if code == 64:
                 door.restore_next()
+                if os.environ.pop("LACEWING_TEMPLATE", None):
+                    import lacewing_restored
+
+                    lacewing_restored.go_on(door, sink)
         except BaseException:
             error, _ = _describe(sys.exc_info(), None)
             log(error, sink)

@@ -75,6 +75,14 @@ def create(lam, name, zipped, runtime=PYTHON, handler="app.handler", active=True
     return reply
 
 
+def publish(lam, name):
+    """Publishes a version, and waits until it is Active, with its snapshot or the reason why there is none."""
+    number = lam.publish_version(FunctionName=name)["Version"]
+    lam.get_waiter("published_version_active").wait(FunctionName=name, Qualifier=number,
+                                                    WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+    return lam.get_function_configuration(FunctionName=name, Qualifier=number)
+
+
 def settled(lam, name):
     """Waits until a function is neither being made nor being changed."""
     def state():
@@ -86,7 +94,8 @@ def settled(lam, name):
 
 REPORT = re.compile(r"REPORT RequestId: (?P<id>\S+)\tDuration: (?P<duration>\d+\.\d\d) ms\tBilled Duration: (?P<billed>\d+) ms"
                     r"\tMemory Size: (?P<size>\d+) MB\tMax Memory Used: (?P<used>\d+) MB"
-                    r"(?:\tInit Duration: (?P<init>\d+\.\d\d) ms)?\t?"
+                    r"(?:\tInit Duration: (?P<init>\d+\.\d\d) ms)?"
+                    r"(?:\tRestore Duration: (?P<restore>\d+\.\d\d) ms\tBilled Restore Duration: (?P<billed_restore>\d+) ms)?\t?"
                     r"(?:Status: (?P<status>\w+)(?:\tError Type: (?P<type>\S+))?)?")
 
 

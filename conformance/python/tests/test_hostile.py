@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls import call
+from harness.calls import call, publish
 from harness.packages import package, python
 from harness.wait import until
 
@@ -28,19 +28,26 @@ def neighbour(lam, deploy):
     return name
 
 
-@pytest.fixture(scope="module")
-def attacker(deploy):
-    return deploy(package({"hostile.py": SOURCE}), "attacker", handler="hostile.handler", Timeout=20, MemorySize=256)
+@pytest.fixture(scope="module", params=["executed", "restored"])
+def attacker(request, lam, deploy):
+    """What invokes it: its process is started as others are, or copied from a snapshot."""
+    name = deploy(package({"hostile.py": SOURCE}), f"{request.param}-attacker", handler="hostile.handler", Timeout=20,
+                  MemorySize=256, SnapStart={"ApplyOn": "PublishedVersions"})
+    if request.param == "executed":
+        return {"name": name}
+    version = publish(lam, name)
+    assert version["SnapStart"]["OptimizationStatus"] == "On", version
+    return {"name": name, "Qualifier": version["Version"]}
 
 
 @pytest.fixture
 def attack(lam, server, attacker, neighbour):
     """Runs a probe; the neighbour is asked before and after."""
     before = call(lam, neighbour).value[0]
-    yield lambda do, **event: call(lam, attacker, {"do": do, **event})
+    yield lambda do, **event: call(lam, event={"do": do, **event}, **attacker)
     assert server.is_up, server.talk
     assert call(lam, neighbour).value[0] == before, "the neighbour's process was lost"
-    assert call(lam, attacker, {"do": "nothing"}).value == "fine"
+    assert call(lam, event={"do": "nothing"}, **attacker).value == "fine"
 
 
 @pytest.mark.parametrize("path", ["/etc/shadow", "/root/.bashrc", "/etc/gshadow", "/proc/kcore", "/proc/kmsg", "/dev/mem", "/dev/kmsg",

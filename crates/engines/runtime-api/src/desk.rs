@@ -36,6 +36,9 @@ struct Inner {
     /// The event that waits for a runtime that has not asked yet.
     event: Option<Work>,
     init_error: Option<GuestError>,
+    /// Whether `restore/next` waits, and whether it does at this moment.
+    holds_restore: bool,
+    restore_asked: bool,
     answer: Option<GuestAnswer>,
     /// When the last answer began to arrive.
     answer_begun: Option<Instant>,
@@ -219,6 +222,32 @@ impl Desk {
 
     pub(crate) fn restore(&self) -> Result<(), Refusal> {
         self.lock().phase.restore()
+    }
+
+    /// `/restore/next` on our own stream. True when it may go on at once.
+    pub(crate) fn restore_own(&self) -> Result<bool, Refusal> {
+        let mut inner = self.lock();
+        inner.phase.restore()?;
+        inner.restore_asked = inner.holds_restore;
+        let at_once = !inner.holds_restore;
+        drop(inner);
+        self.news.notify_one();
+        Ok(at_once)
+    }
+
+    /// From now on, until the next process, `restore/next` on our own stream waits.
+    pub(crate) fn hold_restore(&self) {
+        self.lock().holds_restore = true;
+    }
+
+    /// Whether `restore/next` waits at this moment.
+    pub(crate) fn restore_asked(&self) -> bool {
+        self.lock().restore_asked
+    }
+
+    /// It waits no more. False when it did not.
+    pub(crate) fn let_restore(&self) -> bool {
+        std::mem::take(&mut self.lock().restore_asked)
     }
 }
 

@@ -121,6 +121,25 @@ impl Door {
         self.first_sign
     }
 
+    /// From now on our own bootstrap's `restore/next` waits for [`Door::restored`], and counts as the end of its INIT.
+    pub fn hold_restore(&self) {
+        self.shared.desk.hold_restore();
+    }
+
+    /// Whether it waits for that.
+    #[must_use]
+    pub fn waits_for_restore(&self) -> bool {
+        self.shared.desk.restore_asked()
+    }
+
+    /// Answers a `restore/next` that waits.
+    pub fn restored(&mut self) {
+        if let (true, Some(own)) = (self.shared.desk.let_restore(), &mut self.own) {
+            own.send_restored();
+            own.flush_now();
+        }
+    }
+
     /// Resolves when the runtime asks for its first event, or reports that its INIT failed. Never resolves
     /// for a runtime that does neither: the caller watches the clock and the process.
     ///
@@ -137,6 +156,7 @@ impl Door {
                     self.flush_now();
                     return GuestReady::InitError(error);
                 }
+                None if self.shared.desk.restore_asked() => return GuestReady::Asked,
                 None => self.turn().await,
             }
         }

@@ -65,7 +65,7 @@ macro_rules! files {
 
 /// Every file of `/var/runtime`: its path there, and its bytes.
 pub static FILES: &[(&str, &[u8])] = files! {
-    "python" / "bootstrap.py", "lacewing_bootstrap.py", "lacewing_context.py", "lacewing_errors.py", "lacewing_json.py", "lacewing_logging.py", "lacewing_prepared.py", "lacewing_zygote.py", "snapshot_restore_py.py";
+    "python" / "bootstrap.py", "lacewing_bootstrap.py", "lacewing_context.py", "lacewing_errors.py", "lacewing_json.py", "lacewing_logging.py", "lacewing_prepared.py", "lacewing_restored.py", "lacewing_zygote.py", "snapshot_restore_py.py";
     "node" / "lacewing_async.cjs", "lacewing_bootstrap.cjs", "lacewing_console.cjs", "lacewing_errors.cjs", "lacewing_handler.cjs", "lacewing_prepared.cjs", "lacewing_stream.cjs", "lacewing_tcp.cjs";
 };
 

@@ -64,6 +64,11 @@ impl Own {
         }
     }
 
+    /// Answers `restore/next`.
+    pub(crate) fn send_restored(&mut self) {
+        self.output.push_back(Bytes::from_static(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    }
+
     /// Sends what waits, then takes in bytes and answers the requests in them, at least one read's worth.
     ///
     /// # Errors
@@ -239,8 +244,9 @@ impl Own {
             }
             Route::InitError | Route::RestoreError => desk.fail_init(|| error(&head, body))?,
             Route::RestoreNext => {
-                desk.restore()?;
-                self.output.push_back(Bytes::from_static(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+                if desk.restore_own()? {
+                    self.send_restored();
+                }
                 return Ok(());
             }
             Route::Ping => {

@@ -116,7 +116,7 @@ impl Phase {
         }
     }
 
-    /// It asks to be told of the restore. There is no snapshot to come back from, so it may go on at once.
+    /// It asks to be told of the restore.
     ///
     /// # Errors
     /// 403 outside of INIT.

@@ -267,6 +267,15 @@ impl Group {
         Ok(doors)
     }
 
+    /// The file that names the processes in it.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be opened.
+    pub(crate) fn processes(&self) -> io::Result<fs::File> {
+        let directory = self.directories().into_iter().next().ok_or(io::ErrorKind::NotFound)?;
+        fs::File::open(directory.join("cgroup.procs"))
+    }
+
     /// Until it is bound: what runs in it gives way to everything else.
     ///
     /// # Errors

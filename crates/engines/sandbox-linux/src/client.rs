@@ -116,7 +116,11 @@ impl Client {
 
     fn deliver(&self, report: Report, fds: Vec<OwnedFd>) {
         let (id, last) = match &report {
-            Report::Prepared { id, .. } | Report::Assigned { id, .. } => (*id, false),
+            Report::Prepared { id, .. }
+            | Report::Assigned { id, .. }
+            | Report::Attached { id }
+            | Report::Held { id }
+            | Report::NotHeld { id, .. } => (*id, false),
             Report::Failed { id, .. } | Report::Ended { id } => (*id, true),
             Report::Ready(_) => return,
         };
@@ -154,6 +158,22 @@ impl Cell {
     /// Has code and limits put on it.
     pub(crate) fn assign(&self, mounts: Vec<MountSpec>, bounds: Bounds) -> io::Result<()> {
         self.client.send(&[Request::Assign { id: self.id, mounts, bounds }])
+    }
+
+    /// Has the runtime in it taken for a template, whose copies see `mounts`.
+    pub(crate) fn attach(&self, mounts: Vec<MountSpec>) -> io::Result<()> {
+        self.client.send(&[Request::Attach { id: self.id, mounts }])
+    }
+
+    /// Has a sandbox made with a copy of this one's template.
+    pub(crate) fn restore(&self, egress: bool, bounds: Bounds) -> io::Result<Self> {
+        self.client.begin(|id| vec![Request::Restore { id, template: self.id, egress, bounds }])
+    }
+
+    /// Has its template ended, but not the sandbox.
+    pub(crate) fn forget(&self) {
+        // A spawner that is gone has ended it.
+        let _ = self.client.send(&[Request::Forget { id: self.id }]);
     }
 
     /// The next report about it; `None` when the spawner is gone.

@@ -10,10 +10,14 @@ use crate::protocol::{Setup, Standing};
 use crate::runtime_files::{Compiling, RuntimeFiles};
 use crate::spawners::Spawners;
 use crate::sweep::{self, RunFolder};
+use crate::templates::{self, Templates};
 use crate::{cgroup, keeper, report, starter};
 use async_trait::async_trait;
-use lacewing_model::Version;
-use lacewing_sandbox::{InterpreterInfo, IsolationReport, Preparation, SandboxDriver, StartError, StartSpec, Started};
+use lacewing_model::{RevisionId, Version};
+use lacewing_sandbox::{
+    InterpreterInfo, IsolationReport, Preparation, SandboxDriver, SnapshotRefused, SnapshotReport, StartError,
+    StartSpec, Started,
+};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -40,6 +44,7 @@ pub struct LinuxDriver {
     pub(crate) egress: EgressPolicy,
     pub(crate) folder: RunFolder,
     pub(crate) shelf: Arc<Shelf>,
+    pub(crate) templates: Arc<Templates>,
 }
 
 /// A driver whose spawner runs; it needs tokio to be used.
@@ -88,13 +93,14 @@ impl LinuxDriver {
 
     /// Resolves when every sandbox that was dropped has ended completely.
     pub async fn all_ended(&self) {
-        self.spawners.present().all_ended(|| self.shelf.held()).await;
+        self.spawners.present().all_ended(|| self.shelf.held() + self.templates.held()).await;
     }
 
     /// The last thing before the driver is dropped: waits for every sandbox to end, and removes what a spawner that
     /// was killed could not. No sandbox can be started after it.
     pub async fn close(&self) {
         self.shelf.close();
+        self.templates.close();
         self.all_ended().await;
         let instance = self.folder.instance();
         let swept = tokio::task::spawn_blocking(move || sweep::sweep(&cgroup::Layout::detect(), &instance)).await;
@@ -108,6 +114,7 @@ impl Drop for LinuxDriver {
     fn drop(&mut self) {
         // Ends its keeper too.
         self.shelf.close();
+        self.templates.close();
     }
 }
 
@@ -121,6 +128,7 @@ impl PendingDriver {
         let interpreters = Arc::new(self.interpreters);
         let compiling = self.runtime_files.compile_ahead(&interpreters);
         let shelf = Arc::new(Shelf::new());
+        let templates = Arc::new(Templates::default());
         let driver = Arc::new(LinuxDriver {
             spawners,
             options: self.options,
@@ -131,9 +139,12 @@ impl PendingDriver {
             egress: EgressPolicy::new(EgressOptions::default()),
             folder: self.folder,
             shelf: Arc::clone(&shelf),
+            templates: Arc::clone(&templates),
         });
         // Ends when the shelf is closed, at the latest with the driver.
         tokio::spawn(keeper::keep(Arc::downgrade(&driver), shelf));
+        // Likewise.
+        tokio::spawn(templates::renew(Arc::downgrade(&driver), templates));
         Ok(driver)
     }
 }
@@ -158,6 +169,18 @@ impl SandboxDriver for LinuxDriver {
 
     fn memory_used_bytes(&self) -> Option<u64> {
         Meter::open(&self.standing.cgroups, &self.folder.instance()).usage_bytes()
+    }
+
+    async fn snapshot(&self, spec: StartSpec) -> Result<SnapshotReport, SnapshotRefused> {
+        self.take_template(spec).await
+    }
+
+    fn forget_snapshot(&self, generation: RevisionId) {
+        self.templates.forget(generation);
+    }
+
+    fn has_snapshot(&self, generation: RevisionId) -> bool {
+        self.templates.of(generation).is_some()
     }
 
     fn keep_prepared(&self, kind: Preparation, count: usize) {

@@ -26,6 +26,8 @@ const CONTROL: RawFd = 3;
 const GO: RawFd = 4;
 /// Where we tell a runtime that is forked into the sandbox that its mounts are there.
 const MOUNTED: RawFd = 5;
+/// Where the directory lies, until sealing, below which what is forked from here will be.
+const GATE: RawFd = 6;
 /// Descriptors are parked here before they are put where the runtime expects them.
 const PARKED_FROM: RawFd = 20;
 /// Size of `/dev/shm`: for semaphores and small shared blocks; its pages count as the function's memory.
@@ -67,8 +69,10 @@ pub(crate) struct Birth<'a> {
     /// False in a user's own namespace, where groups cannot be dropped.
     pub(crate) privileged: bool,
     pub(crate) seal: &'a Seal,
-    /// True where a zygote forks the first runtime into this sandbox.
+    /// True where a zygote forks the first runtime into this sandbox, or one is moved here from a snapshot.
     pub(crate) adopts: bool,
+    /// Where a snapshot will be taken here: the directory below which its copies will live (`snapshot/gate.rs`).
+    pub(crate) gate: Option<BorrowedFd<'a>>,
 }
 
 /// Runs as pid 1 and never returns. `control` is our end of the private socket to the server; `go` counts what the
@@ -89,7 +93,14 @@ fn live(control: OwnedFd, go: BorrowedFd<'_>, mounted: BorrowedFd<'_>, birth: &B
     if moved != [CONTROL, GO, MOUNTED] {
         return;
     }
-    sys::close_from(MOUNTED + 1);
+    match birth.gate {
+        // SAFETY: as above.
+        Some(gate) if unsafe { libc::dup3(gate.as_raw_fd(), GATE, libc::O_CLOEXEC) } == GATE => {
+            sys::close_from(GATE + 1);
+        }
+        Some(_) => return,
+        None => sys::close_from(MOUNTED + 1),
+    }
     // SAFETY: CONTROL is open and ours for the rest of this process; the others are nobody else's.
     let (control, go, mounted) =
         unsafe { (BorrowedFd::borrow_raw(CONTROL), OwnedFd::from_raw_fd(GO), OwnedFd::from_raw_fd(MOUNTED)) };
@@ -158,8 +169,13 @@ fn seal(
     next();
     seal::forbid_new_privileges()?;
     next();
-    let free = signals.as_raw_fd().max(tmp.as_raw_fd()) + 1;
-    seal::make(&landlock::calls(birth.seal.landlock, free, false))?;
+    let gate = birth.gate.is_some().then_some(GATE);
+    let free = signals.as_raw_fd().max(tmp.as_raw_fd()).max(gate.unwrap_or(0)) + 1;
+    seal::make(&landlock::calls(birth.seal.landlock, free, false, gate))?;
+    if gate.is_some() {
+        // SAFETY: the descriptor is this process's own, and nobody's any more.
+        unsafe { libc::close(GATE) };
+    }
     next();
     seal::make(&birth.seal.capabilities)?;
     next();

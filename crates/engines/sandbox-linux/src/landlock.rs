@@ -50,8 +50,9 @@ fn rights(version: i32) -> u64 {
 /// Restricts the process that makes them, and all it starts: read and execute everywhere, write where a function may.
 /// The root must be the sandbox's own by now. `free` is the lowest descriptor that is not in use: the next two are
 /// taken, and given back. `signals_too`: not for init, which ends runtimes that a zygote has put under rules of their
-/// own. None on a kernel without Landlock.
-pub(crate) fn calls(version: i32, free: c_int, signals_too: bool) -> Vec<Call> {
+/// own. `gate` is the directory below which those lie that will be forked from here, where everything is allowed: they
+/// bring rules of their own, and rules can only take away. None on a kernel without Landlock.
+pub(crate) fn calls(version: i32, free: c_int, signals_too: bool, gate: Option<c_int>) -> Vec<Call> {
     use Argument::{Memory, Number};
     if version < 1 {
         return Vec::new();
@@ -76,18 +77,25 @@ pub(crate) fn calls(version: i32, free: c_int, signals_too: bool) -> Vec<Call> {
     ] {
         let flags = c_long::from(libc::O_PATH | libc::O_CLOEXEC);
         let open = vec![Number(libc::AT_FDCWD.into()), Memory(path.to_bytes_with_nul().to_vec()), Number(flags)];
-        // Packed: the rights, then the descriptor.
-        let rule = [&(granted & all).to_ne_bytes()[..], &opened.to_ne_bytes()].concat();
-        let add = vec![Number(rules.into()), Number(RULE_PATH_BENEATH), Memory(rule), Number(0)];
         calls.extend([
             Call::new(libc::SYS_openat, open).returns(opened),
-            Call::new(libc::SYS_landlock_add_rule, add),
+            rule(rules, granted & all, opened),
             Call::new(libc::SYS_close, vec![Number(opened.into())]),
         ]);
     }
+    calls.extend(gate.map(|gate| rule(rules, all, gate)));
     calls.push(Call::new(libc::SYS_landlock_restrict_self, vec![Number(rules.into()), Number(0)]));
     calls.push(Call::new(libc::SYS_close, vec![Number(rules.into())]));
     calls
+}
+
+/// Grants rights below the directory behind a descriptor.
+fn rule(rules: c_int, granted: u64, directory: c_int) -> Call {
+    use Argument::{Memory, Number};
+    // Packed: the rights, then the descriptor.
+    let rule = [&granted.to_ne_bytes()[..], &directory.to_ne_bytes()].concat();
+    let add = vec![Number(rules.into()), Number(RULE_PATH_BENEATH), Memory(rule), Number(0)];
+    Call::new(libc::SYS_landlock_add_rule, add)
 }
 
 /// From now on this process, and all it starts, signals only what it starts.
@@ -120,6 +128,6 @@ mod tests {
         for (version, known) in [(1, 0x1FFF), (2, 0x3FFF), (3, 0x7FFF), (4, 0x7FFF), (5, 0xFFFF), (7, 0xFFFF)] {
             assert_eq!(rights(version), known, "version {version}");
         }
-        assert!(calls(0, 5, true).is_empty());
+        assert!(calls(0, 5, true, None).is_empty());
     }
 }

@@ -149,6 +149,14 @@ impl Streams {
         if ready.is_read_closed() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
+    /// Tells a restored runtime which of its variables have changed.
+    ///
+    /// # Errors
+    /// The runtime is gone.
+    pub(crate) async fn change(&mut self, changes: &[(String, String)]) -> io::Result<()> {
+        self.door_mut()?.write_all(&waiting::assignment(changes)).await
+    }
+
     /// Tells a waiting runtime what its environment is. It applies it, and waits on.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ mod runtime_files;
 mod sandbox;
 mod seal;
 mod seccomp;
+mod snapshot;
 mod spawner;
 mod spawners;
 mod starter;
@@ -57,6 +58,7 @@ mod starts;
 mod sweep;
 mod sys;
 mod teller;
+mod templates;
 mod watched;
 mod web;
 

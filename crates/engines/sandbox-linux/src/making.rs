@@ -51,7 +51,7 @@ impl Made {
     }
 
     /// What a report of the spawner hands over.
-    fn take(cell: Cell, (report, fds): Reported) -> Result<Self, Unmade> {
+    pub(crate) fn take(cell: Cell, (report, fds): Reported) -> Result<Self, Unmade> {
         let Report::Prepared { cgroup, egress, forked, .. } = report else { return Err(skipped()) };
         let mut fds = fds.into_iter();
         let mut next = || fds.next().ok_or_else(|| io::Error::other("the spawner sent too few descriptors"));
@@ -96,7 +96,7 @@ impl Made {
 
 impl LinuxDriver {
     /// A new sandbox with the code of a function. Beside it: how long the mounting took. `forks`: its runtime may be
-    /// forked from a zygote, and is on its way then.
+    /// forked from a zygote, and is on its way then. `template`: a snapshot will be taken in it.
     ///
     /// # Errors
     /// [`Unmade`].
@@ -104,7 +104,7 @@ impl LinuxDriver {
         &self,
         spec: &StartSpec,
         interpreter: Option<&Interpreter>,
-        forks: bool,
+        (forks, template): (bool, bool),
     ) -> Result<(Made, Duration), Unmade> {
         let fork = forks && Launch::can_be_forked(spec.version.config.runtime.language());
         let (mut before, mut after) = (Vec::new(), of_function(spec, fork.then(|| self.folder.empty()))?);
@@ -118,7 +118,8 @@ impl LinuxDriver {
         in_time(async {
             let mut cell = self
                 .begin(|id| {
-                    let prepare = Request::Prepare { id, egress, tmp_bytes, waits: false, mounts: before, fork };
+                    let prepare =
+                        Request::Prepare { id, egress, tmp_bytes, waits: false, mounts: before, fork, template };
                     vec![prepare, Request::Assign { id, mounts: after, bounds }]
                 })
                 .await?;
@@ -147,8 +148,11 @@ impl LinuxDriver {
             None => Vec::new(),
         };
         in_time(async {
-            let mut cell =
-                self.begin(|id| vec![Request::Prepare { id, egress, tmp_bytes, waits: true, mounts, fork }]).await?;
+            let mut cell = self
+                .begin(|id| {
+                    vec![Request::Prepare { id, egress, tmp_bytes, waits: true, mounts, fork, template: false }]
+                })
+                .await?;
             let prepared = next_report(&mut cell).await?;
             let mut made = Made::take(cell, prepared)?;
             made.sealed().await?;
@@ -208,7 +212,7 @@ impl LinuxDriver {
         client.begin(requests).map_err(gone_or_no_room)
     }
 
-    fn bounds(&self, version: &Version) -> Bounds {
+    pub(crate) fn bounds(&self, version: &Version) -> Bounds {
         Bounds {
             memory_bytes: version.config.memory.bytes(),
             tmp_bytes: version.config.ephemeral.bytes(),
@@ -227,7 +231,7 @@ impl LinuxDriver {
         Ok(mounts)
     }
 
-    fn of_interpreter(&self, interpreter: Option<&Interpreter>) -> Result<Vec<MountSpec>, StartError> {
+    pub(crate) fn of_interpreter(&self, interpreter: Option<&Interpreter>) -> Result<Vec<MountSpec>, StartError> {
         let Some(interpreter) = interpreter else { return Ok(Vec::new()) };
         let root = interpreter.language_root(&self.folder.path.join(LINKS));
         let root = root.map_err(|error| StartError::Broken(format!("cannot link the interpreter: {error}")))?;
@@ -240,7 +244,7 @@ impl LinuxDriver {
 }
 
 /// What is the function's own: its code, and its layers if it has any; else `instead`, where a blank one has been seen.
-fn of_function(spec: &StartSpec, instead: Option<PathBuf>) -> Result<Vec<MountSpec>, StartError> {
+pub(crate) fn of_function(spec: &StartSpec, instead: Option<PathBuf>) -> Result<Vec<MountSpec>, StartError> {
     let mut mounts = vec![mount(&spec.code_dir, "/var/task")?];
     if let Some(layers) = spec.layers_dir.as_ref().or(instead.as_ref()) {
         mounts.push(mount(layers, "/opt")?);
@@ -255,7 +259,7 @@ fn mount(source: &Path, target: &str) -> Result<MountSpec, StartError> {
 }
 
 /// Bounds the time that a step may take.
-async fn in_time<T>(step: impl Future<Output = Result<T, Unmade>>) -> Result<T, Unmade> {
+pub(crate) async fn in_time<T>(step: impl Future<Output = Result<T, Unmade>>) -> Result<T, Unmade> {
     let late = |_| StartError::Broken(format!("no sandbox within {} s", MAKING_MAX.as_secs()));
     tokio::time::timeout(MAKING_MAX, step).await.map_err(late)?
 }
@@ -268,7 +272,7 @@ async fn assigned(cell: &mut Cell) -> Result<Duration, Unmade> {
     }
 }
 
-async fn next_report(cell: &mut Cell) -> Result<Reported, Unmade> {
+pub(crate) async fn next_report(cell: &mut Cell) -> Result<Reported, Unmade> {
     match cell.report().await {
         None => Err(Unmade::SpawnerGone),
         Some((Report::Failed { step, errno, .. }, _)) => {
@@ -288,7 +292,7 @@ fn skipped() -> Unmade {
     StartError::Broken("the spawner skipped a step".to_owned()).into()
 }
 
-fn gone_or_no_room(error: io::Error) -> Unmade {
+pub(crate) fn gone_or_no_room(error: io::Error) -> Unmade {
     if is_end(&error) { Unmade::SpawnerGone } else { no_room(error).into() }
 }
 

@@ -33,7 +33,23 @@ pub(crate) enum Request {
     /// Make a sealed sandbox that knows no function yet. `waits`: none will come at once, so what runs in it
     /// meanwhile comes after everything else; `mounts` are for that. `fork`: by a zygote with these mounts if there is
     /// one that can.
-    Prepare { id: u64, egress: bool, tmp_bytes: u64, waits: bool, mounts: Vec<MountSpec>, fork: bool },
+    /// `template`: a snapshot will be taken in it.
+    Prepare {
+        id: u64,
+        egress: bool,
+        tmp_bytes: u64,
+        waits: bool,
+        mounts: Vec<MountSpec>,
+        fork: bool,
+        #[serde(default)]
+        template: bool,
+    },
+    /// Take the runtime in it, which waits at `restore/next`, for a template; its copies see `mounts`.
+    Attach { id: u64, mounts: Vec<MountSpec> },
+    /// Make a sandbox with a copy of the template in sandbox `template`.
+    Restore { id: u64, template: u64, egress: bool, bounds: Bounds },
+    /// End the template in it. The sandbox stays: copies may live below it.
+    Forget { id: u64 },
     /// Put code and limits on it.
     Assign { id: u64, mounts: Vec<MountSpec>, bounds: Bounds },
     /// Kill it and take everything back.
@@ -73,6 +89,12 @@ pub(crate) enum Report {
     Prepared { id: u64, cgroup: String, egress: bool, forked: bool, micros: u64 },
     /// Code and limits are in place.
     Assigned { id: u64, micros: u64 },
+    /// The runtime is under our hand: it may be let go on to its fork.
+    Attached { id: u64 },
+    /// It stands before its fork, and can be copied.
+    Held { id: u64 },
+    /// It cannot be copied: why, in words for its owner.
+    NotHeld { id: u64, reason: String },
     /// A step failed; the sandbox, if there was one, has been taken back.
     Failed { id: u64, step: String, errno: i32 },
     /// Nothing is left of it.

@@ -240,7 +240,8 @@ fn make_devices(root: &Path, privileged: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn open_path(path: &Path) -> io::Result<OwnedFd> {
+/// A descriptor of a place, without opening what is there.
+pub(crate) fn open_path(path: &Path) -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};
     Ok(rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }

@@ -24,6 +24,7 @@ use crate::meter::Meter;
 use crate::net::EgressHandle;
 use crate::protocol::{Order, Who, Word};
 use crate::teller::{self, RuntimeDone, Teller};
+use crate::templates::Template;
 use async_trait::async_trait;
 use lacewing_model::RequestId;
 use lacewing_runtime_api::{Door, Extensions, GuestAnswer, GuestReady, ShutdownReason};
@@ -69,8 +70,10 @@ pub(crate) struct LinuxSandbox {
     /// True once its processes, or what they left in memory, could not be ended: it must not be used any more.
     pub(crate) broken: bool,
     pub(crate) freezer: Freezer,
-    /// Held for its drop, the end of the sandbox.
-    pub(crate) _cell: Cell,
+    /// Its drop is the end of the sandbox.
+    pub(crate) cell: Cell,
+    /// What it was copied from, which must not end before it.
+    pub(crate) template: Option<Arc<Template>>,
 }
 
 /// What is left of an invocation whose answer has been given.

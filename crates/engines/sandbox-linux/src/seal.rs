@@ -85,16 +85,37 @@ impl Seal {
     /// Everything that the runtime which a zygote has forked must do itself, in its order, as the zygote reads it. The
     /// rest it has from the zygote: limits, no new privileges. `free` is the lowest descriptor that is not in use.
     pub(crate) fn for_zygote(&self, free: libc::c_int) -> String {
-        let first = [
-            Call::new(libc::SYS_setsid, Vec::new()),
-            // Its cgroup is the root of what it sees.
-            Call::new(libc::SYS_unshare, vec![Argument::Number(libc::CLONE_NEWCGROUP.into())]),
-        ];
-        let landlock = landlock::calls(self.landlock, free, true);
-        // Becoming another user has hidden the process from itself; init stays hidden, a runtime is not.
-        let last = [Call::prctl(libc::PR_SET_DUMPABLE, 1)];
-        let all = first.iter().chain(&self.user).chain(&self.keyring).chain(&landlock).chain(&self.capabilities);
-        all.chain(&last).chain(&self.filter).map(Call::told).collect()
+        let own = OfRuntime::new(self.landlock, free);
+        self.of_runtime(&own).chain(&self.filter).map(Call::told).collect()
+    }
+
+    /// The same but for the filter, which it has already. `own` is what differs by the descriptors in use.
+    pub(crate) fn of_runtime<'a>(&'a self, own: &'a OfRuntime) -> impl Iterator<Item = &'a Call> {
+        let all = own.first.iter().chain(&self.user).chain(&self.keyring).chain(&own.landlock);
+        all.chain(&self.capabilities).chain(&own.last)
+    }
+}
+
+/// What a runtime that was forked does besides, to stand alone in its sandbox.
+pub(crate) struct OfRuntime {
+    first: [Call; 2],
+    landlock: Vec<Call>,
+    last: [Call; 1],
+}
+
+impl OfRuntime {
+    /// `free` is the lowest descriptor that is not in use, and so is the next.
+    pub(crate) fn new(landlock: i32, free: libc::c_int) -> Self {
+        Self {
+            first: [
+                Call::new(libc::SYS_setsid, Vec::new()),
+                // Its cgroup is the root of what it sees.
+                Call::new(libc::SYS_unshare, vec![Argument::Number(libc::CLONE_NEWCGROUP.into())]),
+            ],
+            landlock: landlock::calls(landlock, free, true, None),
+            // Becoming another user has hidden the process from itself; init stays hidden, a runtime is not.
+            last: [Call::prctl(libc::PR_SET_DUMPABLE, 1)],
+        }
     }
 }
 
@@ -136,7 +157,39 @@ impl Call {
         let [a, b, c, d, e, f] = arguments;
         // SAFETY: the calls are those of `Seal::new`, each with the arguments that its page names; what they point to
         // lives in `self` and `programs`, and the kernel only reads it.
-        match sys::checked(unsafe { libc::syscall(self.number, a, b, c, d, e, f) }) {
+        self.judge(sys::checked(unsafe { libc::syscall(self.number, a, b, c, d, e, f) }))
+    }
+
+    /// Its number.
+    pub(crate) fn number(&self) -> libc::c_long {
+        self.number
+    }
+
+    /// Its arguments for another process to make it: `place` puts bytes into that process's memory and says where.
+    ///
+    /// # Errors
+    /// Those of `place`; a filter is none that another process is given.
+    pub(crate) fn arguments(
+        &self,
+        mut place: impl FnMut(&[u8]) -> io::Result<libc::c_long>,
+    ) -> io::Result<[libc::c_long; 6]> {
+        let mut arguments = [0; 6];
+        for (slot, argument) in arguments.iter_mut().zip(&self.arguments) {
+            *slot = match argument {
+                Argument::Number(number) => *number,
+                Argument::Memory(bytes) => place(bytes)?,
+                Argument::Filter(_) => return Err(io::ErrorKind::InvalidInput.into()),
+            };
+        }
+        Ok(arguments)
+    }
+
+    /// Whether what came of it is what had to come.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or another number than it must be.
+    pub(crate) fn judge(&self, made: io::Result<libc::c_long>) -> io::Result<()> {
+        match made {
             Err(error) if error.raw_os_error() == self.tolerated => Ok(()),
             Ok(returned) if self.returns.is_some_and(|wanted| returned != libc::c_long::from(wanted)) => {
                 Err(io::Error::other("a descriptor has another number than it must have"))
@@ -169,6 +222,15 @@ impl Call {
         line.push('\n');
         line
     }
+}
+
+/// Becomes this user of the user namespace that the process is in.
+///
+/// # Errors
+/// The kernel's refusal.
+pub(crate) fn become_user(uid: libc::c_long, gid: libc::c_long) -> io::Result<()> {
+    let three = |id| vec![Argument::Number(id), Argument::Number(id), Argument::Number(id)];
+    make(&[Call::new(libc::SYS_setresgid, three(gid)), Call::new(libc::SYS_setresuid, three(uid))])
 }
 
 /// Makes calls, one after the other.

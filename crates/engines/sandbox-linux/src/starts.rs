@@ -25,11 +25,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A sandbox with its runtime begun.
-struct Begun {
-    sandbox: LinuxSandbox,
+pub(crate) struct Begun {
+    pub(crate) sandbox: LinuxSandbox,
     /// When the runtime began, or was told its function.
-    at: Instant,
-    rung: Rung,
+    pub(crate) at: Instant,
+    pub(crate) rung: Rung,
     /// A runtime that waits until all extensions have registered.
     waiting: Option<Streams>,
 }
@@ -50,10 +50,17 @@ impl LinuxDriver {
             None => launch.needs_fresh_interpreter(spec.version.config.runtime.language()),
         };
         let mut phases = StartPhases::default();
+        let mut missed = None;
         let _underway = self.shelf.start_begins();
+        if let Some(template) = self.templates.of(spec.version.generation) {
+            match self.restore(&spec, &template).await {
+                Ok(started) => return Ok(started),
+                Err(reason) => missed = Some(Missed::SnapshotFailed(reason)),
+            }
+        }
         let begun = self.begin_start(&spec, launch, interpreter, fresh.is_some() || web.is_some(), &mut phases).await?;
         let Begun { mut sandbox, at, rung, waiting } = begun;
-        let missed = fresh.or((rung == Rung::Full).then_some(Missed::NonePrepared));
+        let missed = missed.or(fresh).or((rung == Rung::Full).then_some(Missed::NonePrepared));
         if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
             sandbox.logs.platform(stand_in);
         }
@@ -113,8 +120,8 @@ impl LinuxDriver {
                 return self.furnish(spec, launch, made, (Instant::now(), Rung::Prepared)).await;
             }
         }
-        let (mut made, mounting) = match self.make(spec, interpreter, !needs_fresh).await {
-            Err(Unmade::SpawnerGone) => self.make(spec, interpreter, !needs_fresh).await?,
+        let (mut made, mounting) = match self.make(spec, interpreter, (!needs_fresh, false)).await {
+            Err(Unmade::SpawnerGone) => self.make(spec, interpreter, (!needs_fresh, false)).await?,
             made => made?,
         };
         phases.mount = mounting;
@@ -131,7 +138,7 @@ impl LinuxDriver {
     }
 
     /// Begins the runtime, if it does not wait there already, and hangs up what it needs of us.
-    async fn furnish(
+    pub(crate) async fn furnish(
         &self,
         spec: &StartSpec,
         launch: Launch,
@@ -188,7 +195,8 @@ impl LinuxDriver {
             dialer,
             oom_kills: 0,
             broken: false,
-            _cell: cell,
+            cell,
+            template: None,
         };
         if let Some(streams) = streams {
             sandbox.follow(streams).map_err(no_room)?;

@@ -123,6 +123,12 @@ pub(crate) fn pivot_here() -> io::Result<()> {
     checked(libc::c_long::from(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) })).map(drop)
 }
 
+/// Makes `path` the root of what this process, and all it starts, can name.
+pub(crate) fn chroot(path: &CStr) -> io::Result<()> {
+    // SAFETY: `path` is terminated and outlives the call.
+    checked(libc::c_long::from(unsafe { libc::chroot(path.as_ptr()) })).map(drop)
+}
+
 /// Sends `signal` to the process behind `pidfd`.
 pub(crate) fn pidfd_kill(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
     // SAFETY: the call takes integers and a null pointer.

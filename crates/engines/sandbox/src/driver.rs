@@ -66,6 +66,12 @@ pub trait SandboxDriver: Send + Sync {
         let _ = generation;
     }
 
+    /// Whether starts of this generation fork from a template now.
+    fn has_snapshot(&self, generation: RevisionId) -> bool {
+        let _ = generation;
+        false
+    }
+
     /// Memory that all its sandboxes really hold, bytes, where the machine tells.
     fn memory_used_bytes(&self) -> Option<u64> {
         None

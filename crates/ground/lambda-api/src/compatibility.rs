@@ -161,7 +161,7 @@ const SETTINGS_GAPS: &[Gap] = &[
     Gap::partly("KMSKeyArn", "kept and shown; nothing is encrypted by it"),
     Gap::partly("TracingConfig", "kept and shown; trace headers are passed on, no segment is sent"),
     Gap::partly("FileSystemConfigs", "kept and shown; nothing is mounted"),
-    Gap::partly("SnapStart", "kept; a version says why it starts without a snapshot"),
+    Gap::partly("SnapStart", "for Python; a version that cannot have a snapshot says why, and starts without"),
     Gap::not("ImageConfig", "functions from images"),
     Gap::not("CapacityProviderConfig", "managed instances"),
     Gap::not("DurableConfig", "durable executions"),

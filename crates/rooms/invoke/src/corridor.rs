@@ -8,6 +8,7 @@ use crate::in_flight::InFlight;
 use crate::report::{self, Account};
 use crate::start::{Companion, Kitchen, OpenSession};
 use crate::starts::{StartBook, StartRecord};
+use crate::templates::TemplateBook;
 use crate::trace::trace_id;
 use bytes::Bytes;
 use lacewing_catalog::{Catalog, Runnable, Scope};
@@ -140,6 +141,7 @@ impl Invoke {
             open_session: parts.open_session,
             api: parts.api,
             init_max: parts.limits.init_max,
+            templates: Arc::new(TemplateBook::default()),
         };
         Self(Arc::new(Inner {
             memory_mib_max: parts.pool.memory_mib,
@@ -200,8 +202,13 @@ impl Invoke {
         let taken = self.0.driver.snapshot(spec).await;
         if let Err(refused) = &taken {
             companion.logs.platform(&format!("SNAPSHOT Error: {refused}"));
+            return Err(refused.to_string());
         }
-        taken.map(drop).map_err(|refused| refused.to_string())
+        let generation = runnable.version.generation;
+        if !self.0.kitchen.templates.keep(generation, companion) {
+            self.0.driver.forget_snapshot(generation);
+        }
+        Ok(())
     }
 
     /// What a `DryRun` checks: that the function is there and can be invoked; which version would run.
@@ -387,7 +394,15 @@ impl Inner {
             let (metrics, language) = (self.ledger.metrics(), version.config.runtime.language());
             metrics.started(language, story.rung, &story.phases, &story.init);
             metrics.waited(lease.queued());
-            say(companion, report::init_report(version, &story.init, "init", now));
+            if story.rung == Rung::Snapshot {
+                say(companion, report::restore_report(version, &story.init, now));
+            } else {
+                if companion.restores() {
+                    // The next rung was taken after all.
+                    say(companion, report::init_start(version, "on-demand", now));
+                }
+                say(companion, report::init_report(version, &story.init, "init", now));
+            }
         }
         companion.logs.begin(visit.request_id, visit.tail);
         say(companion, report::start(version, visit.request_id, now));
@@ -448,7 +463,11 @@ impl Inner {
 /// the one that was repeated inside it. Source: Lambda pricing; both are billed. What was started ahead of any call
 /// is paid as provisioned concurrency or is the platform's own venture.
 fn init_paid(story: Option<&Story>, outcome: &Outcome) -> Option<Duration> {
-    let at_start = story.filter(|story| story.purpose == Purpose::Call).map(|story| story.init.duration);
+    let at_start = story.filter(|story| story.purpose == Purpose::Call).map(|story| match story.rung {
+        // Loading the runtime and the hooks; the copying is ours.
+        Rung::Snapshot => story.phases.boot + story.phases.init,
+        _ => story.init.duration,
+    });
     let inside = outcome.init.as_ref().map(|init| init.duration);
     match (at_start, inside) {
         (None, None) => None,

@@ -37,6 +37,7 @@ impl Invoke {
                     Ok(generation) => {
                         self.0.pool.retire(generation);
                         self.0.driver.forget_snapshot(generation);
+                        self.0.kitchen.templates.retire(generation);
                     }
                     // Those missed end by their keep-alive; nothing new resolves to them.
                     Err(RecvError::Lagged(_)) => {}

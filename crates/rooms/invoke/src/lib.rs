@@ -19,6 +19,7 @@ mod in_flight;
 mod report;
 mod start;
 mod starts;
+mod templates;
 mod trace;
 
 pub use admit::Permit;

@@ -3,7 +3,7 @@
 use lacewing_ledger::{UsageOutcome, billed_ms};
 use lacewing_model::{LogFormat, LogLevel, MemoryMib, RequestId, SandboxId, Timestamp, Version};
 use lacewing_pool::Story;
-use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, StartPhases, platform_line};
+use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, Rung, StartPhases, platform_line};
 use serde_json::json;
 use std::fmt::Write;
 use std::time::Duration;
@@ -36,6 +36,43 @@ pub(crate) fn init_start(version: &Version, initialization: &str, now: Timestamp
             "functionVersion": version.number.to_string(),
         });
         (record, format!("INIT_START Runtime Version: {}\tRuntime Version ARN: {arn}", runtime.version_name()))
+    })
+}
+
+/// `RESTORE_START`, when a sandbox begins from a snapshot.
+pub(crate) fn restore_start(version: &Version, now: Timestamp) -> Option<String> {
+    let runtime = &version.config.runtime;
+    let arn = runtime.version_arn(&version.region);
+    event(version, LogLevel::Info, now, "platform.restoreStart", || {
+        let record = json!({
+            "runtimeVersion": runtime.version_name(), "runtimeVersionArn": arn,
+            "functionName": version.name.as_str(), "functionVersion": version.number.to_string(),
+        });
+        (record, format!("RESTORE_START Runtime Version: {}\tRuntime Version ARN: {arn}", runtime.version_name()))
+    })
+}
+
+/// `RESTORE_REPORT`, of every restore.
+pub(crate) fn restore_report(version: &Version, restore: &InitReport, now: Timestamp) -> Option<String> {
+    let (status, kind) = match &restore.ending {
+        InitEnding::Ready => ("success", None),
+        InitEnding::TimedOut => ("timeout", None),
+        InitEnding::Failed(error) => ("error", Some(error.kind.as_str())),
+    };
+    let level = if status == "success" { LogLevel::Info } else { LogLevel::Warn };
+    event(version, level, now, "platform.restoreReport", || {
+        let mut text = format!("RESTORE_REPORT Restore Duration: {}", ms(restore.duration));
+        if status != "success" {
+            let _ = write!(text, "\tStatus: {status}");
+        }
+        if let Some(kind) = kind {
+            let _ = write!(text, "\tError Type: {kind}");
+        }
+        let mut record = json!({"status": status, "metrics": {"durationMs": number(restore.duration)}});
+        if let Some(kind) = kind {
+            record["errorType"] = kind.into();
+        }
+        (record, text)
     })
 }
 
@@ -115,7 +152,13 @@ fn report_forms(account: &Account<'_>, status: &str, kind: Option<&str>) -> (ser
         "durationMs": number(outcome.duration), "billedDurationMs": billed, "memorySizeMB": memory.get(),
         "maxMemoryUsedMB": used,
     });
-    if let Some(init) = account.init {
+    let restored = account.story.filter(|story| story.rung == Rung::Snapshot && outcome.init.is_none());
+    if let (Some(init), Some(story)) = (account.init, restored) {
+        let billed = billed_ms(Some(init), Duration::ZERO);
+        let _ = write!(text, "Restore Duration: {}\tBilled Restore Duration: {billed} ms\t", ms(story.init.duration));
+        metrics["restoreDurationMs"] = number(story.init.duration);
+        metrics["billedRestoreDurationMs"] = billed.into();
+    } else if let Some(init) = account.init {
         let _ = write!(text, "Init Duration: {}\t", ms(init));
         metrics["initDurationMs"] = number(init);
     }

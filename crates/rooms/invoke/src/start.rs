@@ -1,6 +1,7 @@
 //! What a start is made from: environment, credentials, log stream.
 
 use crate::report;
+use crate::templates::TemplateBook;
 use lacewing_catalog::{CodeDir, Runnable};
 use lacewing_ledger::{FunctionMetrics, Ledger, LogStream};
 use lacewing_model::{Clock, SandboxId, Version};
@@ -27,6 +28,15 @@ pub struct Companion {
     _code: CodeDir,
     /// Likewise its layers.
     _layers: Option<CodeDir>,
+    /// Where it is to be copied from a template: what that one was given.
+    template: Option<Arc<Companion>>,
+}
+
+impl Companion {
+    /// Whether its sandbox was to be copied from a template.
+    pub(crate) fn restores(&self) -> bool {
+        self.template.is_some()
+    }
 }
 
 /// What every start needs, whatever starts.
@@ -37,26 +47,42 @@ pub(crate) struct Kitchen {
     pub(crate) open_session: OpenSession,
     pub(crate) api: Arc<dyn ApiPassage>,
     pub(crate) init_max: Duration,
+    pub(crate) templates: Arc<TemplateBook>,
 }
 
 impl Kitchen {
     pub(crate) fn recipe(self: Arc<Self>, runnable: Runnable) -> Recipe<Companion> {
         Arc::new(move |purpose| match purpose {
-            Purpose::Call | Purpose::Rhythm => self.start(&runnable, "on-demand", self.init_max),
-            Purpose::Provisioned => self.start(&runnable, "provisioned-concurrency", unhurried(&runnable.version)),
+            Purpose::Call | Purpose::Rhythm => self.start(&runnable, "on-demand", self.init_max, true),
+            Purpose::Provisioned => {
+                self.start(&runnable, "provisioned-concurrency", unhurried(&runnable.version), true)
+            }
         })
     }
 
     /// What a snapshot is taken of: no call waits for its INIT.
     pub(crate) fn template(&self, runnable: &Runnable) -> (StartSpec, Companion) {
-        self.start(runnable, "snap-start", unhurried(&runnable.version))
+        self.start(runnable, "snap-start", unhurried(&runnable.version), false)
     }
 
-    fn start(&self, runnable: &Runnable, initialization: &str, init_max: Duration) -> (StartSpec, Companion) {
+    /// `copies`: from the version's template, if it has one.
+    fn start(
+        &self,
+        runnable: &Runnable,
+        initialization: &str,
+        init_max: Duration,
+        copies: bool,
+    ) -> (StartSpec, Companion) {
         let version = &runnable.version;
         let id = SandboxId::random();
         let logs = self.ledger.stream(version, id);
-        if let Some(line) = report::init_start(version, initialization, self.clock.now()) {
+        let template = if copies { self.templates.of(version.generation) } else { None };
+        let now = self.clock.now();
+        let line = match template {
+            Some(_) => report::restore_start(version, now),
+            None => report::init_start(version, initialization, now),
+        };
+        if let Some(line) = line {
             logs.platform(&line);
         }
         let (credentials, session) = (self.open_session)(version);
@@ -84,6 +110,7 @@ impl Kitchen {
                 _session: session,
                 _code: runnable.code.clone(),
                 _layers: runnable.layers.clone(),
+                template,
             },
         )
     }

@@ -17,7 +17,7 @@ const ROUTE_TYPE_AT: usize = 7;
 ///
 /// # Errors
 /// The kernel's refusal.
-pub(super) fn addresses() -> io::Result<Vec<Ipv4Addr>> {
+pub(crate) fn addresses() -> io::Result<Vec<Ipv4Addr>> {
     let mut question = Batch::new();
     let mut header = [0; ADDRESS_HEADER_BYTES];
     header[0] = libc::AF_INET as u8;

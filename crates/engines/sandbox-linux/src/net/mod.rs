@@ -26,7 +26,8 @@ mod routes;
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 
-pub(crate) use netns::{DOOR_ADDRESS, EgressFds, NetNs, egress_support, make_netns};
+pub(crate) use hosts::addresses as host_addresses;
+pub(crate) use netns::{DOOR_ADDRESS, EgressFds, NetNs, egress_support, furnish_netns, make_netns};
 pub(crate) use policy::{EgressOptions, EgressPolicy};
 pub(crate) use proxy::{EgressHandle, EgressProxy};
 

@@ -74,6 +74,19 @@ pub(crate) fn make_netns(egress: Egress) -> io::Result<NetNs> {
     Ok(netns)
 }
 
+/// The same in the namespace that the caller is in, which nobody else has been in. `host` are the host's own addresses,
+/// of [`super::hosts::addresses`], if a way out is wanted.
+///
+/// # Errors
+/// The kernel's refusal.
+pub(crate) fn furnish_netns(host: Option<&[Ipv4Addr]>) -> io::Result<NetNs> {
+    let (netns, missing) = build(host)?;
+    if let Some(missing) = missing {
+        tracing::warn!("this function gets no network: {missing}");
+    }
+    Ok(netns)
+}
+
 /// Whether sandboxes can have a way out here; else why not, with what mends it.
 ///
 /// Makes a namespace and leaves nothing.

@@ -33,7 +33,12 @@ impl Ending {
     /// True when nothing is left.
     fn advance(&mut self) -> bool {
         if !self.reaped {
-            self.reaped = !matches!(sys::reap(self.cell.pid, libc::WNOHANG), Ok(None));
+            self.reaped = if self.cell.foreign {
+                // Another's child: seen to be dead, and reaped by who has it.
+                sys::poll(&mut [sys::readable(self.cell.pidfd.as_fd())], 0).unwrap_or(true)
+            } else {
+                !matches!(sys::reap(self.cell.pid, libc::WNOHANG), Ok(None))
+            };
         }
         if !self.reaped {
             return false;
@@ -46,6 +51,11 @@ impl Ending {
 impl Spawner {
     /// Begins the end of a sandbox. One that is not known has ended already: that is told at once.
     pub(super) fn begin_end(&mut self, id: u64) -> Option<Report> {
+        if self.keepers.give_up(id) {
+            return None;
+        }
+        // Were it a template, what is held of it comes first.
+        let _ = self.forget(id);
         match self.cells.remove(&id) {
             Some(cell) => {
                 self.kill(id, cell, true);
@@ -90,6 +100,7 @@ impl Spawner {
     pub(super) fn end_all(&mut self) {
         self.stock.clear();
         self.zygotes.end_all();
+        self.keepers.end_all();
         let cells: Vec<_> = self.cells.drain().collect();
         for (id, cell) in cells {
             self.kill(id, cell, false);

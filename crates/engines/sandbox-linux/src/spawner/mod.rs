@@ -17,6 +17,7 @@ mod end;
 
 mod prepare;
 mod setup;
+mod snapshots;
 mod stock;
 mod zygote;
 
@@ -26,6 +27,7 @@ use crate::protocol::{Fault, Report, Request};
 use crate::sys;
 use end::Ending;
 use setup::Ground;
+use snapshots::Keepers;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -52,6 +54,8 @@ pub(crate) struct Cell {
     group: Group,
     slot: u32,
     tmp_bytes: u64,
+    /// True when its init is not a child of ours, but of a template's.
+    foreign: bool,
 }
 
 struct Spawner {
@@ -63,6 +67,7 @@ struct Spawner {
     /// Bit `n` is set while slot `n` is taken: its uid is in use.
     slots: prepare::Slots,
     zygotes: Zygotes,
+    keepers: Keepers,
 }
 
 /// What the hidden subcommand runs: serves the server at descriptor 3 until it is gone.
@@ -123,6 +128,7 @@ fn serve(server: OwnedFd) -> io::Result<()> {
         ending: Vec::new(),
         slots,
         zygotes: Zygotes::default(),
+        keepers: Keepers::default(),
     };
     let result = spawner.run(&mut buffer);
     spawner.end_all();
@@ -143,9 +149,12 @@ impl Spawner {
             ready.push(sys::readable(self.server.as_fd()));
             ready.extend(self.zygotes.pollfds());
             let zygotes = 1..ready.len();
+            ready.extend(self.keepers.pollfds());
+            let keepers = zygotes.end..ready.len();
             ready.extend(self.ending.iter().filter_map(Ending::pollfd));
             let any = sys::poll(&mut ready, timeout)?;
             self.zygotes.hear(&ready[zygotes]);
+            self.hear_keepers(&ready[keepers])?;
             if ready[0].revents != 0 {
                 let Some((length, _)) = packet::receive(self.server.as_fd(), buffer)? else { return Ok(()) };
                 self.answer(serde_json::from_slice(&buffer[..length])?)?;
@@ -161,8 +170,26 @@ impl Spawner {
         let (mut reports, mut fds) = (Vec::new(), Vec::new());
         for request in batch {
             let (id, result) = match request {
-                Request::Prepare { id, egress, tmp_bytes, waits, mounts, fork } => {
-                    (id, self.prepare(id, egress, tmp_bytes, waits, (&mounts, fork)))
+                Request::Prepare { id, egress, tmp_bytes, waits, mounts, fork, template } => {
+                    (id, self.prepare(id, egress, tmp_bytes, waits, (&mounts, fork), template))
+                }
+                Request::Attach { id, mounts } => {
+                    if let Err(fault) = self.attach(id, &mounts) {
+                        let reason = format!("cannot {}: {}", fault.step, fault.source);
+                        reports.push(Report::NotHeld { id, reason });
+                    }
+                    continue;
+                }
+                Request::Restore { id, template, egress, bounds } => {
+                    match self.restore(id, template, egress, &bounds) {
+                        // Told of when it is done.
+                        Ok(()) => continue,
+                        Err(fault) => (id, Err(fault)),
+                    }
+                }
+                Request::Forget { id } => {
+                    self.forget(id)?;
+                    continue;
                 }
                 Request::Assign { id, mounts, bounds } => {
                     (id, self.assign(id, &mounts, &bounds).map(|report| (report, Vec::new())))

@@ -28,7 +28,8 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    fn take(&mut self) -> Option<u32> {
+    /// A number that is not in use.
+    pub(super) fn take(&mut self) -> Option<u32> {
         let slot = if self.next < SLOTS_MAX {
             self.next += 1;
             self.next - 1
@@ -59,8 +60,12 @@ impl Spawner {
         tmp_bytes: u64,
         waits: bool,
         (mounts, fork): (&[MountSpec], bool),
+        template: bool,
     ) -> Result<(Report, Vec<OwnedFd>), Fault> {
         let began = Instant::now();
+        if template {
+            self.keepers.build_gate(&self.ground.template, &self.ground.home_mounts)?;
+        }
         let Parts { net, group } = self.stock.take(egress)?;
         let made = sys::packet_pair().and_then(|ends| Ok((ends, sys::semaphore()?, sys::semaphore()?)));
         let ((server_end, init_end), go, mounted) = match made {
@@ -74,7 +79,9 @@ impl Spawner {
             let _ = group.remove();
             return Err(std::io::Error::from_raw_os_error(libc::EAGAIN)).at("find a free uid");
         };
-        let birth = Birth { tmp_bytes, privileged: self.ground.privileged, seal: &self.ground.seal, adopts: fork };
+        let gate = self.keepers.gate().filter(|_| template).map(|gate| gate.directory.as_fd());
+        let birth =
+            Birth { tmp_bytes, privileged: self.ground.privileged, seal: &self.ground.seal, adopts: fork, gate };
         let birthplace = group.birthplace();
         let born = birthplace.at("open the cgroup").and_then(|place| {
             self.give_birth(
@@ -93,8 +100,9 @@ impl Spawner {
             }
         };
         let name = group.name().to_owned();
-        let cell = self.cells.entry(id).insert_entry(Cell { pid, pidfd, group, slot, tmp_bytes }).into_mut();
-        write_maps(pid, slot, self.ground.uid_base, self.ground.privileged)?;
+        let cell =
+            self.cells.entry(id).insert_entry(Cell { pid, pidfd, group, slot, tmp_bytes, foreign: false }).into_mut();
+        write_maps(pid, slot, self.ground.uid_base, self.ground.privileged, template)?;
         if self.ground.privileged {
             // Written by root it is also the least that the function can set for itself.
             let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), init::OOM_SCORE);
@@ -160,7 +168,7 @@ impl Spawner {
 }
 
 /// What a runtime is given, output, errors, door and log frames, with the other ends before.
-fn runtime_ends() -> io::Result<([OwnedFd; 4], [OwnedFd; 4])> {
+pub(super) fn runtime_ends() -> io::Result<([OwnedFd; 4], [OwnedFd; 4])> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
     let ((out, out_inside), (err, err_inside), (frames, frames_inside)) = (pipe()?, pipe()?, pipe()?);
@@ -168,12 +176,19 @@ fn runtime_ends() -> io::Result<([OwnedFd; 4], [OwnedFd; 4])> {
     Ok(([out, err, door, frames], [out_inside, err_inside, door_inside, frames_inside]))
 }
 
-fn write_maps(pid: i32, slot: u32, base: u32, privileged: bool) -> Result<(), Fault> {
+/// `template`: the users of other sandboxes get a name in it too, the one that they have on the host, so that sandboxes
+/// can be made within it. Nothing in it has the power to become one of them.
+fn write_maps(pid: i32, slot: u32, base: u32, privileged: bool, template: bool) -> Result<(), Fault> {
     let host = if privileged { base + slot } else { 0 };
     let write = |file: &str, text: String| fs::write(format!("/proc/{pid}/{file}"), text).at(&format!("write {file}"));
     if !privileged {
         write("setgroups", "deny".to_owned())?;
     }
-    write("uid_map", format!("{INSIDE_UID} {host} 1"))?;
-    write("gid_map", format!("{INSIDE_GID} {host} 1"))
+    let others = match (template, slot) {
+        (false, _) => String::new(),
+        (true, 0) => format!("\n{0} {0} {1}", base + 1, SLOTS_MAX - 1),
+        (true, _) => format!("\n{base} {base} {slot}\n{0} {0} {1}", host + 1, SLOTS_MAX - slot),
+    };
+    write("uid_map", format!("{INSIDE_UID} {host} 1{others}"))?;
+    write("gid_map", format!("{INSIDE_GID} {host} 1{others}"))
 }

@@ -92,11 +92,19 @@ impl Stock {
 
     fn make(&mut self, egress: Egress) -> Result<Parts, Fault> {
         let net = net::make_netns(egress).at("make a network namespace")?;
+        let group = self.make_group()?;
+        Ok(Parts { net, group })
+    }
+
+    /// A new group, by itself.
+    ///
+    /// # Errors
+    /// The directory that the kernel refused.
+    pub(super) fn make_group(&mut self) -> Result<Group, Fault> {
         // No two spawners name a group alike: one that was killed may have left some.
         let name = format!("{}-{}", std::process::id(), self.next);
         self.next += 1;
-        let group = self.layout.make(&self.instance, &name)?;
-        Ok(Parts { net, group })
+        self.layout.make(&self.instance, &name)
     }
 
     fn shelf(&mut self, egress: Egress) -> &mut VecDeque<Parts> {
