@@ -12,6 +12,7 @@ import requests
 
 from harness import leftovers
 from harness.calls import REPORT, call, create, refused, settled
+from harness.commands import lacewing
 from harness.packages import package
 from harness.signing import send, signed
 from harness.wait import until
@@ -328,3 +329,23 @@ def test_a_signed_url_hands_a_verified_request_on(server, lam):
     assert url("GET", "/echo").status == 403
     reply = send(signed(server, "POST", "/echo", b"signed body", headers={"Host": host}))
     assert reply.status_code == 200 and base64.b64decode(reply.json()["body"]) == b"signed body"
+
+
+def test_one_command_deploys_an_application_and_shows_its_url(server, lam, tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "app.py").write_text(SERVER)
+    made = json.loads(lacewing(server, "deploy", "--web", str(folder), "--concurrency", "7", "--env", "AB=b", "--json").stdout)
+    assert (made["command"], made["change"]) == ("python3 app.py", "created")
+    assert (made["memory_mib"], made["timeout_seconds"]) == (512, 30)
+    url = Url(server, made["url"].split("/")[2])
+    seen = json.loads(url("GET", "/echo").read())["environment"]
+    assert (seen["AB"], seen["LACEWING_WEB_CONCURRENCY"], seen["PORT"]) == ("b", "7", "3000")
+    again = json.loads(lacewing(server, "deploy", "--web", str(folder), "--port", "8081", "--iam", "--json").stdout)
+    assert (again["change"], again["url"]) == ("updated", made["url"])
+    variables = lam.get_function_configuration(FunctionName="shop")["Environment"]["Variables"]
+    assert (variables["AB"], variables["PORT"], variables["LACEWING_WEB_CONCURRENCY"]) == ("b", "8081", "7")
+    assert url("GET", "/echo").status == 403, "only signed requests now"
+    (folder / "app.py").write_text("print('no server')")
+    told = lacewing(server, "deploy", "--web", str(folder), expect=None)
+    assert told.returncode != 0 and "what starts the server cannot be decided" in told.stderr and "--command" in told.stderr

@@ -1,11 +1,13 @@
 //! `lacewing deploy PATH`: guesses, packs, creates or updates, waits until it can be called.
 
+mod web;
+
 use super::client;
 use crate::arguments::Connection;
 use crate::client::{ApiFailure, Client, FunctionFields, FunctionState, Host};
 use crate::failure::Failure;
 use crate::output::{Output, milliseconds, size};
-use crate::package::{Chosen, Family, Wanted, package};
+use crate::package::{Chosen, Family, Wanted, WebWanted, package, web_package};
 use crate::progress::spinner;
 use crate::sam;
 use base64::Engine as _;
@@ -34,6 +36,10 @@ const ACCOUNT_USUAL: &str = "000000000000";
 /// Everything else in the folder goes along (node_modules too; .git, __pycache__ and .venv do not).
 /// The same files always give the same package.
 ///
+/// With --web it is a web application, run as it is: Lacewing starts its command and passes requests on. The command is
+/// guessed from a Procfile, package.json's start script, a FastAPI, Starlette or Flask application, a file that listens, or an
+/// executable. It gets a URL that anybody may call (--iam: only signed requests), 512 MiB and 30 seconds if nothing is said.
+///
 /// A SAM template (.yaml, .yml) is deployed as a whole: functions, layers, URLs and permissions, with globals, parameters,
 /// conditions, mappings and references between them. What it asks for and cannot be had here is named, and nothing is
 /// deployed. --name is the stack's name then, and begins the names of functions that say none.
@@ -45,6 +51,8 @@ Examples:
   lacewing deploy ./target/release/resize --memory 1024
   lacewing deploy package.zip --runtime python3.11 --handler app.main
   lacewing deploy ./untrusted --egress none          no network at all
+  lacewing deploy --web ./shop                       FastAPI, Flask, Express, a binary, ...
+  lacewing deploy --web ./shop --command 'node build/server.js' --concurrency 10
   lacewing deploy template.yaml --name shop --parameter Stage=test   a SAM template")]
 pub struct Deploy {
     /// A folder, a .py, .js, .mjs, .cjs or .zip file, or an executable.
@@ -73,6 +81,21 @@ pub struct Deploy {
     /// A line about the function.
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// Deploy a web application: an HTTP server, run as it is, behind a URL.
+    #[arg(long)]
+    pub web: bool,
+    /// What starts the server of a web application, as a shell would run it in its folder [default: guessed].
+    #[arg(long, value_name = "COMMAND", requires = "web")]
+    pub command: Option<String>,
+    /// Where it listens; it finds this in the variable PORT [default: 3000].
+    #[arg(long, requires = "web")]
+    pub port: Option<u16>,
+    /// Requests that one sandbox runs at once, 1 to 128 [default: 64].
+    #[arg(long, value_name = "REQUESTS", requires = "web")]
+    pub concurrency: Option<u32>,
+    /// Let only signed requests (SigV4) through the URL.
+    #[arg(long, requires = "web")]
+    pub iam: bool,
     /// A parameter of a SAM template; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub parameter: Vec<String>,
@@ -119,9 +142,15 @@ impl Deploy {
             return sam::deploy(&self.path, self.name.as_deref(), &self.parameter, &mut client, output).await;
         }
         let begun = Instant::now();
-        let variables = variables(&self.env)?;
-        let wanted = Wanted { runtime: self.runtime.clone(), handler: self.handler.clone() };
-        let package = package(&self.path, &wanted)?;
+        let mut variables = variables(&self.env)?;
+        let (package, web) = if self.web {
+            let wanted = WebWanted { runtime: self.runtime.clone(), command: self.command.clone() };
+            let (package, web) = web_package(&self.path, &wanted)?;
+            (package, Some(web))
+        } else {
+            let wanted = Wanted { runtime: self.runtime.clone(), handler: self.handler.clone() };
+            (package(&self.path, &wanted)?, None)
+        };
         let name = self.name.clone().unwrap_or_else(|| package.name.clone());
         let mut client = client(&self.connection)?;
         let bar = spinner(format!("deploying {name} ({})", size(package.zip.len() as u64)));
@@ -130,14 +159,22 @@ impl Deploy {
             Err(failure) if failure.is("ResourceNotFoundException") => None,
             Err(failure) => return Err(failure.into()),
         };
+        if let Some(web) = &web {
+            let had = existing.as_ref().and_then(|function| function.all.pointer("/Environment/Variables"));
+            variables = Some(self.web_variables(&web.command, variables, had.and_then(Value::as_object)));
+        }
         let change = match &existing {
             None => self.create(&mut client, &name, &package.zip, &package.chosen, variables).await?,
             Some(existing) => self.update(&mut client, existing, &package.zip, &package.chosen, variables).await?,
         };
         let function = client.settled(&name).await?;
+        let served = match web {
+            Some(web) => Some((web.command, self.open_url(&mut client, &name).await?)),
+            None => None,
+        };
         bar.finish_and_clear();
         let ms = begun.elapsed().as_secs_f64() * 1_000.0;
-        report(&function, change, ms, output);
+        report(&function, change, ms, served, output);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -154,6 +191,10 @@ impl Deploy {
         fields.insert("Runtime".into(), runtime(chosen, None, &server).into());
         fields.insert("Handler".into(), chosen.handler.as_str().into());
         fields.insert("Role".into(), role(&server.account).into());
+        if self.web {
+            fields.entry("MemorySize").or_insert(web::MEMORY_MIB.into());
+            fields.entry("Timeout").or_insert(web::TIMEOUT_SECONDS.into());
+        }
         if let Some(architecture) = chosen.architecture {
             fields.insert("Architectures".into(), json!([architecture]));
         }
@@ -225,9 +266,9 @@ impl Deploy {
     }
 }
 
-fn report(function: &FunctionState, change: Change, ms: f64, output: Output) {
+fn report(function: &FunctionState, change: Change, ms: f64, served: Option<(String, String)>, output: Output) {
     if output.json {
-        output.document(&json!({
+        let mut document = json!({
             "name": function.name,
             "arn": function.arn,
             "version": function.version,
@@ -240,7 +281,12 @@ fn report(function: &FunctionState, change: Change, ms: f64, output: Output) {
             "package_bytes": function.code_bytes,
             "code_sha256": function.code_sha256,
             "milliseconds": ms,
-        }));
+        });
+        if let Some((command, url)) = served {
+            document["command"] = command.into();
+            document["url"] = url.into();
+        }
+        output.document(&document);
         return;
     }
     output.line(&format!(
@@ -248,12 +294,14 @@ fn report(function: &FunctionState, change: Change, ms: f64, output: Output) {
         function.name,
         function.version,
         function.runtime,
-        function.handler,
+        served.as_ref().map_or(function.handler.as_str(), |(command, _)| command.as_str()),
         size(function.code_bytes),
         change.as_str(),
         milliseconds(ms)
     ));
-    if change == Change::Created {
+    if let Some((_, url)) = served {
+        output.line(&url);
+    } else if change == Change::Created {
         output.say(&format!("now: lacewing invoke {} --payload '{{}}'", function.name));
     }
 }

@@ -43,7 +43,7 @@ pub struct Chosen {
 }
 
 impl Family {
-    fn of_runtime(runtime: &str) -> Option<Self> {
+    pub(super) fn of_runtime(runtime: &str) -> Option<Self> {
         if runtime.starts_with("python") {
             Some(Self::Python)
         } else if runtime.starts_with("nodejs") {
@@ -210,7 +210,7 @@ fn family_of_handler(tree: &Tree, handler: &str, candidates: &[Candidate]) -> Re
 }
 
 /// The processor that an executable is built for. Source: the ELF specification, `e_machine`.
-fn machine(head: &[u8]) -> Result<Option<&'static str>, Failure> {
+pub(super) fn machine(head: &[u8]) -> Result<Option<&'static str>, Failure> {
     if !head.starts_with(b"\x7fELF") {
         return Ok(None);
     }

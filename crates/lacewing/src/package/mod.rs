@@ -3,10 +3,12 @@
 mod guess;
 mod source;
 mod tree;
+mod web;
 mod zip;
 
 pub use guess::{Chosen, Family, Wanted};
 pub use tree::{Content, Entry, Tree, name_for, read as read_tree};
+pub use web::{WebChosen, WebWanted, choose_web};
 pub use zip::pack;
 
 use crate::failure::Failure;
@@ -14,6 +16,9 @@ use std::path::Path;
 
 /// The largest package that is sent directly, bytes. Source: Lambda quotas.
 pub const ZIP_BYTES_MAX: usize = 52_428_800;
+
+/// The handler of a web function, which says nothing.
+const WEB_HANDLER: &str = "web";
 
 /// What is to be deployed.
 #[derive(Debug)]
@@ -30,13 +35,38 @@ pub struct Package {
 /// # Errors
 /// [`Failure`] when a file cannot be read, nothing there can run, more than one thing could, or it is too large.
 pub fn package(path: &Path, wanted: &Wanted) -> Result<Package, Failure> {
+    let (name, tree, ready) = read(path)?;
+    let chosen = guess::choose(&tree, wanted)?;
+    Ok(Package { name, chosen, zip: packed(&tree, ready)? })
+}
+
+/// The same for a web application: what starts its server, in place of a handler.
+///
+/// # Errors
+/// As [`package`].
+pub fn web_package(path: &Path, wanted: &WebWanted) -> Result<(Package, WebChosen), Failure> {
+    let (name, tree, ready) = read(path)?;
+    let web = choose_web(&tree, wanted)?;
+    let chosen = Chosen {
+        family: web.family,
+        runtime: wanted.runtime.clone(),
+        handler: WEB_HANDLER.to_owned(),
+        architecture: web.architecture,
+    };
+    Ok((Package { name, chosen, zip: packed(&tree, ready)? }, web))
+}
+
+fn read(path: &Path) -> Result<(String, Tree, Option<Vec<u8>>), Failure> {
     let path = std::path::absolute(path).map_err(|error| Failure::file(path, &error))?;
     let (tree, ready) = tree::read(&path)?;
-    let chosen = guess::choose(&tree, wanted)?;
+    Ok((tree::name_for(&path), tree, ready))
+}
+
+fn packed(tree: &Tree, ready: Option<Vec<u8>>) -> Result<Vec<u8>, Failure> {
     // A zip that somebody made is sent as it is.
     let zip = match ready {
         Some(zip) => zip,
-        None => zip::pack(&tree)?,
+        None => zip::pack(tree)?,
     };
     if zip.len() > ZIP_BYTES_MAX {
         return Err(Failure::usage(
@@ -44,5 +74,5 @@ pub fn package(path: &Path, wanted: &Wanted) -> Result<Package, Failure> {
             "leave out what the function does not need (tests, data, development packages)",
         ));
     }
-    Ok(Package { name: tree::name_for(&path), chosen, zip })
+    Ok(zip)
 }

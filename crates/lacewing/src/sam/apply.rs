@@ -149,7 +149,7 @@ async fn point(client: &mut Client, name: &str, alias: &str, version: &str) -> R
 }
 
 /// Creates or changes a URL. One that asks for no signature is open to everybody, as SAM makes it.
-pub(super) async fn url(
+pub(crate) async fn url(
     client: &mut Client,
     function: &str,
     qualifier: Option<&str>,

@@ -26,6 +26,8 @@ use std::time::Instant;
 use template::{Kind, Place, Resource, Template};
 use wish::Wish;
 
+pub(crate) use apply::url;
+
 /// Where the hint of a refusal leads.
 const HINT: &str = "nothing was deployed; leave these out, or give them a Condition that does not hold here";
 
