@@ -349,3 +349,11 @@ def test_one_command_deploys_an_application_and_shows_its_url(server, lam, tmp_p
     (folder / "app.py").write_text("print('no server')")
     told = lacewing(server, "deploy", "--web", str(folder), expect=None)
     assert told.returncode != 0 and "what starts the server cannot be decided" in told.stderr and "--command" in told.stderr
+
+
+def test_an_asynchronous_event_reaches_the_server_too(app, lam, logs):
+    event = {"rawPath": "/log", "requestContext": {"http": {"method": "GET"}}}
+    reply = lam.invoke(FunctionName="app", InvocationType="Event", Payload=json.dumps(event))
+    assert reply["StatusCode"] == 202
+    request_id = reply["ResponseMetadata"]["RequestId"]
+    until(lambda: any(f"a line of {request_id}" in line for line in lines(logs, "app")))

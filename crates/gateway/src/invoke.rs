@@ -38,12 +38,8 @@ impl Gateway {
         let (kind, call) = self.call_asked_for(asked, function, body, &kinds)?;
         match kind {
             InvocationType::RequestResponse => {
-                let runnable = self.inner.invoke.resolve(&call).map_err(refusals::invoke)?;
-                let answer = match runnable.version.config.web() {
-                    Some(_) => self.call_web(call, runnable).await,
-                    None => self.inner.invoke.call(Call { resolved: Some(runnable), ..call }).await,
-                };
-                Ok(render(answer.map_err(refusals::invoke)?))
+                let answer = self.inner.invoke.call(call).await.map_err(refusals::invoke)?;
+                Ok(render(answer))
             }
             InvocationType::DryRun => self.dry_run(&call),
             InvocationType::Event => self.enqueue(call, reply::empty(202)).await,
@@ -74,13 +70,7 @@ impl Gateway {
         if kind == InvocationType::DryRun {
             return self.dry_run(&call);
         }
-        let runnable = self.inner.invoke.resolve(&call).map_err(refusals::invoke)?;
-        let streamed = match runnable.version.config.web() {
-            // The reply's head is part of the payload, so it is sent once it is whole.
-            Some(_) => self.call_web(call, runnable).await.map(Streamed::Whole),
-            None => self.inner.invoke.stream(Call { resolved: Some(runnable), ..call }).await,
-        };
-        let (head, body) = match streamed.map_err(refusals::invoke)? {
+        let (head, body) = match self.inner.invoke.stream(call).await.map_err(refusals::invoke)? {
             Streamed::Flowing(flowing) => {
                 (flowing.head.clone(), ReplyBody::Flow(Box::new(Flow::new(flowing, Form::Events))))
             }

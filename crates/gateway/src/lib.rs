@@ -121,6 +121,7 @@ impl Gateway {
         let (budget, traffic) = (BodyBudget::default(), Traffic::new(ledger.metrics()));
         let (machine, tls) = (OnceLock::new(), OnceLock::new());
         let compiled = Compiled::default();
+        invoke.translate_by(Arc::new(web::invoked::Translator));
         let inner = Inner {
             access,
             catalog,

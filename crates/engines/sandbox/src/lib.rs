@@ -28,4 +28,4 @@ pub use logs::{LogLine, LogSink, LogSource};
 pub use outcome::{Ending, FunctionError, InitEnding, InitReport, Outcome, PhaseTimes};
 pub use platform::platform_line;
 pub use stream::{AnswerPieces, AnswerSink, Room, StreamedBytes, answer_stream};
-pub use web::{BodyLost, Duplex, SharedSandbox, Upgraded, WebBody, WebRequest};
+pub use web::{BodyLost, Duplex, EventTranslator, SharedSandbox, TranslatedEvent, Upgraded, WebBody, WebRequest};

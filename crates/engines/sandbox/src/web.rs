@@ -7,10 +7,11 @@
 //!
 //! Rooms carry a [`WebRequest`] unread: only gateway and drivers know what is in it.
 
-use crate::{AnswerSink, Outcome, SandboxError, Work};
+use crate::{AnswerSink, Ending, Outcome, SandboxError, Work};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body::Body;
+use lacewing_model::RequestId;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,6 +54,20 @@ pub struct WebRequest {
     /// The client's connection, once the head of an answer with status 101 has been sent on it; `None` where the client
     /// asked for no other protocol.
     pub upgraded: Option<Upgraded>,
+}
+
+/// Makes requests of the events that come for web functions. The gateway has it: rooms know no HTTP.
+pub trait EventTranslator: Send + Sync {
+    /// The request that an event becomes, for the invocation of this id.
+    fn translate(&self, event: &Bytes, id: RequestId) -> TranslatedEvent;
+}
+
+/// An event as a request, and what makes a payload of the answer.
+pub struct TranslatedEvent {
+    #[allow(missing_docs)]
+    pub request: http::Request<WebBody>,
+    /// What the caller gets for this head and body.
+    pub answer: Box<dyn FnOnce(http::response::Parts, Bytes) -> Ending + Send>,
 }
 
 /// The body of a request, as it comes.

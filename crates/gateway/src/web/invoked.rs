@@ -5,23 +5,17 @@
 //! server's answer. Source: AWS's Lambda Web Adapter, whose users find the same here.
 
 use super::proxy::whole;
-use crate::Gateway;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
-use lacewing_invoke::{Answer, Call, Exchange, Exchanged, Flowing, InvokeError, Runnable};
 use lacewing_model::RequestId;
-use lacewing_sandbox::{Ending, FunctionError, WebBody, WebRequest, answer_stream};
+use lacewing_sandbox::{Ending, EventTranslator, FunctionError, TranslatedEvent, WebBody};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use tokio::sync::oneshot;
 
 /// Where other events go. Source: Lambda Web Adapter, `AWS_LWA_PASS_THROUGH_PATH`.
 const EVENTS_PATH: &str = "/events";
@@ -54,47 +48,24 @@ struct ToldHttp {
     method: String,
 }
 
-impl Gateway {
-    /// Invokes a web function.
-    pub(crate) async fn call_web(&self, mut call: Call, runnable: Runnable) -> Result<Answer, InvokeError> {
-        let event = self.inner.invoke.check_payload(std::mem::take(&mut call.payload))?;
-        let request_id = RequestId::random();
-        let told = serde_json::from_slice::<Told>(&event).ok();
-        let in_format = told.is_some();
-        let mut request = told.and_then(request_of).unwrap_or_else(|| passed_through(&event));
-        if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
+/// The gateway's translator.
+pub(crate) struct Translator;
+
+impl EventTranslator for Translator {
+    fn translate(&self, event: &Bytes, id: RequestId) -> TranslatedEvent {
+        let told = serde_json::from_slice::<Told>(event).ok();
+        let (mut request, in_format) = match told.and_then(request_of) {
+            Some(request) => (request, true),
+            None => (passed_through(event), false),
+        };
+        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
             request.headers_mut().insert("x-amzn-requestid", id);
         }
-        let ((answer, pieces), (head, told)) = (answer_stream(), oneshot::channel());
-        let received = Arc::new(AtomicU64::new(event.len() as u64));
-        let request = WebRequest { request, received, head, answer, upgraded: None };
-        let exchange = Exchange { request_id, runnable, request, head: told, pieces };
-        match self.inner.invoke.exchange(call, exchange).await? {
-            Exchanged::Failed(answer) => Ok(answer),
-            Exchanged::Answers(head, flowing) => self.collect(head, flowing, in_format).await,
-        }
-    }
-
-    async fn collect(&self, head: Parts, mut flowing: Flowing, in_format: bool) -> Result<Answer, InvokeError> {
-        let max = self.inner.limits.response_bytes_max;
-        let (mut body, mut bytes) = (BytesMut::new(), 0);
-        while let Some(piece) = poll_fn(|context| flowing.poll_next(context)).await {
-            bytes += piece.len() as u64;
-            // The rest is taken and forgotten, so that the call ends as it would.
-            if bytes <= max {
-                body.extend_from_slice(&piece);
-            }
-        }
-        let ended = flowing.take_answer();
-        let mut answer =
-            ended.unwrap_or_else(|| Err(InvokeError::Internal("a request ended without an end".to_owned())))?;
-        answer.ending = match answer.ending {
-            Ending::Answer(_) if bytes > max => too_large(max),
-            Ending::Answer(_) if in_format => Ending::Answer(in_words(&head, &body)),
-            Ending::Answer(_) => plain(&head, body.freeze()),
-            failed => failed,
+        let answer = move |head: Parts, body: Bytes| match in_format {
+            true => Ending::Answer(in_words(&head, &body)),
+            false => plain(&head, body),
         };
-        Ok(answer)
+        TranslatedEvent { request, answer: Box::new(answer) }
     }
 }
 
@@ -176,11 +147,6 @@ fn plain(head: &Parts, body: Bytes) -> Ending {
 
 fn server_error(status: StatusCode) -> String {
     format!("The server answered POST {EVENTS_PATH} with status {status}")
-}
-
-fn too_large(max: u64) -> Ending {
-    let text = format!("Response payload size exceeded maximum allowed payload size ({max} bytes).");
-    failed("Function.ResponseSizeTooLarge", text)
 }
 
 fn failed(kind: &str, text: String) -> Ending {

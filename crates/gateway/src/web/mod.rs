@@ -10,7 +10,7 @@
 mod cors;
 mod entrance;
 mod event;
-mod invoked;
+pub(crate) mod invoked;
 mod proxy;
 mod response;
 

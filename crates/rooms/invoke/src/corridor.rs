@@ -16,12 +16,12 @@ use lacewing_ledger::{Ledger, UsageRecord, billed_ms};
 use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, Version, VersionNumber};
 use lacewing_pool::{Lease, Pool, PoolOptions, Purpose, Story};
 use lacewing_sandbox::{
-    AnswerSink, ApiPassage, Ending, Outcome, PhaseTimes, Rung, SandboxDriver, SandboxError, StreamedBytes, WebRequest,
-    Work,
+    AnswerSink, ApiPassage, Ending, EventTranslator, Outcome, PhaseTimes, Rung, SandboxDriver, SandboxError,
+    StreamedBytes, WebRequest, Work,
 };
 use serde::de::IgnoredAny;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What the corridor is made of.
@@ -111,7 +111,8 @@ pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     ledger: Ledger,
     pub(crate) clock: Arc<dyn Clock>,
-    limits: Limits,
+    pub(crate) limits: Limits,
+    pub(crate) translator: OnceLock<Arc<dyn EventTranslator>>,
     pub(crate) admission: Admission,
     pub(crate) pool: Pool<Companion>,
     pub(crate) driver: Arc<dyn SandboxDriver>,
@@ -156,6 +157,7 @@ impl Invoke {
             ledger: parts.ledger,
             clock: parts.clock,
             limits: parts.limits,
+            translator: OnceLock::new(),
             starts: StartBook::default(),
             memory_left: parts.memory_left,
             start_phases: parts.start_phases,
@@ -219,14 +221,6 @@ impl Invoke {
         Ok(self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?.version.number)
     }
 
-    /// Checks an event as [`Invoke::call`] does; empty ones count as `{}`.
-    ///
-    /// # Errors
-    /// It is too large, or no JSON.
-    pub fn check_payload(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
-        self.0.check_payload(payload)
-    }
-
     /// Refuses new calls and ends what is idle; running calls go on.
     pub fn drain(&self) {
         self.0.pool.drain();
@@ -252,10 +246,11 @@ impl Inner {
             Some(runnable) => runnable,
             None => self.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?,
         };
-        if runnable.version.config.web().is_some() {
-            return Err(InvokeError::Internal("a web function takes requests and was sent an event".to_owned()));
-        }
         let payload = self.check_payload(std::mem::take(&mut call.payload))?;
+        if runnable.version.config.web().is_some() {
+            // Its answer's head is part of the payload: it is sent once it is whole.
+            return self.walk_translated(call, runnable, attempt, payload).await;
+        }
         self.walk_on(call, runnable, attempt, Freight::Event(payload, outlet)).await
     }
 

@@ -4,7 +4,6 @@ use crate::corridor::{Answer, Attempt, Call, Invoke};
 use crate::detach::Detached;
 use crate::error::InvokeError;
 use bytes::Bytes;
-use lacewing_catalog::CatalogError;
 use lacewing_catalog::records::{Document, EventInvoke};
 use lacewing_model::{Qualifier, RequestId};
 use std::sync::Arc;
@@ -43,12 +42,7 @@ impl Invoke {
     /// # Errors
     /// As [`Invoke::call`].
     pub fn check_event(&self, call: &Call) -> Result<Bytes, InvokeError> {
-        let view = self.0.catalog.get(&call.scope, &call.name, call.qualifier.as_ref())?;
-        if view.version.config.web().is_some() {
-            let text =
-                "A web function takes requests, and nobody would wait for its answer: invoke it with RequestResponse.";
-            return Err(CatalogError::Invalid(text.to_owned()).into());
-        }
+        self.0.catalog.get(&call.scope, &call.name, call.qualifier.as_ref())?;
         let bytes = call.payload.len() as u64;
         if bytes > EVENT_BYTES_MAX {
             return Err(InvokeError::PayloadTooLarge { bytes, max: EVENT_BYTES_MAX, kind: "Event" });

@@ -1,15 +1,20 @@
 //! A request to a web function: the corridor with a server at its end.
 
-use crate::corridor::{Answer, Attempt, Call, Freight, Invoke};
+use crate::corridor::{Answer, Attempt, Call, Freight, Inner, Invoke};
 use crate::detach::Detached;
 use crate::error::InvokeError;
 use crate::flowing::{Flowing, Rest, RunHead};
+use bytes::{Bytes, BytesMut};
 use lacewing_catalog::Runnable;
 use lacewing_model::RequestId;
-use lacewing_sandbox::{AnswerPieces, WebRequest};
+use lacewing_sandbox::{
+    AnswerPieces, Ending, EventTranslator, FunctionError, TranslatedEvent, WebRequest, answer_stream,
+};
+use serde_json::json;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use tokio::sync::oneshot;
 
@@ -84,4 +89,59 @@ impl Invoke {
             (None, _) => Err(InvokeError::Internal("a request ended without an end".to_owned())),
         }
     }
+}
+
+impl Invoke {
+    /// Tells how events become requests, for web functions. The first telling counts.
+    pub fn translate_by(&self, translator: Arc<dyn EventTranslator>) {
+        let _ = self.0.translator.set(translator);
+    }
+}
+
+impl Inner {
+    /// The corridor of an event that comes for a web function: a request made of it, a payload made of the answer.
+    pub(crate) async fn walk_translated(
+        self: &Arc<Self>,
+        call: Call,
+        runnable: Runnable,
+        attempt: Attempt,
+        event: Bytes,
+    ) -> Result<Answer, InvokeError> {
+        let Some(translator) = self.translator.get() else {
+            return Err(InvokeError::Internal("nobody said how an event becomes a request".to_owned()));
+        };
+        let TranslatedEvent { request, answer: payload_of } = translator.translate(&event, attempt.request_id);
+        let ((sink, mut pieces), (head, told)) = (answer_stream(), oneshot::channel());
+        let received = Arc::new(AtomicU64::new(event.len() as u64));
+        let request = WebRequest { request, received, head, answer: sink, upgraded: None };
+        let max = self.limits.response_bytes_max;
+        let collect = async {
+            let (mut body, mut bytes) = (BytesMut::new(), 0);
+            while let Some(piece) = poll_fn(|context| pieces.poll_next(context)).await {
+                bytes += piece.len() as u64;
+                // The rest is taken and forgotten, so that the call ends as it would.
+                if bytes <= max {
+                    body.extend_from_slice(&piece);
+                }
+            }
+            (body.freeze(), bytes > max)
+        };
+        let freight = Freight::Request(Box::new(request));
+        let (walked, (body, too_large)) = tokio::join!(self.walk_on(call, runnable, attempt, freight), collect);
+        let mut answer = walked?;
+        answer.ending = match (answer.ending, told.await) {
+            (Ending::Answer(_), _) if too_large => response_too_large(max),
+            (Ending::Answer(_), Ok(head)) => payload_of(head, body),
+            (ending, _) => ending,
+        };
+        Ok(answer)
+    }
+}
+
+/// Source: recorded from Lambda, as of a handler's.
+fn response_too_large(max: u64) -> Ending {
+    let kind = "Function.ResponseSizeTooLarge";
+    let text = format!("Response payload size exceeded maximum allowed payload size ({max} bytes).");
+    let payload = json!({"errorMessage": text, "errorType": kind}).to_string().into();
+    Ending::Failed(FunctionError { kind: kind.to_owned(), payload, by_platform: false, timed_out: false })
 }
