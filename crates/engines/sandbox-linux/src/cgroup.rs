@@ -56,6 +56,17 @@ pub(crate) struct Group {
     name: String,
     /// v1 only: where processes enter, each hierarchy's own, until all have.
     doors: Vec<fs::File>,
+    /// The files of its limits, opened while nobody waits; until they are set.
+    limits: Limits,
+}
+
+/// Files that a limit is written to; `None` where this kernel, or this layout, lacks one.
+#[derive(Debug, Default)]
+struct Limits {
+    memory: Option<fs::File>,
+    swap: Option<fs::File>,
+    cpu: Option<fs::File>,
+    pids: Option<fs::File>,
 }
 
 impl Layout {
@@ -203,7 +214,8 @@ impl Layout {
     }
 
     fn make_in(&self, instance: &str, name: &str) -> Result<Group, Fault> {
-        let mut group = Group { layout: self.clone(), name: format!("{instance}/{name}"), doors: Vec::new() };
+        let name = format!("{instance}/{name}");
+        let mut group = Group { layout: self.clone(), name, doors: Vec::new(), limits: Limits::default() };
         for directory in group.directories() {
             let made = make_directory(&directory).and_then(|()| {
                 let open = |file: &str| fs::OpenOptions::new().write(true).open(directory.join(file));
@@ -217,11 +229,26 @@ impl Layout {
                 }
             }
         }
+        group.limits = group.open_limits();
         Ok(group)
     }
 }
 
 impl Group {
+    /// Opens the files of the limits. One that is missing shows when it is to be set.
+    fn open_limits(&self) -> Limits {
+        let open = |controller: &str, v1: &str, v2: &str| {
+            let file = if matches!(self.layout, Layout::V2 { .. }) { v2 } else { v1 };
+            fs::OpenOptions::new().write(true).open(self.directory(controller)?.join(file)).ok()
+        };
+        Limits {
+            memory: open("memory", "memory.limit_in_bytes", "memory.max"),
+            swap: open("memory", "memory.memsw.limit_in_bytes", "memory.swap.max"),
+            cpu: open("cpu", "cpu.shares", "cpu.weight"),
+            pids: open("pids", "pids.max", "pids.max"),
+        }
+    }
+
     fn directories(&self) -> Vec<PathBuf> {
         self.layout.hierarchies().into_iter().map(|hierarchy| hierarchy.join(&self.name)).collect()
     }
@@ -281,50 +308,41 @@ impl Group {
     /// # Errors
     /// The file that refused its value.
     pub(crate) fn give_way(&self) -> Result<(), Fault> {
-        match &self.layout {
-            Layout::Absent => Ok(()),
-            Layout::V2 { root } => write(&root.join(&self.name).join("cpu.weight"), "1").at("set cpu.weight"),
-            Layout::V1 { .. } => match self.directory("cpu") {
-                Some(directory) => write(&directory.join("cpu.shares"), "2").at("set cpu.shares"),
-                None => Ok(()),
-            },
-        }
+        let least = if matches!(self.layout, Layout::V2 { .. }) { "1" } else { "2" };
+        set(self.limits.cpu.as_ref(), least, "set the processor's weight")
     }
 
-    /// Sets the limits.
+    /// Sets the limits, once.
     ///
     /// # Errors
-    /// The file that refused its value.
-    pub(crate) fn bound(&self, bounds: &Bounds) -> Result<(), Fault> {
+    /// The file that refused its value, or is missing where its controller is not.
+    pub(crate) fn bound(&mut self, bounds: &Bounds) -> Result<(), Fault> {
+        let limits = std::mem::take(&mut self.limits);
+        let missing = [("memory", &limits.memory), ("cpu", &limits.cpu), ("pids", &limits.pids)]
+            .into_iter()
+            .find(|(controller, file)| file.is_none() && self.layout.controller(controller).is_some());
+        if let Some((controller, _)) = missing {
+            return Err(io::Error::from_raw_os_error(libc::ENOENT)).at(&format!("open the limits of {controller}"));
+        }
         // Pages of /tmp count as memory of the group, so the kernel's hard limit holds both. The function's own
         // share is watched by the server, which knows how much /tmp holds: see memory.rs.
         let hard = (bounds.memory_bytes + bounds.tmp_bytes).to_string();
-        let quota = u64::from(bounds.cpu_milli).max(10) * QUOTA_PERIOD_US / 1_000;
-        let pids = (bounds.pids_max + OWN_PIDS).to_string();
-        if let Layout::V2 { root } = &self.layout {
-            let directory = root.join(&self.name);
-            let set = |file: &str, value: &str| write(&directory.join(file), value).at(&format!("set {file}"));
-            set("memory.max", &hard)?;
-            set_if_there(&directory.join("memory.swap.max"), "0")?;
-            set("pids.max", &pids)?;
-            let weight = (u64::from(bounds.cpu_milli) * 100 / 1_000).clamp(1, 10_000);
-            set("cpu.weight", &weight.to_string())?;
-            return if bounds.cpu_hard { set("cpu.max", &format!("{quota} {QUOTA_PERIOD_US}")) } else { Ok(()) };
-        }
-        if let Some(directory) = self.directory("memory") {
-            write(&directory.join("memory.limit_in_bytes"), &hard).at("set memory.limit_in_bytes")?;
-            // Memory and swap together no more than memory alone: no swap.
-            set_if_there(&directory.join("memory.memsw.limit_in_bytes"), &hard)?;
-        }
-        if let Some(directory) = self.directory("cpu") {
-            let shares = (u64::from(bounds.cpu_milli) * SHARES_PER_CPU / 1_000).max(2);
-            write(&directory.join("cpu.shares"), &shares.to_string()).at("set cpu.shares")?;
-            if bounds.cpu_hard {
-                write(&directory.join("cpu.cfs_quota_us"), &quota.to_string()).at("set cpu.cfs_quota_us")?;
-            }
-        }
-        if let Some(directory) = self.directory("pids") {
-            write(&directory.join("pids.max"), &pids).at("set pids.max")?;
+        let v2 = matches!(self.layout, Layout::V2 { .. });
+        set(limits.memory.as_ref(), &hard, "set the memory limit")?;
+        // v1: memory and swap together no more than memory alone. Kernels without swap accounting lack the file.
+        set(limits.swap.as_ref(), if v2 { "0" } else { &hard }, "set the limit of swap")?;
+        set(limits.pids.as_ref(), &(bounds.pids_max + OWN_PIDS).to_string(), "set pids.max")?;
+        let milli = u64::from(bounds.cpu_milli);
+        let weight = if v2 { (milli * 100 / 1_000).clamp(1, 10_000) } else { (milli * SHARES_PER_CPU / 1_000).max(2) };
+        set(limits.cpu.as_ref(), &weight.to_string(), "set the processor's weight")?;
+        if let (true, Some(directory)) = (bounds.cpu_hard, self.directory("cpu")) {
+            let quota = milli.max(10) * QUOTA_PERIOD_US / 1_000;
+            let (file, value) = if v2 {
+                ("cpu.max", format!("{quota} {QUOTA_PERIOD_US}"))
+            } else {
+                ("cpu.cfs_quota_us", quota.to_string())
+            };
+            write(&directory.join(file), &value).at(&format!("set {file}"))?;
         }
         Ok(())
     }
@@ -403,12 +421,10 @@ fn write(path: &Path, value: &str) -> io::Result<()> {
     fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
 }
 
-/// Kernels without swap accounting lack the file.
-fn set_if_there(path: &Path, value: &str) -> Result<(), Fault> {
-    match write(path, value) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.at(&format!("set {}", path.display())),
-    }
+/// The same into one that is open, where there is one.
+fn set(file: Option<&fs::File>, value: &str, step: &str) -> Result<(), Fault> {
+    use std::os::unix::fs::FileExt;
+    file.map_or(Ok(()), |file| file.write_all_at(value.as_bytes(), 0)).at(step)
 }
 
 #[cfg(test)]
