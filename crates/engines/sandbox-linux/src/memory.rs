@@ -40,6 +40,8 @@ pub(crate) struct MemoryWatch {
     peak_bytes: u64,
     /// What `/tmp` held at the last settling.
     tmp_before: u64,
+    /// The kernel's peak as it was seen after the run that is being settled.
+    seen_peak: Option<u64>,
 }
 
 /// The kernel's call.
@@ -56,19 +58,29 @@ enum Call {
 impl MemoryWatch {
     /// A watch over `limit_bytes`.
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, call: Call::None, look: None, peak_bytes: 0, tmp_before: 0 }
+        Self { limit_bytes, call: Call::None, look: None, peak_bytes: 0, tmp_before: 0, seen_peak: None }
+    }
+
+    /// The kernel's peak, to be looked at once after each run.
+    pub(crate) fn see_peak(&mut self, meter: &Meter) -> u64 {
+        *self.seen_peak.insert(meter.peak_bytes())
     }
 
     /// Most that the function has held in its life, at most its limit. To be asked after each run: the kernel's
-    /// peak holds `/tmp` too, so it is set back each time and what `/tmp` held before or holds now is taken off.
+    /// peak holds `/tmp` too, so what `/tmp` held before or holds now is taken off, and it is set back wherever what it
+    /// says would mislead later.
     pub(crate) fn settle_peak(&mut self, meter: &Meter, tmp: Option<&OwnedFd>) -> u64 {
         let tmp_now = tmp_bytes(tmp);
-        let mut own = meter.peak_bytes().saturating_sub(tmp_now.max(self.tmp_before));
+        let peak = self.seen_peak.take().unwrap_or_else(|| meter.peak_bytes());
+        let mut own = peak.saturating_sub(tmp_now.max(self.tmp_before));
+        let misleads = tmp_now > 0 || self.tmp_before > 0 || own > self.limit_bytes / 2;
         if own > self.limit_bytes / 2 {
             // Cached pages of files may be the reason; the closer look costs more than the rest.
             own = own.saturating_sub(meter.memory().unwrap_or_default().files);
         }
-        meter.reset_peak();
+        if misleads {
+            meter.reset_peak();
+        }
         self.tmp_before = tmp_now;
         self.peak_bytes = self.peak_bytes.max(own.min(self.limit_bytes));
         self.peak_bytes

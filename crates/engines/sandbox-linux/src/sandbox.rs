@@ -284,7 +284,7 @@ impl LinuxSandbox {
         }
         // One that took too much and answered before anybody looked. The peak is the cheaper figure.
         if (broke_off || matches!(event, Event::Guest(_)))
-            && self.meter.peak_bytes() > self.memory_bytes
+            && self.memory.see_peak(&self.meter) > self.memory_bytes
             && self.memory.is_exceeded(&self.meter, self.tmp.as_ref())
         {
             event = Event::OutOfMemory;
