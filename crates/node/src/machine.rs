@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// Descriptors of the server that one sandbox takes: sockets, pipes, meters, and some for its way out.
 const DESCRIPTORS_PER_SANDBOX: usize = 12;
-/// With keep-alive by cost, the least time that an idle sandbox is kept.
-const COST_KEEP_ALIVE_LEAST: Duration = Duration::from_secs(10);
+/// How long an idle sandbox is kept where its cost does not say.
+const KEEP_ALIVE: Duration = Duration::from_secs(600);
 /// The time over which the scaling rate counts.
 const RATE_SECONDS: u32 = 10;
 /// Descriptors kept for everything else: callers, files, the store.
@@ -38,7 +38,11 @@ pub(crate) fn processors() -> usize {
 /// What bounds and steers the pool on this machine.
 pub(crate) fn pool_options(scaling: &Scaling) -> PoolOptions {
     let memory = memory_mib();
-    let most = Duration::from_secs(scaling.keep_alive_seconds);
+    let usual = match scaling.keep_alive {
+        KeepAlivePolicy::Cost => Cost::MOST,
+        KeepAlivePolicy::Fixed | KeepAlivePolicy::Rhythm => KEEP_ALIVE,
+    };
+    let most = scaling.keep_alive_seconds.map_or(usual, Duration::from_secs);
     PoolOptions {
         memory_mib: scaling.memory_mib.unwrap_or(memory * 3 / 4 * u64::from(scaling.memory_overcommit.max(1))),
         sandboxes_max: descriptor_limit().saturating_sub(DESCRIPTORS_KEPT) / DESCRIPTORS_PER_SANDBOX,
@@ -46,7 +50,7 @@ pub(crate) fn pool_options(scaling: &Scaling) -> PoolOptions {
         keep_alive: match scaling.keep_alive {
             KeepAlivePolicy::Fixed => KeepAlive::Fixed(most),
             KeepAlivePolicy::Cost => {
-                let least = COST_KEEP_ALIVE_LEAST.min(most);
+                let least = Cost::LEAST.min(most);
                 KeepAlive::Cost(Cost { mib_seconds_per_ms: Cost::MIB_SECONDS_PER_MS, least, most })
             }
             KeepAlivePolicy::Rhythm => KeepAlive::Rhythm { otherwise: most },

@@ -191,7 +191,7 @@ mod tests {
     fn a_config_with_an_unknown_key_is_refused() {
         assert!(toml::from_str::<Config>("[scaling]\nkeep = 3").is_err());
         let config: Config = toml::from_str("[scaling]\nkeep_alive_seconds = 3\ncpu = \"quota\"").unwrap();
-        assert_eq!(config.scaling.keep_alive_seconds, 3);
+        assert_eq!(config.scaling.keep_alive_seconds, Some(3));
         assert_eq!(config.scaling.cpu, crate::Cpu::Quota);
         assert!(config.runtimes.nearest);
         assert!(toml::from_str::<Config>("[metrics]\ntoken = \"short\"").is_err());

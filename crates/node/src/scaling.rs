@@ -8,8 +8,8 @@ use serde::Deserialize;
 pub struct Scaling {
     /// How it is decided how long an idle sandbox is kept; default `cost`.
     pub keep_alive: KeepAlivePolicy,
-    /// Seconds that an idle sandbox is kept, with `cost` at most; default 600.
-    pub keep_alive_seconds: u64,
+    /// Seconds that an idle sandbox is kept, with `cost` at most; default 600, with `cost` 3,600.
+    pub keep_alive_seconds: Option<u64>,
     /// Milliseconds after which an idle sandbox is frozen; 0: never; default 2,000.
     pub freeze_after_ms: u64,
     /// Invocations in flight of the whole account; default 1,000.
@@ -74,7 +74,7 @@ impl Default for Scaling {
     fn default() -> Self {
         Self {
             keep_alive: KeepAlivePolicy::Cost,
-            keep_alive_seconds: 600,
+            keep_alive_seconds: None,
             freeze_after_ms: 2_000,
             account_concurrency: 1_000,
             requests_per_unit: None,

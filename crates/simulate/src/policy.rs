@@ -14,9 +14,6 @@ pub struct Policy {
 
 /// What stands for a keep-alive without end.
 const FOREVER: Duration = Duration::from_secs(1 << 40);
-/// The shortest and the longest that the server's `cost` keeps a sandbox.
-const COST_LEAST: Duration = Duration::from_secs(10);
-const COST_MOST: Duration = Duration::from_secs(600);
 /// How long the server's `rhythm` keeps sandboxes of functions without one.
 const HYBRID_OTHERWISE: Duration = Duration::from_secs(600);
 
@@ -46,8 +43,8 @@ impl FromStr for Policy {
         let keep_alive = match (name, arguments.as_slice()) {
             ("fixed", ["inf"]) => KeepAlive::Fixed(FOREVER),
             ("fixed", [kept]) => KeepAlive::Fixed(seconds(kept)?),
-            ("cost", []) => cost(Cost::MIB_SECONDS_PER_MS, COST_MOST),
-            ("cost", [price]) => cost(whole(price)?, COST_MOST),
+            ("cost", []) => cost(Cost::MIB_SECONDS_PER_MS, Cost::MOST),
+            ("cost", [price]) => cost(whole(price)?, Cost::MOST),
             ("cost", [price, most]) => cost(whole(price)?, seconds(most)?),
             ("hybrid", []) => KeepAlive::Rhythm { otherwise: HYBRID_OTHERWISE },
             ("hybrid", [otherwise]) => KeepAlive::Rhythm { otherwise: seconds(otherwise)? },
@@ -62,7 +59,7 @@ impl FromStr for Policy {
 }
 
 fn cost(mib_seconds_per_ms: u64, most: Duration) -> KeepAlive {
-    KeepAlive::Cost(Cost { mib_seconds_per_ms, least: COST_LEAST.min(most), most })
+    KeepAlive::Cost(Cost { mib_seconds_per_ms, least: Cost::LEAST.min(most), most })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

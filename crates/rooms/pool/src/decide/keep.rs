@@ -37,8 +37,13 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// A start of 100 ms is worth 128 MiB for ten minutes.
-    pub const MIB_SECONDS_PER_MS: u64 = 768;
+    /// A start of 128 ms is worth 1 GiB for two minutes. With [`Cost::MOST`] it wastes less memory than ten minutes for
+    /// all, and lets calls wait less: `docs/decisions/0010-what-an-idle-sandbox-is-worth.md`.
+    pub const MIB_SECONDS_PER_MS: u64 = 1_000;
+    /// The usual shortest time.
+    pub const LEAST: Duration = Duration::from_secs(10);
+    /// The usual longest time: only what takes seconds to start comes near it.
+    pub const MOST: Duration = Duration::from_secs(3_600);
 
     fn worth(&self, start: Duration, memory: MemoryMib) -> Duration {
         self.price(start, memory).min(self.most).max(self.least.min(self.most))
@@ -135,8 +140,8 @@ mod tests {
         let (least, most) = (Duration::from_secs(10), Duration::from_secs(600));
         let cost = Cost { mib_seconds_per_ms: Cost::MIB_SECONDS_PER_MS, least, most };
         for (why, start_ms, memory, want) in [
-            ("the rate's own example", 100, 128, 600),
-            ("twice the memory, half the time", 50, 256, 150),
+            ("the rate's own example", 128, 1_024, 125),
+            ("an eighth of the memory, eight times as long", 64, 128, 500),
             ("a start of nothing is kept a little", 0, 128, 10),
             ("the longest start goes to zero too", 60_000, 128, 600),
         ] {
