@@ -2,6 +2,7 @@
 
 use crate::{KeepAlivePolicy, Scaling};
 use lacewing_pool::{Cost, HistoryLimits, KeepAlive, PoolOptions, Rate, StockOptions, WaitingLimits};
+use std::fs::File;
 use std::num::NonZero;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use std::time::Duration;
 const DESCRIPTORS_PER_SANDBOX: usize = 12;
 /// How long an idle sandbox is kept where its cost does not say.
 const KEEP_ALIVE: Duration = Duration::from_secs(600);
+/// Descriptors that the kernel's table has room for from the start: 256 KiB of its memory, some 2,700 sandboxes.
+const DESCRIPTORS_AT_ONCE: usize = 32_768;
 /// The time over which the scaling rate counts.
 const RATE_SECONDS: u32 = 10;
 /// Descriptors kept for everything else: callers, files, the store.
@@ -80,5 +83,11 @@ pub(crate) fn raise_descriptor_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit on open files stays; raise it with ulimit -n");
+    }
+    // The kernel's table of descriptors doubles when it is full, and makes all threads of a process wait 5 to 10 ms for
+    // that. With one thread it is free: so it is made large now, by a descriptor that lies far up.
+    let last = descriptor_limit().min(DESCRIPTORS_AT_ONCE).saturating_sub(1);
+    if let (Ok(any), Ok(last)) = (File::open("/dev/null"), i32::try_from(last)) {
+        let _ = rustix::io::fcntl_dupfd_cloexec(&any, last);
     }
 }
