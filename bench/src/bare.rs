@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -21,7 +22,7 @@ pub fn cold(bare: &Bare, count: usize) -> Result<Times, String> {
         thread::sleep(PAUSE);
         let begin = Instant::now();
         let mut asked = Asked::start(bare)?;
-        asked.ask()?;
+        asked.ask(EVENT)?;
         samples.push(begin.elapsed());
     }
     Ok(Times::of(samples))
@@ -31,9 +32,86 @@ pub fn cold(bare: &Bare, count: usize) -> Result<Times, String> {
 pub fn warm(bare: &Bare, count: usize) -> Result<Times, String> {
     let mut asked = Asked::start(bare)?;
     for _ in 0..count / 10 {
-        asked.ask()?;
+        asked.ask(EVENT)?;
     }
-    Ok(Times::of((0..count).map(|_| asked.ask()).collect::<Result<Vec<_>, _>>()?))
+    Ok(Times::of((0..count).map(|_| asked.ask(EVENT)).collect::<Result<Vec<_>, _>>()?))
+}
+
+/// `count` processes started at once, each asked with `event`: until the last answer.
+pub fn burst(bare: &Bare, count: usize, event: &[u8]) -> Result<Duration, String> {
+    let begin = Instant::now();
+    let each = |_| {
+        let (bare, event) = (bare.clone(), event.to_vec());
+        thread::spawn(move || {
+            let mut asked = Asked::start(&bare)?;
+            asked.ask(&event)?;
+            // Its end is not waited for.
+            Ok::<_, String>((begin.elapsed(), asked))
+        })
+    };
+    let threads: Vec<_> = (0..count).map(each).collect();
+    let mut last = Duration::ZERO;
+    let mut ended = Vec::with_capacity(count);
+    for thread in threads {
+        let (answered, asked) = thread.join().map_err(|_| "a bare process was lost")??;
+        last = last.max(answered);
+        ended.push(asked);
+    }
+    Ok(last)
+}
+
+/// Processes started, asked once and ended each second, `at_once` at a time.
+pub fn starts_per_second(bare: &Bare, count: usize, at_once: usize) -> Result<f64, String> {
+    let begin = Instant::now();
+    let each = |_| {
+        let bare = bare.clone();
+        thread::spawn(move || (0..count / at_once).try_for_each(|_| Asked::start(&bare)?.ask(EVENT).map(drop)))
+    };
+    let threads: Vec<_> = (0..at_once).map(each).collect();
+    for thread in threads {
+        thread.join().map_err(|_| "a bare process was lost")??;
+    }
+    Ok((count / at_once * at_once) as f64 / begin.elapsed().as_secs_f64())
+}
+
+/// A client of the Runtime API over TCP, for whoever asks many at once.
+pub struct Worker {
+    /// Ended with it.
+    _child: Asked,
+    stream: tokio::net::TcpStream,
+    received: Vec<u8>,
+}
+
+/// Starts one, to the point where it asks for work. Must be called inside tokio.
+pub fn worker(bare: &Bare) -> io::Result<Worker> {
+    let Bare::Client(program) = bare else { return Err(io::Error::other("only clients are asked many at once")) };
+    let mut child = Asked::start_client(program)?;
+    let Way::Client(api) = &mut child.way else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let (stream, received) = (api.stream.try_clone()?, std::mem::take(&mut api.received));
+    stream.set_nonblocking(true)?;
+    Ok(Worker { stream: tokio::net::TcpStream::from_std(stream)?, received, _child: child })
+}
+
+impl Worker {
+    /// One event, until it asks for the next.
+    pub async fn ask(&mut self) -> io::Result<()> {
+        self.stream.write_all(&event_for_client(EVENT)).await?;
+        self.read().await?; // its answer
+        self.stream.write_all(ACCEPTED).await?;
+        self.read().await // the next /next
+    }
+
+    async fn read(&mut self) -> io::Result<()> {
+        loop {
+            if let Some((_, length)) = whole(&self.received) {
+                self.received.drain(..length);
+                return Ok(());
+            }
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
 }
 
 /// A bare process and the way to it.
@@ -89,14 +167,14 @@ impl Asked {
     }
 
     /// How long one event took until its answer was here.
-    fn ask(&mut self) -> Result<Duration, String> {
+    fn ask(&mut self, event: &[u8]) -> Result<Duration, String> {
         let told = |error: io::Error| format!("the bare process: {error}");
         let begin = Instant::now();
         let (answer, took) = match &mut self.way {
-            Way::Client(api) => api.ask().map_err(told)?,
-            Way::Own(api) => api.ask().map_err(told)?,
+            Way::Client(api) => api.ask(event).map_err(told)?,
+            Way::Own(api) => api.ask(event).map_err(told)?,
             Way::Lines { events, answers } => {
-                events.write_all(&[EVENT, b"\n"].concat()).map_err(told)?;
+                events.write_all(&[event, b"\n"].concat()).map_err(told)?;
                 let mut answer = String::new();
                 answers.read_line(&mut answer).map_err(told)?;
                 (answer, begin.elapsed())
@@ -137,18 +215,23 @@ struct RuntimeApi<S> {
 
 const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}";
 
+/// An event as the Runtime API hands it out.
+fn event_for_client(event: &[u8]) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
+         Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:f\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+        event.len(),
+        String::from_utf8_lossy(event)
+    )
+    .into_bytes()
+}
+
 impl<S: Read + Write> RuntimeApi<S> {
     /// The answer, and how long it took since the event was handed out.
-    fn ask(&mut self) -> io::Result<(String, Duration)> {
+    fn ask(&mut self, event: &[u8]) -> io::Result<(String, Duration)> {
         let mut sent = if self.is_owed == Some(true) { ACCEPTED.to_vec() } else { Vec::new() };
-        write!(
-            sent,
-            "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
-             Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:f\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-            EVENT.len(),
-            String::from_utf8_lossy(EVENT)
-        )?;
+        sent.extend_from_slice(&event_for_client(event));
         let begin = Instant::now();
         self.stream.write_all(&sent)?;
         let answer = self.read()?;

@@ -1,7 +1,9 @@
 //! Many calls at once: bursts to a cold function, cold starts without end, load, and load over many functions.
 
+use crate::bare;
 use crate::calls::{self, SLEEPY_EVENT};
 use crate::figures::{Table, Times};
+use crate::floor;
 use crate::languages::Language;
 use crate::load::{self, CONNECTIONS};
 use crate::server::Server;
@@ -42,8 +44,8 @@ pub fn bursts(binary: &Path, language: &Language, count: usize, table: &mut Tabl
         }
     }
     let what = format!("burst of {BURST} x {} ms, to the last answer: {}", SLEEP.as_millis(), language.name);
-    let ideal = Times::of(vec![SLEEP]);
-    table.times(&what, &Times::of(last_answers), &ideal, [language.goals.burst_ms, f64::INFINITY]);
+    let beside = (0..count).map(|_| bare::burst(&language.bare, BURST, SLEEPY_EVENT)).collect::<Result<_, _>>()?;
+    table.times(&what, &Times::of(last_answers), &Times::of(beside), [language.goals.burst_ms, f64::INFINITY]);
     server.stop()
 }
 
@@ -61,7 +63,8 @@ pub fn churn(binary: &Path, language: &Language, count: usize, table: &mut Table
     let (after, took) = (started(&server)?, begin.elapsed());
     let n = usize::try_from(after - before).unwrap_or_default();
     let what = format!("cold starts without end: {}", language.name);
-    table.rate(&what, "starts/s", n, n as f64 / took.as_secs_f64(), None, goal);
+    let beside = bare::starts_per_second(&language.bare, count / 4, CHURN_CONNECTIONS)?;
+    table.rate(&what, "starts/s", n, n as f64 / took.as_secs_f64(), Some(beside), goal);
     server.stop()
 }
 
@@ -84,11 +87,13 @@ pub fn zipf(binary: &Path, language: &Language, count: usize, table: &mut Table)
     let requests: Vec<_> = names.iter().map(|name| calls::request(&server, name)).collect();
     let one = load::per_second(&server.address, vec![requests[0].clone()], |_, _| 0, count, CONNECTIONS)?;
     let shares = Shares::new(MANY);
+    let each = shares.each();
     let choose = move |line: usize, turn: usize| shares.choose((line as u64) << 32 | turn as u64);
     load::per_second(&server.address, requests.clone(), choose.clone(), count.min(SETTLE_CALLS), CONNECTIONS)?;
-    let many = load::per_second(&server.address, requests, choose, count, CONNECTIONS)?;
+    let many = load::per_second(&server.address, requests, choose.clone(), count, CONNECTIONS)?;
+    let beside = floor::share_of_one(&language.worker, &each, choose, count)?;
     let what = format!("{MANY} functions, Zipf arrivals, share of one function's {one:.0}/s: {}", language.name);
-    table.rate(&what, "%", count, many / one * 100.0, None, 90.0);
+    table.rate(&what, "%", count, many / one * 100.0, Some(beside), 90.0);
     server.stop()
 }
 
@@ -110,6 +115,12 @@ impl Shares {
                 })
                 .collect(),
         )
+    }
+
+    /// Each one's own share.
+    fn each(&self) -> Vec<f64> {
+        let before = [0.0].into_iter().chain(self.0.iter().copied());
+        self.0.iter().zip(before).map(|(upto, before)| upto - before).collect()
     }
 
     /// The same choice for the same number. Source of the mixing: splitmix64.

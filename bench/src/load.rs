@@ -94,23 +94,32 @@ pub fn bare_per_second(count: usize) -> Result<f64, String> {
 }
 
 /// Runs `work` on this thread alone.
-fn locally<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, String> {
+pub fn locally<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(LocalSet::new().run_until(work)).map_err(|error| error.to_string())
 }
 
 /// One connection of a load.
-struct Line {
+pub struct Line {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
 impl Line {
-    async fn open(address: &str) -> io::Result<Self> {
+    /// Connects.
+    pub async fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, received: Vec::with_capacity(4 * 1024) })
+    }
+
+    /// Sends a request and reads its answer, whichever: its status.
+    pub async fn try_to_ask(&mut self, request: &[u8]) -> io::Result<u16> {
+        self.stream.write_all(request).await?;
+        read_whole(&mut self.stream, &mut self.received).await?;
+        let status = self.received.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        status.ok_or_else(|| io::Error::other("no status"))
     }
 
     async fn ask(&mut self, request: &[u8]) -> io::Result<()> {

@@ -14,9 +14,11 @@ mod cold;
 mod connection;
 mod crowd;
 mod figures;
+mod floor;
 mod languages;
 mod load;
 mod machine;
+mod overload;
 mod processes;
 mod rest;
 mod server;
@@ -47,6 +49,9 @@ struct Arguments {
     /// Only these suites, separated by commas.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Suite>,
+    /// Only these languages, by the beginning of their names, separated by commas: native, python, node.
+    #[arg(long, value_delimiter = ',')]
+    language: Vec<String>,
     /// Few functions and short loops: shows whether it works, not how fast it is.
     #[arg(long)]
     quick: bool,
@@ -73,6 +78,8 @@ enum Suite {
     Load,
     /// Warm calls over many functions.
     Zipf,
+    /// Ten times the calls that there is room for.
+    Overload,
     /// Memory of idle sandboxes.
     Memory,
     /// Processor time of an idle machine.
@@ -93,13 +100,16 @@ struct Amounts {
     deployed: usize,
     /// Requests at 64 connections.
     load: usize,
+    /// Seconds of too many calls.
+    overload: u64,
     /// Idle sandboxes.
     idle: usize,
 }
 
 const WHOLE: Amounts =
-    Amounts { cold: 200, bursts: 10, churn: 4_000, warm: 5_000, deployed: 1_000, load: 60_000, idle: 20 };
-const QUICK: Amounts = Amounts { cold: 10, bursts: 2, churn: 400, warm: 500, deployed: 50, load: 6_400, idle: 5 };
+    Amounts { cold: 200, bursts: 10, churn: 4_000, warm: 5_000, deployed: 1_000, load: 60_000, overload: 15, idle: 20 };
+const QUICK: Amounts =
+    Amounts { cold: 10, bursts: 2, churn: 400, warm: 500, deployed: 50, load: 6_400, overload: 3, idle: 5 };
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -126,6 +136,7 @@ fn run(arguments: &Arguments, table: &mut Table) -> Result<(), String> {
         packages: arguments.packages.as_deref(),
         amounts: if arguments.quick { QUICK } else { WHOLE },
         languages: languages::here(&folders)?,
+        asked_for: arguments.language.iter().map(|name| name.to_lowercase()).collect(),
     };
     let chosen = |suite: &&Suite| arguments.only.is_empty() || arguments.only.contains(suite);
     Suite::value_variants().iter().filter(chosen).try_for_each(|suite| bench.measure(*suite, table))
@@ -137,6 +148,8 @@ struct Bench<'a> {
     amounts: Amounts,
     /// The native one first.
     languages: Vec<Language>,
+    /// Beginnings of the names of those that are measured; all where there are none.
+    asked_for: Vec<String>,
 }
 
 impl Bench<'_> {
@@ -156,6 +169,7 @@ impl Bench<'_> {
                 Suite::Warm => self.warm(language, table),
                 Suite::Load => crowd::load(binary, language, amounts.load, table),
                 Suite::Zipf => crowd::zipf(binary, language, amounts.load, table),
+                Suite::Overload => overload::measure(binary, language, amounts.overload, table),
                 Suite::Memory => rest::memory(binary, language, amounts.idle, table),
                 Suite::Idle => rest::idle(binary, native, amounts.deployed, table),
             };
@@ -167,8 +181,12 @@ impl Bench<'_> {
     }
 
     fn languages_of(&self, suite: Suite) -> impl Iterator<Item = &Language> {
-        self.languages.iter().filter(move |language| match suite {
-            Suite::Server | Suite::Idle | Suite::Zipf => language.name.starts_with("native"),
+        let asked_for = |language: &&Language| {
+            let name = language.name.to_lowercase();
+            self.asked_for.is_empty() || self.asked_for.iter().any(|start| name.starts_with(start.as_str()))
+        };
+        self.languages.iter().filter(asked_for).filter(move |language| match suite {
+            Suite::Server | Suite::Idle | Suite::Zipf | Suite::Overload => language.name.starts_with("native"),
             Suite::Snapshot => language.name == "Python",
             _ => true,
         })

@@ -17,9 +17,12 @@ pub struct Options {
     #[arg(long)]
     quick: bool,
     /// Only these suites, separated by commas: server, cold, unprepared, snapshot, burst, churn, warm, load, zipf,
-    /// memory, idle.
+    /// overload, memory, idle.
     #[arg(long)]
     only: Option<String>,
+    /// Only these languages, separated by commas: native, python, node.
+    #[arg(long)]
+    language: Option<String>,
 }
 
 /// Builds and measures.
@@ -42,6 +45,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     if let Some(suites) = &options.only {
         bench.arg("--only").arg(suites);
+    }
+    if let Some(languages) = &options.language {
+        bench.arg("--language").arg(languages);
     }
     if options.quick {
         bench.arg("--quick");
