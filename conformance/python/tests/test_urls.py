@@ -7,9 +7,9 @@ import time
 import pytest
 import requests
 
-from harness.calls import create
+from harness.calls import client, create
 from harness.packages import NODE, package, python
-from harness.signing import signed
+from harness.signing import send, signed
 from harness.wait import until
 
 needs_node = pytest.mark.skipif(not NODE, reason="no node on this machine")
@@ -160,16 +160,16 @@ def test_signed_urls_take_signed_requests_only(server, lam, deploy):
     host = public(lam, name, auth="AWS_IAM")
     assert Url(server, host)().status == 403
 
-    def send(secret=None):
+    def ask(secret=None):
         more = {"secret": secret} if secret else {}
         request = signed(server, "POST", "/a?b=c", b"{}", headers={"Host": host, "Content-Type": "application/json"}, **more)
         return requests.request("POST", f"{server.url}/a?b=c", headers=dict(request.headers) | {"Host": host}, data=b"{}", timeout=30)
 
-    event = send().json()
+    event = ask().json()
     iam = event["requestContext"]["authorizer"]["iam"]
     assert event["requestContext"]["accountId"] == iam["accountId"] == "000000000000"
     assert iam["accessKey"] and iam["userArn"].startswith("arn:aws:iam::") and iam["cognitoIdentity"] is None
-    assert send(secret="wrong").status_code == 403
+    assert ask(secret="wrong").status_code == 403
 
 
 def test_cors_is_the_platforms_affair(server, lam, deploy):
@@ -236,3 +236,72 @@ def test_a_url_is_gone_with_its_function(server, lam):
     assert url().status == 200
     lam.delete_function(FunctionName="short-lived")
     until(lambda: url().status == 403)
+
+
+def test_the_event_the_reply_and_the_log_name_one_request(server, lam, deploy, logs):
+    name = deploy(python("def handler(event, context):\n"
+                         "    return [event['requestContext']['requestId'], context.aws_request_id]\n"))
+    reply = Url(server, public(lam, name))()
+    told, seen = json.loads(reply.read())
+    assert told == seen == reply.getheader("x-amzn-requestid")
+    lines = [event["message"] for event in logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]]
+    assert any(line.startswith(f"REPORT RequestId: {told}") for line in lines)
+
+
+def test_a_throttled_url_says_so_in_the_apis_words(server, lam, deploy):
+    name = deploy(python(ECHO))
+    url = Url(server, public(lam, name))
+    assert url().status == 200
+    lam.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    reply = url()
+    body = json.loads(reply.read())
+    assert (reply.status, body["Reason"]) == (429, "ReservedFunctionConcurrentInvocationLimitExceeded")
+    assert reply.getheader("x-amzn-errortype") == "TooManyRequestsException" and reply.getheader("retry-after")
+    lam.delete_function_concurrency(FunctionName=name)
+    assert url().status == 200, "a URL is switched on again"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(start_server):
+    return start_server("[urls]\ndomain = \"functions.example.org\"\nby_path = true\n[streaming]\nbytes_per_second = 1\n")
+
+
+def test_urls_are_shown_below_the_domain_that_was_configured(elsewhere):
+    lam = client(elsewhere)
+    create(lam, "f", python(ECHO))
+    host = public(lam, "f")
+    assert host.split(":")[0].endswith(".lambda-url.us-east-1.functions.example.org")
+    assert Url(elsewhere, host).json()["requestContext"]["domainName"] == host.split(":")[0]
+
+
+def test_a_url_is_served_by_path_where_it_was_configured(elsewhere, server, lam, deploy):
+    there = client(elsewhere)
+    create(there, "g", python(ECHO))
+    id = public(there, "g").split(".")[0]
+    event = Url(elsewhere, "example.org").json("GET", f"/_lacewing/urls/{id}/a%2Fb?x=1")
+    assert (event["rawPath"], event["rawQueryString"]) == ("/a%2Fb", "x=1")
+    assert event["requestContext"]["apiId"] == id and event["requestContext"]["domainName"] == "example.org"
+    # Signed, the signature is of the path that was asked for.
+    there.update_function_url_config(FunctionName="g", AuthType="AWS_IAM")
+    request = signed(elsewhere, "GET", f"/_lacewing/urls/{id}/x")
+    reply = send(request)
+    assert reply.status_code == 200 and reply.json()["rawPath"] == "/x", reply.text
+    # Nobody has asked for it on the other server.
+    id = public(lam, deploy(python(ECHO))).split(".")[0]
+    assert requests.get(f"{server.url}/_lacewing/urls/{id}/").status_code in (403, 404)
+
+
+@needs_node
+def test_a_stream_keeps_to_the_pace_that_was_configured(elsewhere):
+    """At a byte a second nothing beyond the free 6 MiB comes before the function's time is over."""
+    lam = client(elsewhere)
+    source = """exports.handler = awslambda.streamifyResponse(async (event, out) => {
+        for (let i = 0; i < 8; i++)
+            if (!out.write(Buffer.alloc(1 << 20, 'x'))) await new Promise((done) => out.once('drain', done));
+        out.end();
+    });"""
+    create(lam, "flows", package({"index.js": source}), runtime=NODE, handler="index.handler", Timeout=1)
+    events = list(lam.invoke_with_response_stream(FunctionName="flows")["EventStream"])
+    total = sum(len(event["PayloadChunk"]["Payload"]) for event in events if "PayloadChunk" in event)
+    assert 5 << 20 < total <= 6 << 20
+    assert json.loads(events[-1]["InvokeComplete"]["ErrorDetails"])["errorType"] == "Sandbox.Timedout"

@@ -4,7 +4,7 @@ use crate::aim::Aim;
 use crate::asked::Asked;
 use crate::body::Payload;
 use crate::reply::{self, Reply};
-use crate::web::UrlHost;
+use crate::web::{self, UrlHost};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -18,8 +18,13 @@ pub(crate) const HEAVY_BYTES: usize = 128 << 10;
 
 impl Gateway {
     /// Answers one request; never fails.
-    pub(crate) async fn answer(&self, parts: Parts, mut body: Payload) -> Reply {
-        if let Some(host) = UrlHost::of(&parts) {
+    pub(crate) async fn answer(&self, mut parts: Parts, mut body: Payload) -> Reply {
+        let by_path = if self.inner.urls.by_path { web::take_path(&mut parts) } else { None };
+        let host = match &by_path {
+            Some(named) => Some(named.host()),
+            None => UrlHost::of(&parts),
+        };
+        if let Some(host) = host {
             let reply = self.web(host, &parts, &mut body).await;
             body.linger();
             self.inner.traffic.count_url(reply.status().as_u16());

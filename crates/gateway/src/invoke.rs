@@ -106,6 +106,7 @@ impl Gateway {
             trace_id: asked.header("x-amzn-trace-id").map(str::to_owned),
             client_context: client_context(asked, self.inner.limits.client_context_bytes_max)?,
             tail,
+            request_id: None,
             resolved: None,
         };
         Ok((kind, call))

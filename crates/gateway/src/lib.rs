@@ -89,6 +89,24 @@ pub struct GatewayParts {
     pub limits: Limits,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// How function URLs look.
+    pub urls: UrlOptions,
+}
+
+/// How function URLs look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlOptions {
+    /// The domain below which they are shown. Requests to any domain are served.
+    pub domain: String,
+    /// Whether they are also served at `/_lacewing/urls/ID/` of any host.
+    pub by_path: bool,
+}
+
+impl Default for UrlOptions {
+    /// Below `localhost`, by host only.
+    fn default() -> Self {
+        Self { domain: "localhost".to_owned(), by_path: false }
+    }
 }
 
 /// The gateway: a cheap handle.
@@ -106,6 +124,7 @@ struct Inner {
     account: AccountId,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    urls: UrlOptions,
     budget: BodyBudget,
     compiled: Compiled,
     traffic: Traffic,
@@ -117,7 +136,7 @@ impl Gateway {
     /// Puts a gateway together.
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { access, catalog, invoke, events, ledger, account, limits, clock } = parts;
+        let GatewayParts { access, catalog, invoke, events, ledger, account, limits, clock, urls } = parts;
         let (budget, traffic) = (BodyBudget::default(), Traffic::new(ledger.metrics()));
         let (machine, tls) = (OnceLock::new(), OnceLock::new());
         let compiled = Compiled::default();
@@ -131,6 +150,7 @@ impl Gateway {
             account,
             limits,
             clock,
+            urls,
             budget,
             compiled,
             traffic,

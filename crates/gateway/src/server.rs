@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -105,7 +105,7 @@ impl Gateway {
         wire: Wire,
         peer: Peer,
         encrypted: Option<Encrypted>,
-        mut stopped: watch::Receiver<bool>,
+        stopped: watch::Receiver<bool>,
     ) {
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (gateway, encrypted) = (self.clone(), encrypted.clone());
@@ -125,7 +125,7 @@ impl Gateway {
                 Ok::<_, Infallible>(gateway.answer(parts, Payload::Stream(body)).await)
             }
         });
-        // A connection that breaks is the client's affair: its calls go on by themselves.
+        let stream = TokioIo::new(stream);
         if wire == Wire::Http2 {
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -133,27 +133,32 @@ impl Gateway {
                 .max_concurrent_streams(STREAMS_MAX)
                 .max_header_list_size(HEADER_LIST_BYTES_MAX)
                 .max_send_buf_size(BUFFER_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service);
-            let mut connection = pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
+                .serve_connection(stream, service);
+            until_its_end(connection, stopped, http2::Connection::graceful_shutdown).await;
         } else {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_MAX)
                 .max_headers(HEADERS_MAX)
                 .max_buf_size(BUFFER_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(stream, service)
                 .with_upgrades();
-            let mut connection = pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
+            until_its_end(connection, stopped, http1::UpgradeableConnection::graceful_shutdown).await;
         }
     }
+}
+
+/// Serves a connection until it ends, or after `stopped` until the requests under way have. One that breaks is the
+/// client's affair: its calls go on by themselves.
+async fn until_its_end<C: Future>(
+    connection: C,
+    mut stopped: watch::Receiver<bool>,
+    wind_up: impl FnOnce(Pin<&mut C>),
+) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopped.changed() => wind_up(connection.as_mut()),
+    }
+    connection.await;
 }

@@ -48,7 +48,7 @@ impl Gateway {
             None => Ok(lying.insert(new).clone()),
         };
         let made = self.inner.catalog.change_record(key.clone(), decide).await.map_err(refusals::catalog)?;
-        let mut reply = shown(asked, &key, &made);
+        let mut reply = shown(asked, self.url_domain(), &key, &made);
         reply.last_modified_time = None;
         reply.invoke_mode = reply.invoke_mode.filter(|_| request.invoke_mode.is_some());
         Ok(ok(201, &reply))
@@ -77,7 +77,7 @@ impl Gateway {
             Ok(config.clone())
         };
         let changed = self.inner.catalog.change_record(key.clone(), decide).await.map_err(refusals::catalog)?;
-        let mut reply = shown(asked, &key, &changed);
+        let mut reply = shown(asked, self.url_domain(), &key, &changed);
         reply.invoke_mode = reply.invoke_mode.filter(|_| mode_given);
         Ok(ok(200, &reply))
     }
@@ -87,7 +87,7 @@ impl Gateway {
         let key = key(&asked.scope(), &target);
         let found = self.inner.catalog.record::<UrlConfig>(&key);
         let found = found.ok_or_else(|| ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE))?;
-        Ok(ok(200, &shown(asked, &key, &found)))
+        Ok(ok(200, &shown(asked, self.url_domain(), &key, &found)))
     }
 
     pub(crate) async fn delete_url(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
@@ -108,7 +108,8 @@ impl Gateway {
         self.url_function(&scope, &Target { qualifier: None, ..target.clone() })?;
         let all = self.inner.catalog.function_records::<UrlConfig>(&scope, &target.name);
         let page = FIFTY.cut(asked, all, |(key, _)| &key.name)?;
-        let function_url_configs = page.items.iter().map(|(key, config)| shown(asked, key, config)).collect();
+        let function_url_configs =
+            page.items.iter().map(|(key, config)| shown(asked, self.url_domain(), key, config)).collect();
         Ok(ok(200, &ListUrlConfigsReply { function_url_configs, next_marker: page.next_marker }))
     }
 
@@ -128,6 +129,10 @@ impl Gateway {
         check(&mut violations);
         violations.finish()?;
         Ok(target)
+    }
+
+    fn url_domain(&self) -> &str {
+        &self.inner.urls.domain
     }
 
     fn url_function(&self, scope: &Scope, target: &Target) -> Result<(), ApiError> {
@@ -150,12 +155,12 @@ fn url_id(key: &RecordKey) -> String {
     digest.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
 }
 
-fn shown(asked: &Asked<'_>, key: &RecordKey, config: &UrlConfig) -> UrlConfigReply {
+fn shown(asked: &Asked<'_>, domain: &str, key: &RecordKey, config: &UrlConfig) -> UrlConfigReply {
     let name = key.function.as_ref().map(ToString::to_string).unwrap_or_default();
     let alias = if key.name.is_empty() { String::new() } else { format!(":{}", key.name) };
     let port = asked.host.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
     UrlConfigReply {
-        function_url: format!("{}://{}.lambda-url.{}.localhost{port}/", asked.scheme(), config.id, key.region),
+        function_url: format!("{}://{}.lambda-url.{}.{domain}{port}/", asked.scheme(), config.id, key.region),
         function_arn: asked.arn(&format!("{name}{alias}")),
         auth_type: if config.signed { "AWS_IAM" } else { "NONE" },
         cors: config.cors.clone().map(given),

@@ -11,7 +11,9 @@ mod wiring;
 pub use keys::read_root_key;
 pub use lacewing_sandbox::{InterpreterInfo, IsolationReport, Strength, Wall};
 pub use lacewing_sandbox_linux::spawner_main;
-pub use options::{AccessConfig, Config, Logs, NodeOptions, RequireIsolation, Runtimes, default_data_dir};
+pub use options::{
+    AccessConfig, Config, Logs, NodeOptions, RequireIsolation, Runtimes, Streaming, UrlDomain, Urls, default_data_dir,
+};
 pub use scaling::{Cpu, KeepAlivePolicy, Scaling};
 
 use run::Ready;

@@ -6,6 +6,7 @@ use lacewing_model::{AccountId, Region};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 /// Everything that decides how a node runs.
@@ -89,6 +90,68 @@ pub struct Config {
     pub metrics: Metrics,
     /// Who may do what.
     pub access: AccessConfig,
+    /// How function URLs look.
+    pub urls: Urls,
+    /// How answers are streamed.
+    pub streaming: Streaming,
+}
+
+/// `[urls]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Urls {
+    /// The domain below which URLs are shown, as in `https://ID.lambda-url.REGION.DOMAIN/`; default `localhost`, which
+    /// every machine resolves to itself. Requests to any domain are served.
+    pub domain: UrlDomain,
+    /// Serve URLs also at `/_lacewing/urls/ID/` of any host, for clients that can name no other host; default false: there,
+    /// all functions share one origin, and a browser shows each the cookies of the others.
+    pub by_path: bool,
+}
+
+impl Default for Urls {
+    fn default() -> Self {
+        Self { domain: UrlDomain("localhost".to_owned()), by_path: false }
+    }
+}
+
+/// A domain: labels of letters, digits and hyphens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct UrlDomain(String);
+
+impl UrlDomain {
+    /// The domain's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for UrlDomain {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let label = |label: &str| {
+            let inside = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            inside && !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
+        };
+        if text.len() <= 200 && text.split('.').all(label) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(format!(
+                "{text} is no domain; write it like functions.example.org, without scheme, port or dot at its end"
+            ))
+        }
+    }
+}
+
+/// `[streaming]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Streaming {
+    /// Bytes a second of one streamed answer once its first 6 MiB are through, as AWS has 2,097,152; default: as many as
+    /// the caller takes.
+    pub bytes_per_second: Option<NonZero<u64>>,
 }
 
 /// `[runtimes]`

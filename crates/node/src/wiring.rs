@@ -4,7 +4,7 @@ use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Objects, Store, TakeSnapshot};
 use lacewing_events::{Events, EventsParts};
-use lacewing_gateway::{Gateway, GatewayParts, TlsIdentity};
+use lacewing_gateway::{Gateway, GatewayParts, TlsIdentity, UrlOptions};
 use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
 use lacewing_ledger::{Ledger, LedgerOptions};
 use lacewing_model::{Clock, Limits, SystemClock, Version};
@@ -54,6 +54,7 @@ fn limits(options: &NodeOptions) -> Limits {
     Limits {
         account_concurrency_max: scaling.account_concurrency,
         requests_per_unit: scaling.requests_per_unit,
+        stream_bytes_per_second: options.config.streaming.bytes_per_second,
         ..Limits::default()
     }
 }
@@ -117,6 +118,10 @@ pub(crate) async fn wire(
         account: options.account.clone(),
         limits,
         clock,
+        urls: UrlOptions {
+            domain: options.config.urls.domain.as_str().to_owned(),
+            by_path: options.config.urls.by_path,
+        },
     });
     gateway.tell_machine(driver.isolation(), driver.interpreters());
     if let Some((certificates, key)) = &options.tls {

@@ -7,6 +7,7 @@ use crate::own::Own;
 use crate::tcp::{self, Shared};
 use crate::telemetry::Telemetry;
 use lacewing_sandbox::{ApiPassage, Work};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::{TcpListener, UnixStream};
@@ -19,6 +20,8 @@ pub struct DoorOptions {
     pub response_bytes_max: u64,
     /// A streamed answer whose caller takes it as it comes, bytes.
     pub stream_bytes_max: u64,
+    /// How fast a streamed answer goes on to its caller, bytes a second; `None`: as fast as the caller takes it.
+    pub stream_bytes_per_second: Option<NonZero<u64>>,
     /// The head of a request, bytes. Clients send an X-Ray cause of up to 1 MiB in it.
     pub request_header_bytes_max: usize,
     /// The body of a call to the platform's API, bytes.
@@ -33,6 +36,7 @@ impl Default for DoorOptions {
         Self {
             response_bytes_max: 6_291_556,
             stream_bytes_max: 200 * 1024 * 1024,
+            stream_bytes_per_second: None,
             request_header_bytes_max: 1024 * 1024 + 16 * 1024,
             api_body_bytes_max: 6 * 1024 * 1024 + 64 * 1024,
             connections_max: 64,

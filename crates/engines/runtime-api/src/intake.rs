@@ -5,6 +5,7 @@
 
 use crate::answer::{GuestAnswer, GuestError, STREAM_ERROR, error_in_body, stream_error};
 use crate::door::DoorOptions;
+use crate::pace::Pace;
 use bytes::{Bytes, BytesMut};
 use lacewing_sandbox::AnswerSink;
 
@@ -25,6 +26,7 @@ pub(crate) struct Intake {
     waiting: Option<Bytes>,
     bytes: u64,
     pub(crate) bytes_max: u64,
+    pace: Pace,
 }
 
 /// The error that ended a stream, as its trailers tell it.
@@ -40,7 +42,8 @@ impl Intake {
         if let Some(sink) = &sink {
             sink.begin(content_type.unwrap_or(CONTENT_TYPE));
         }
-        Self { sink, collected: BytesMut::new(), held: BytesMut::new(), waiting: None, bytes: 0, bytes_max }
+        let pace = Pace::new(options.stream_bytes_per_second.filter(|_| sink.is_some()));
+        Self { sink, collected: BytesMut::new(), held: BytesMut::new(), waiting: None, bytes: 0, bytes_max, pace }
     }
 
     /// Takes one piece. Await [`Intake::pass`] before the next.
@@ -70,9 +73,11 @@ impl Intake {
     /// # Cancel safety
     /// Complete.
     pub(crate) async fn pass(&mut self) {
-        if let (Some(sink), true) = (&self.sink, self.waiting.is_some()) {
+        if let (Some(sink), Some(waiting)) = (&self.sink, &self.waiting) {
+            self.pace.may_pass(waiting.len() as u64).await;
             let room = sink.room().await;
             if let Some(piece) = self.waiting.take() {
+                self.pace.passed(piece.len() as u64);
                 room.put(piece);
             }
         }

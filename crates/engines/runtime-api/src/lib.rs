@@ -25,6 +25,7 @@ mod heads;
 mod intake;
 pub mod launch;
 mod own;
+mod pace;
 mod parse;
 mod refusal;
 mod route;

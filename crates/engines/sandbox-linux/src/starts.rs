@@ -206,8 +206,12 @@ impl LinuxDriver {
 
     /// The guests' door, on a listener that the kernel has taken connections for since it was made.
     fn hang_door(&self, spec: &StartSpec, listener: OwnedFd) -> io::Result<Door> {
-        let options =
-            DoorOptions { response_bytes_max: self.options.limits.response_bytes_max, ..DoorOptions::default() };
+        let limits = &self.options.limits;
+        let options = DoorOptions {
+            response_bytes_max: limits.response_bytes_max,
+            stream_bytes_per_second: limits.stream_bytes_per_second,
+            ..DoorOptions::default()
+        };
         let mut door = Door::new(options, Arc::clone(&spec.api));
         door.expect_runtime();
         let listener = std::net::TcpListener::from(listener);

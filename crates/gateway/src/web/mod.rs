@@ -75,6 +75,41 @@ impl<'a> UrlHost<'a> {
     }
 }
 
+/// Where URLs are served by path.
+const BY_PATH: &str = "/_lacewing/urls/";
+
+/// The target as the client wrote it, and signed it if it did.
+#[derive(Clone)]
+struct SignedAs(http::Uri);
+
+/// A URL that a request names in its path.
+pub(crate) struct NamedByPath {
+    id: String,
+    host: String,
+}
+
+impl NamedByPath {
+    /// The same as a host.
+    pub(crate) fn host(&self) -> UrlHost<'_> {
+        let (domain, port) = self.host.split_once(':').unwrap_or((&self.host, "80"));
+        UrlHost { id: &self.id, domain, port }
+    }
+}
+
+/// Takes a URL out of the path: the function sees what is behind it.
+pub(crate) fn take_path(parts: &mut Parts) -> Option<NamedByPath> {
+    let target = parts.uri.path_and_query()?.as_str().strip_prefix(BY_PATH)?;
+    let (id, rest) = target.split_at(target.find(['/', '?']).unwrap_or(target.len()));
+    let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+    let named = parts.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("localhost");
+    let named = NamedByPath { id: id.to_owned(), host: named.to_owned() };
+    parts.extensions.insert(SignedAs(parts.uri.clone()));
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    uri.path_and_query = rest.parse().ok();
+    parts.uri = http::Uri::from_parts(uri).unwrap_or_default();
+    Some(named)
+}
+
 /// Why a request to a URL is not answered by its function.
 enum Refused {
     /// No function has this URL.
@@ -136,10 +171,11 @@ impl Gateway {
         let qualifier = url.alias.as_deref().map(str::parse).transpose().map_err(|_| Refused::Forbidden)?;
         let (now, source) = (self.inner.clock.now(), parts.extensions.get::<Peer>().map(|peer| peer.0));
         let headers = header_list(&parts.headers);
+        let written = parts.extensions.get::<SignedAs>().map_or(&parts.uri, |SignedAs(written)| written);
         let head = RequestHead {
             method: parts.method.as_str(),
-            path: parts.uri.path(),
-            query: parts.uri.query().unwrap_or_default(),
+            path: written.path(),
+            query: written.query().unwrap_or_default(),
             headers: &headers,
         };
         let claim = match url.config.signed {
@@ -155,6 +191,7 @@ impl Gateway {
             trace_id: None,
             client_context: None,
             tail: false,
+            request_id: None,
             resolved: None,
         };
         let runnable = self.inner.invoke.resolve(&call)?;
@@ -162,6 +199,7 @@ impl Gateway {
         let request_id = RequestId::random();
         let trace = trace_id(parts.headers.get(TRACE_ID).and_then(|v| v.to_str().ok()).map(str::to_owned), now);
         call.trace_id = Some(trace.clone());
+        call.request_id = Some(request_id);
         let mut around = Surroundings {
             id: host.id,
             domain: host.domain,
@@ -286,6 +324,24 @@ fn unread(fault: BodyFault) -> Refused {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_taken_apart() {
+        for (target, id, seen) in [
+            ("/_lacewing/urls/abc", "abc", "/"),
+            ("/_lacewing/urls/abc/", "abc", "/"),
+            ("/_lacewing/urls/abc?x=1", "abc", "/?x=1"),
+            ("/_lacewing/urls/abc/a%2Fb?x=/", "abc", "/a%2Fb?x=/"),
+            ("/_lacewing/urls/", "", "/"),
+        ] {
+            let (mut parts, ()) = http::Request::get(target).header("Host", "h:1").body(()).unwrap().into_parts();
+            let named = take_path(&mut parts).unwrap();
+            let host = named.host();
+            assert_eq!((host.id, host.domain, host.port, &*parts.uri.to_string()), (id, "h", "1", seen), "{target}");
+        }
+        let (mut parts, ()) = http::Request::get("/_lacewing/health").body(()).unwrap().into_parts();
+        assert!(take_path(&mut parts).is_none() && parts.uri == "/_lacewing/health");
+    }
 
     #[test]
     fn hosts_of_functions_are_told_from_others() {

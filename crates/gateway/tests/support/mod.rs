@@ -130,6 +130,7 @@ impl House {
             account,
             limits,
             clock,
+            urls: lacewing_gateway::UrlOptions::default(),
         });
         Self { gateway, access, driver, ledger, _dir: None }
     }

@@ -1,5 +1,6 @@
 //! Named limits on everything that comes from outside. Source: Lambda quotas (autumn 2026).
 
+use std::num::NonZero;
 use std::time::Duration;
 
 /// The limits in force. AWS's numbers by default; an operator may raise them.
@@ -29,6 +30,9 @@ pub struct Limits {
     pub account_concurrency_max: u32,
     /// Requests a second for each unit of concurrency; `None`: as many as come. AWS has 10.
     pub requests_per_unit: Option<u32>,
+    /// Bytes a second of a streamed answer, once its first 6 MiB are through; `None`: as many as the caller takes. AWS has
+    /// 2 MiB. Source: Lambda quotas.
+    pub stream_bytes_per_second: Option<NonZero<u64>>,
     /// Processes and threads of one sandbox.
     pub sandbox_pids_max: u32,
     /// One log line, bytes: longer ones are cut in pieces. Source: CloudWatch Logs quotas.
@@ -50,6 +54,7 @@ impl Default for Limits {
             init_max: Duration::from_secs(10),
             account_concurrency_max: 1_000,
             requests_per_unit: None,
+            stream_bytes_per_second: None,
             sandbox_pids_max: 1_024,
             log_line_bytes_max: 262_118,
         }

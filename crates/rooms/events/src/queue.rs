@@ -319,6 +319,7 @@ fn call_of(event: &StoredEvent) -> Call {
         trace_id: event.trace_id.clone(),
         client_context: event.client_context.clone(),
         tail: false,
+        request_id: None,
         resolved: None,
     }
 }

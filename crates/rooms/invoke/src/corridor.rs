@@ -68,6 +68,8 @@ pub struct Call {
     pub client_context: Option<String>,
     /// Whether the caller wants the end of the log.
     pub tail: bool,
+    /// The invocation's id, where the event names it; else it gets one.
+    pub request_id: Option<RequestId>,
     /// The version to run, where the gateway had to look first ([`Invoke::resolve`]): an alias may name another one at
     /// the next look.
     pub resolved: Option<Runnable>,
@@ -98,8 +100,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    fn first() -> Self {
-        Self { request_id: RequestId::random(), number: 1 }
+    fn first(id: Option<RequestId>) -> Self {
+        Self { request_id: id.unwrap_or_else(RequestId::random), number: 1 }
     }
 }
 
@@ -175,7 +177,8 @@ impl Invoke {
     pub async fn call(&self, call: Call) -> Result<Answer, InvokeError> {
         let inner = Arc::clone(&self.0);
         Detached::new(async move {
-            inner.walk(call, None, Attempt::first()).await.inspect_err(|error| inner.count_failure(error))
+            let attempt = Attempt::first(call.request_id);
+            inner.walk(call, None, attempt).await.inspect_err(|error| inner.count_failure(error))
         })
         .await
     }
@@ -190,7 +193,8 @@ impl Invoke {
     pub async fn stream(&self, call: Call) -> Result<Streamed, InvokeError> {
         let inner = Arc::clone(&self.0);
         flowing::begin(|outlet| async move {
-            inner.walk(call, Some(outlet), Attempt::first()).await.inspect_err(|error| inner.count_failure(error))
+            let attempt = Attempt::first(call.request_id);
+            inner.walk(call, Some(outlet), attempt).await.inspect_err(|error| inner.count_failure(error))
         })
         .await
     }

@@ -79,6 +79,7 @@ impl House {
             trace_id: None,
             client_context: None,
             tail: true,
+            request_id: None,
             resolved: None,
         }
     }

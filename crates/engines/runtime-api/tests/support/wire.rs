@@ -14,6 +14,7 @@ pub const LIMIT: u64 = 1000;
 pub async fn door() -> (Door, SocketAddr, Arc<Echo>) {
     let api = Arc::new(Echo::default());
     let options = DoorOptions {
+        stream_bytes_per_second: None,
         response_bytes_max: LIMIT,
         stream_bytes_max: 100 * LIMIT,
         request_header_bytes_max: 16 * 1024,
