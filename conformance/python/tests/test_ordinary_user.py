@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import leftovers
-from harness.calls import call, client, create
-from harness.packages import NATIVE, guest, python
+from harness import images, leftovers
+from harness.calls import call, client, create, settled
+from harness.packages import NATIVE, ROLE, guest, python
 from harness.server import BINARY, Server
 
 pytestmark = pytest.mark.root
@@ -37,6 +37,33 @@ def ordinary():
         if server.process and server.is_up:
             server.kill()
     shutil.rmtree(home, ignore_errors=True)
+
+
+def test_an_image_runs_on_its_own_root(ordinary):
+    server = ordinary()
+    layout = server.data.parent / "layout"
+    source = ("import json, os, urllib.request\nbase = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'\n"
+              "while True:\n"
+              "    with urllib.request.urlopen(base + 'next') as event:\n"
+              "        id = event.headers['Lambda-Runtime-Aws-Request-Id']\n"
+              "    answer = json.dumps([sorted(os.listdir('/')), open('/dev/null').read(), os.access('/', os.W_OK)])\n"
+              "    urllib.request.urlopen(base + id + '/response', answer.encode()).close()\n")
+    image = images.Image(images.python_root(), images.layer(images.file("app.py", source)),
+                         Entrypoint=["/usr/bin/python3", "/app.py"])
+    images.write_layout(layout, {"v1": image})
+    config = server.data.parent / "config.toml"
+    config.write_text(f'[images.layouts]\n"team/app" = "{layout}"\n')
+    server.arguments += ["--config", str(config)]
+    lam = client(server.start())
+    lam.create_function(FunctionName="image", Role=ROLE, PackageType="Image", Code={"ImageUri": "team/app:v1"},
+                        Timeout=10, MemorySize=256, Architectures=[images.ARCHITECTURE])
+    settled(lam, "image")
+    names, null, writable = call(lam, "image").value
+    assert names == ["app.py", "bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr"] and null == ""
+    assert not writable
+    lam.delete_function(FunctionName="image")
+    assert server.stop() == 0
+    leftovers.assert_gone(server)
 
 
 def test_functions_run_behind_what_walls_there_are(ordinary):

@@ -3,10 +3,10 @@
 use lacewing_catalog::{FunctionView, Snapshot};
 use lacewing_lambda_api::{
     DeadLetterConfig, EnvironmentReply, EphemeralStorageReply, FileSystemConfig, FunctionConfigurationReply,
-    LayerReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply, VpcReply, function_time,
-    runtime_version_arn,
+    ImageConfig, ImageConfigReply, LayerReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply,
+    VpcReply, function_time, runtime_version_arn,
 };
-use lacewing_model::{LogFormat, LogLevel, Qualifier, SnapStart, TracingMode, VersionNumber};
+use lacewing_model::{ImageSettings, LogFormat, LogLevel, Qualifier, SnapStart, TracingMode, VersionNumber};
 use sha2::{Digest, Sha256};
 
 /// Which fields a reply has.
@@ -26,17 +26,21 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
     FunctionConfigurationReply {
         function_name: version.name.to_string(),
         function_arn: version.arn_as(qualifier.cloned()).to_string(),
-        runtime: config.runtime.to_string(),
+        runtime: config.image.is_none().then(|| config.runtime.to_string()),
         role: config.role.to_string(),
-        handler: config.handler.to_string(),
+        handler: config.image.is_none().then(|| config.handler.to_string()),
         code_size: version.code_bytes,
         description: config.description.clone(),
         timeout: config.timeout.get(),
         memory_size: config.memory.get(),
         last_modified: function_time(version.last_modified.0),
-        code_sha256: version.code_sha256.to_string(),
+        code_sha256: version.code_sha256_shown(),
         version: version.number.to_string(),
         environment: config.environment.clone().map(|variables| EnvironmentReply { variables }),
+        image_config_response: config.image.as_ref().and_then(|image| image.overrides.clone()).map(|settings| {
+            let ImageSettings { entry_point, command, working_directory } = settings;
+            ImageConfigReply { image_config: ImageConfig { entry_point, command, working_directory } }
+        }),
         layers: config
             .layers
             .iter()
@@ -49,7 +53,7 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
             },
         },
         revision_id: version.revision.to_string(),
-        package_type: "Zip",
+        package_type: if config.image.is_some() { "Image" } else { "Zip" },
         architectures: [config.architecture.as_str()],
         ephemeral_storage: EphemeralStorageReply { size: config.ephemeral.get() },
         snap_start: SnapStartReply {
@@ -87,7 +91,7 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
         last_update_status: view.update_status().filter(|_| full),
         last_update_status_reason: update.filter(|_| full).map(|reason| reason.text.to_owned()),
         last_update_status_reason_code: update.filter(|_| full).map(|reason| reason.code.to_owned()),
-        runtime_version_config: full.then(|| RuntimeVersionReply {
+        runtime_version_config: (full && config.image.is_none()).then(|| RuntimeVersionReply {
             runtime_version_arn: runtime_version_arn(version.region.as_str(), &build_of(config.runtime.id())),
         }),
     }

@@ -11,7 +11,7 @@ use crate::{Gateway, refusals};
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use lacewing_catalog::{CodeChange, FunctionView, NewFunction, ObjectRef};
+use lacewing_catalog::{Code, CodeChange, FunctionView, NewFunction, ObjectRef};
 use lacewing_lambda_api::{
     ApiError, CodeLocation, ConcurrencyReply, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply,
     ReferenceForm, Violations, parse,
@@ -32,19 +32,29 @@ impl Gateway {
         let NewFunctionParts { mut change, architecture, code, tags, publish, egress, .. } = new;
         let layers = change.layers.take().unwrap_or_default();
         self.permit_layers(asked, &layers)?;
-        let config = config_of(&target.name, change, architecture, egress)?;
+        let image = change.image.take().unwrap_or_default();
+        let config = config_of(&target.name, change, architecture, egress, matches!(code, CodeSource::Image(_)))?;
         self.check_role(asked, &config.role)?;
-        let zip = self.code_of(asked, code).await?;
-        let new = NewFunction { name: target.name, config, zip, layers, tags, publish };
+        let code = self.code_of(asked, code).await?;
+        let new = NewFunction { name: target.name, config, code, image, layers, tags, publish };
         let view = self.inner.catalog.create(&asked.scope(), new).await.map_err(refusals::catalog)?;
         // The ARN stays that of the function, even where the reply shows version 1. Source: recorded AWS replies.
         Ok(ok(201, &configuration::of(&view, None, Detail::Full)))
     }
 
+    /// The package itself, or the name of the image.
+    pub(crate) async fn code_of(&self, asked: &Asked<'_>, source: CodeSource) -> Result<Code, ApiError> {
+        match source {
+            CodeSource::Image(uri) => Ok(Code::Image(uri)),
+            zipped => self.package_of(asked, zipped).await.map(Code::Zip),
+        }
+    }
+
     /// The package itself.
-    pub(crate) async fn code_of(&self, asked: &Asked<'_>, source: CodeSource) -> Result<Bytes, ApiError> {
+    pub(crate) async fn package_of(&self, asked: &Asked<'_>, source: CodeSource) -> Result<Bytes, ApiError> {
         match source {
             CodeSource::Sent(zip) => Ok(zip),
+            CodeSource::Image(_) => Err(invalid("An image cannot be a layer: send a zip.")),
             CodeSource::Object { bucket, key, version } => {
                 let object = ObjectRef { region: asked.region().to_string(), bucket, key, version };
                 let fetched = self.inner.catalog.fetch(&object, self.inner.limits.unzipped_bytes_max).await;
@@ -57,7 +67,20 @@ impl Gateway {
         let (view, qualifier) = self.view(asked, function, "lambda:GetFunction")?;
         let reply = GetFunctionReply {
             configuration: configuration::of(&view, qualifier.as_ref(), Detail::Full),
-            code: CodeLocation { repository_type: "S3", location: self.package_location(asked, &view) },
+            code: match &view.version.config.image {
+                None => CodeLocation {
+                    repository_type: "S3",
+                    location: Some(self.package_location(asked, &view)),
+                    image_uri: None,
+                    resolved_image_uri: None,
+                },
+                Some(image) => CodeLocation {
+                    repository_type: "ECR",
+                    location: None,
+                    image_uri: Some(image.uri.clone()),
+                    resolved_image_uri: Some(image.resolved_uri.clone()),
+                },
+            },
             tags: view.tags.as_ref().clone(),
             concurrency: view
                 .reserved
@@ -115,7 +138,7 @@ impl Gateway {
         let name = self.latest(asked, function, "lambda:UpdateFunctionCode")?;
         let limits = self.inner.limits.clone();
         let (change, source) = heavy(body.len(), move || read_code_change(&body, &limits)).await?;
-        let change = CodeChange { zip: self.code_of(asked, source).await?, ..change };
+        let change = CodeChange { code: self.code_of(asked, source).await?, ..change };
         let changed = self.inner.catalog.update_code(&asked.scope(), &name, change).await;
         Ok(ok(200, &configuration::changed(&changed.map_err(refusals::catalog)?)))
     }

@@ -42,7 +42,7 @@ impl Gateway {
         let name = self.layer(asked, layer, "lambda:PublishLayerVersion")?;
         let limits = self.inner.limits.clone();
         let (new, source) = heavy(body.len(), move || read_publish(&body, &limits)).await?;
-        let new = NewLayerVersion { zip: self.code_of(asked, source).await?, ..new };
+        let new = NewLayerVersion { zip: self.package_of(asked, source).await?, ..new };
         let scope = asked.scope();
         let version = self.inner.catalog.publish_layer(&scope, &name, new).await.map_err(refusals::catalog)?;
         Ok(ok(201, &self.layer_version(asked, &scope, &name, &version)))

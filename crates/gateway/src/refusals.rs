@@ -74,8 +74,11 @@ fn bad_package(error: &ArtifactError) -> ApiError {
         | ArtifactError::UnzippedTooLarge { .. }
         | ArtifactError::TooManyEntries { .. }
         | ArtifactError::DuplicateEntry
-        | ArtifactError::BadEntry { .. } => ErrorCode::InvalidParameterValue,
-        ArtifactError::Damaged { .. } | ArtifactError::Disk { .. } => return internal(&error.to_string()),
+        | ArtifactError::BadEntry { .. }
+        | ArtifactError::Image { senders_fault: true, .. } => ErrorCode::InvalidParameterValue,
+        ArtifactError::Damaged { .. } | ArtifactError::Disk { .. } | ArtifactError::Image { .. } => {
+            return internal(&error.to_string());
+        }
     };
     ApiError::new(code, error.to_string())
 }

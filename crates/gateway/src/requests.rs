@@ -5,12 +5,12 @@ use crate::functions::{BASE64, invalid};
 use crate::settings::{architecture, change, check_model, revision, says_something};
 use base64::Engine as _;
 use bytes::Bytes;
-use lacewing_catalog::{CodeChange, ConfigChange};
+use lacewing_catalog::{Code, CodeChange, ConfigChange};
 use lacewing_lambda_api::{
-    ApiError, CreateFunctionRequest, ErrorCode, FunctionCode, FunctionReference, FunctionSettings, ReferenceForm,
-    UpdateFunctionCodeRequest, Violations, parse,
+    ApiError, CreateFunctionRequest, ErrorCode, FunctionCode, FunctionReference, FunctionSettings, ImageConfig,
+    ReferenceForm, UpdateFunctionCodeRequest, Violations, parse,
 };
-use lacewing_model::{Architecture, Egress, FunctionConfig, FunctionName, Limits, LogFormat};
+use lacewing_model::{Architecture, Egress, FunctionConfig, FunctionName, Handler, Limits, LogFormat, Runtime};
 use std::collections::BTreeMap;
 
 /// The tag that sets what a function may reach over the network.
@@ -63,16 +63,18 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
         return Err(invalid("A function is created without a version or alias: leave it out of FunctionName."));
     }
     refuse_publishing(request.publish_to.as_deref())?;
-    if request.package_type.as_deref() == Some("Image") {
-        return Err(ApiError::not_implemented("functions from images", "Send a zip in Code.ZipFile."));
-    }
     if request.code_signing_config_arn.is_some_and(|arn| !arn.is_empty()) {
         return Err(ApiError::not_implemented("CodeSigningConfigArn", "Leave it out."));
     }
     if request.tenancy_config.as_ref().is_some_and(says_something) {
         return Err(ApiError::not_implemented("TenancyConfig", "Leave it out."));
     }
-    if settings.runtime.is_none() || settings.handler.is_none() {
+    let is_image = request.package_type.as_deref() == Some("Image");
+    if is_image {
+        refuse_with_image(&settings)?;
+    } else if settings.image_config.as_ref().is_some_and(|config| *config != ImageConfig::default()) {
+        return Err(invalid("ImageConfig is for functions with packageType Image only: leave it out."));
+    } else if settings.runtime.is_none() || settings.handler.is_none() {
         let text = "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
         return Err(invalid(text));
     }
@@ -81,7 +83,8 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
     }
     let egress = egress_of(&tags)?;
     let change = change(settings, limits)?;
-    let code = source_of(request.code.unwrap_or_default(), "creating", limits)?;
+    let code = request.code.unwrap_or_default();
+    let code = if is_image { image_of(code)? } else { source_of(code, "creating", limits)? };
     Ok(NewFunctionParts {
         reference: name,
         change,
@@ -100,9 +103,11 @@ pub(crate) fn read_code_change(body: &[u8], limits: &Limits) -> Result<(CodeChan
     let architecture = architecture(request.architectures.as_deref(), &mut violations);
     violations.finish()?;
     refuse_publishing(request.publish_to.as_deref())?;
-    let source = source_of(parse(body)?, "updating", limits)?;
+    let code: FunctionCode<'_> = parse(body)?;
+    let is_image = code.image_uri.as_ref().is_some_and(|uri| !uri.is_empty());
+    let source = if is_image { image_of(code)? } else { source_of(code, "updating", limits)? };
     let change = CodeChange {
-        zip: Bytes::new(),
+        code: Code::Zip(Bytes::new()),
         architecture,
         dry_run: request.dry_run.unwrap_or_default(),
         revision: request.revision_id.as_deref().map(revision).transpose()?,
@@ -125,6 +130,35 @@ pub(crate) enum CodeSource {
     Sent(Bytes),
     /// In an object store.
     Object { bucket: String, key: String, version: Option<String> },
+    /// An image of this name.
+    Image(String),
+}
+
+/// Refuses what an image brings itself, or cannot have.
+fn refuse_with_image(settings: &FunctionSettings) -> Result<(), ApiError> {
+    let has_layers = settings.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+    if settings.runtime.is_some() || settings.handler.is_some() || has_layers {
+        return Err(invalid(
+            "Please don't provide Handler or Runtime or Layer when the intent is to create a function with \
+             packageType Image.",
+        ));
+    }
+    let snap_start = settings.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
+    if snap_start == Some("PublishedVersions") {
+        return Err(invalid("SnapStart is not supported for functions with packageType Image: leave it out."));
+    }
+    Ok(())
+}
+
+/// The name of an image, where that is the code.
+fn image_of(code: FunctionCode<'_>) -> Result<CodeSource, ApiError> {
+    if code.zip_file.is_some() || code.s3_bucket.is_some() || code.s3_key.is_some() {
+        return Err(invalid("Please provide either ImageUri, or ZipFile, or S3Bucket and S3Key."));
+    }
+    match code.image_uri.filter(|uri| !uri.is_empty()) {
+        Some(uri) => Ok(CodeSource::Image(uri)),
+        None => Err(invalid("Please provide ImageUri when creating a function with packageType Image.")),
+    }
 }
 
 /// The package, as far as the request holds it.
@@ -189,10 +223,13 @@ pub(crate) fn config_of(
     change: ConfigChange,
     architecture: Option<Architecture>,
     egress: Egress,
+    is_image: bool,
 ) -> Result<FunctionConfig, ApiError> {
-    let (Some(runtime), Some(handler), Some(role)) =
-        (change.runtime.clone(), change.handler.clone(), change.role.clone())
-    else {
+    let (runtime, handler) = match is_image {
+        true => (Some(Runtime::of_image()), Some(Handler::of_image())),
+        false => (change.runtime.clone(), change.handler.clone()),
+    };
+    let (Some(runtime), Some(handler), Some(role)) = (runtime, handler, change.role.clone()) else {
         return Err(invalid("Runtime, Handler and Role must be given."));
     };
     let no_levels = change.logging.as_ref().is_none_or(|logging| {
@@ -221,7 +258,7 @@ mod tests {
         let read = read_create(fields.as_bytes(), &Limits { zip_bytes_max: 8, ..Limits::default() });
         let config = read.and_then(|new| {
             let name = new.reference.parse().unwrap();
-            config_of(&name, new.change, new.architecture, new.egress)
+            config_of(&name, new.change, new.architecture, new.egress, matches!(new.code, CodeSource::Image(_)))
         });
         config.map_err(|error| format!("{} {} {}", error.code.status(), error.code.name(), error.message))
     }
@@ -255,6 +292,12 @@ mod tests {
             with(r#""Code":{"S3Bucket":"b"}"#),
             with(r#""Code":{"S3Bucket":"b","S3Key":"k","S3ObjectStorageMode":"REFERENCE"}"#),
             with(r#""Code":{"ImageUri":"i"},"PackageType":"Image""#),
+            format!(r#"{{"FunctionName":"f","Role":"{ROLE}","Code":{{}},"PackageType":"Image"}}"#),
+            format!(
+                r#"{{"FunctionName":"f","Role":"{ROLE}","Code":{{"ImageUri":"i","ZipFile":"UEs="}},"PackageType":"Image"}}"#
+            ),
+            with(r#""Code":{"ZipFile":"UEs="},"ImageConfig":{"Command":["x"]}"#),
+            with(r#""Code":{"ZipFile":"UEs="},"ImageConfig":{"WorkingDirectory":"a\u0000b"}"#),
             with(r#""Code":{"ImageUri":"i"}"#),
             with(r#""Code":{"ZipFile":"!!"}"#),
             with(r#""Code":{"ZipFile":"AAAAAAAAAAAAAAAAAAAA"}"#),

@@ -2,11 +2,12 @@
 
 use lacewing_catalog::{ConfigChange, LoggingChange};
 use lacewing_lambda_api::{
-    ApiError, ErrorCode, FunctionSettings, LoggingSettings, Variables, Violations, check_layer_arns, runtime_refusal,
+    ApiError, ErrorCode, FunctionSettings, ImageConfig, LoggingSettings, Variables, Violations, check_layer_arns,
+    runtime_refusal,
 };
 use lacewing_model::{
-    Architecture, EphemeralMib, FileSystem, Handler, Limits, LogFormat, LogLevel, MemoryMib, RevisionId, RoleArn,
-    Runtime, SnapStart, Timeout, TracingMode, VpcConfig, WebSettings,
+    Architecture, EphemeralMib, FileSystem, Handler, ImageSettings, Limits, LogFormat, LogLevel, MemoryMib, RevisionId,
+    RoleArn, Runtime, SnapStart, Timeout, TracingMode, VpcConfig, WebSettings,
 };
 use lacewing_sandbox::reserved_keys;
 use serde_json::Value;
@@ -56,6 +57,9 @@ pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violatio
         violations.one_of(mode, "tracingConfig.mode", &["Active", "PassThrough"]);
     }
     check_arns(settings, violations);
+    if let Some(image) = &settings.image_config {
+        check_image(image, violations);
+    }
     if let Some(apply_on) = settings.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref()) {
         violations.one_of(apply_on, "snapStart.applyOn", &["PublishedVersions", "None"]);
     }
@@ -94,6 +98,17 @@ fn check_arns(settings: &FunctionSettings, violations: &mut Violations) {
             let path = format!("fileSystemConfigs.{number}.member.localMountPath");
             violations.pattern(&system.local_mount_path, &path, MOUNT_PATTERN);
         }
+    }
+}
+
+fn check_image(image: &ImageConfig, violations: &mut Violations) {
+    for (list, path) in [(&image.entry_point, "imageConfig.entryPoint"), (&image.command, "imageConfig.command")] {
+        if list.as_ref().is_some_and(|list| list.len() > 1_500) {
+            violations.add("[...]", path, "have length less than or equal to 1500");
+        }
+    }
+    if let Some(directory) = image.working_directory.as_deref() {
+        violations.length(directory, "imageConfig.workingDirectory", 0, 1_000);
     }
 }
 
@@ -163,6 +178,7 @@ pub(crate) fn change(settings: FunctionSettings, limits: &Limits) -> Result<Conf
     if let Some(variables) = &environment {
         check_variables(variables, limits)?;
     }
+    let image = settings.image_config.map(image_settings).transpose()?;
     let size = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
     let revision = settings.revision_id.as_deref().map(revision).transpose()?;
     Ok(ConfigChange {
@@ -198,7 +214,24 @@ pub(crate) fn change(settings: FunctionSettings, limits: &Limits) -> Result<Conf
         file_systems: settings.file_system_configs.map(|systems| {
             systems.into_iter().map(|one| FileSystem { arn: one.arn, path: one.local_mount_path }).collect()
         }),
+        image,
         revision,
+    })
+}
+
+/// Lists and texts that are empty say nothing.
+fn image_settings(config: ImageConfig) -> Result<ImageSettings, ApiError> {
+    let ImageConfig { entry_point, command, working_directory } = config;
+    let texts = entry_point.iter().chain(&command).flatten().chain(&working_directory);
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        let text = "ImageConfig holds a NUL character: leave it out.";
+        return Err(ApiError::new(ErrorCode::InvalidParameterValue, text));
+    }
+    let said = |list: Option<Vec<String>>| list.filter(|list| !list.is_empty());
+    Ok(ImageSettings {
+        entry_point: said(entry_point),
+        command: said(command),
+        working_directory: working_directory.filter(|path| !path.is_empty()),
     })
 }
 
@@ -269,7 +302,6 @@ fn check_variables(variables: &Variables, limits: &Limits) -> Result<(), ApiErro
 /// Whatever would change how the function runs and is not there yet is refused, never ignored.
 fn refuse_unserved(settings: &FunctionSettings) -> Result<(), ApiError> {
     for (name, value) in [
-        ("ImageConfig", &settings.image_config),
         ("CapacityProviderConfig", &settings.capacity_provider_config),
         ("DurableConfig", &settings.durable_config),
         ("RuntimeConfig", &settings.runtime_config),

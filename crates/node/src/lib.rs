@@ -1,5 +1,6 @@
 //! Wires engines into rooms; starts, drains and stops them. The only reader of configuration.
 
+mod images;
 mod keys;
 mod machine;
 mod options;
@@ -8,6 +9,7 @@ mod run;
 mod scaling;
 mod wiring;
 
+pub use images::{ImagesConfig, RegistryConfig};
 pub use keys::read_root_key;
 pub use lacewing_sandbox::{InterpreterInfo, IsolationReport, Strength, Wall};
 pub use lacewing_sandbox_linux::spawner_main;

@@ -1,6 +1,6 @@
 //! What a node is started with: the command line's and the file's settings, typed.
 
-use crate::Scaling;
+use crate::{ImagesConfig, Scaling};
 use lacewing_catalog::{Keys, ObjectOptions};
 use lacewing_model::{AccountId, Region};
 use serde::Deserialize;
@@ -86,6 +86,8 @@ pub struct Config {
     pub logs: Logs,
     /// Services of AWS, or what stands in for them.
     pub aws: Aws,
+    /// Where functions that are images come from.
+    pub images: ImagesConfig,
     /// Who may read the node's figures.
     pub metrics: Metrics,
     /// Who may do what.

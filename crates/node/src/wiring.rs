@@ -2,7 +2,7 @@
 
 use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Objects, Store, TakeSnapshot};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Images, Objects, Store, TakeSnapshot, unpack_by};
 use lacewing_events::{Events, EventsParts};
 use lacewing_gateway::{Gateway, GatewayParts, TlsIdentity, UrlOptions};
 use lacewing_invoke::{Invoke, InvokeParts, OpenSession};
@@ -71,7 +71,9 @@ pub(crate) async fn wire(
         NodeError(format!("{what} in {}: {error}; see `lacewing doctor`", options.data_dir.display()))
     };
     let store = Store::open(&options.data_dir.join("lacewing.db")).map_err(|e| opening("the store", e.to_string()))?;
-    let artifacts = Artifacts::open(&options.data_dir, &limits).map_err(|e| opening("the packages", e.to_string()))?;
+    let images = Images::new(options.config.images.options(), limits.clone());
+    let artifacts = Artifacts::open_with_images(&options.data_dir, &limits, unpack_by(images.clone()))
+        .map_err(|e| opening("the packages", e.to_string()))?;
     let ledger = Ledger::open(LedgerOptions {
         limits: limits.clone(),
         ..LedgerOptions::new(options.data_dir.clone(), Arc::clone(&clock))
@@ -86,6 +88,7 @@ pub(crate) async fn wire(
         clock: Arc::clone(&clock),
         can_run: Arc::new(move |version: &Version| judge.can_run(version).map_err(|error| error.to_string())),
         objects: Objects::new(options.config.aws.objects()),
+        images,
         take_snapshot: take_snapshot(told),
     })
     .await

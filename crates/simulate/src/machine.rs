@@ -66,7 +66,7 @@ impl StartTimes {
     #[must_use]
     pub fn of(&self, rung: Rung, language: Language) -> Duration {
         let tongue = match language {
-            Language::Provided | Language::Foreign => Tongue::Native,
+            Language::Provided | Language::Foreign | Language::Image => Tongue::Native,
             Language::Python(_) => Tongue::Python,
             Language::Node(_) => Tongue::Node,
         };

@@ -54,7 +54,7 @@ const ROOM_TO_ROOM: [(&str, &[&str]); 4] = [
 /// Rooms that may know an engine, besides the `sandbox` seam that each may.
 const ROOM_TO_ENGINE: [(&str, &[&str]); 5] = [
     ("access", &["store"]),
-    ("catalog", &["store", "artifact", "objects"]),
+    ("catalog", &["store", "artifact", "objects", "images"]),
     ("ledger", &["store"]),
     ("events", &["store"]),
     ("triggers", &["store"]),

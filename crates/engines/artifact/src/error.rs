@@ -51,6 +51,14 @@ pub enum ArtifactError {
         /// Which one, as the API shows hashes.
         sha256: String,
     },
+    /// An image could not be had or unpacked.
+    #[error("{message}")]
+    Image {
+        /// What is wrong with it, or what was in the way.
+        message: String,
+        /// True when its owner can mend it.
+        senders_fault: bool,
+    },
     /// The disk refused.
     #[error("cannot {doing}: {source}. Check space and permissions of the data directory.")]
     Disk {
@@ -65,7 +73,11 @@ impl ArtifactError {
     /// True when the package is at fault, so that its sender can mend it.
     #[must_use]
     pub fn is_senders_fault(&self) -> bool {
-        !matches!(self, Self::Damaged { .. } | Self::Disk { .. })
+        match self {
+            Self::Damaged { .. } | Self::Disk { .. } => false,
+            Self::Image { senders_fault, .. } => *senders_fault,
+            _ => true,
+        }
     }
 
     pub(crate) fn disk(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {

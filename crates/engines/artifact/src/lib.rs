@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! data_dir/packages/<sha>.zip   as uploaded: durable before anything refers to it
+//! data_dir/packages/<sha>.image an image: where its layers are, and what they must be; they are not kept
 //! data_dir/code/<sha>/          unpacked: complete, or not there
 //! data_dir/*/.new-XXXXXX        being written; swept when the folder is opened
 //! data_dir/code/.gone-XXXXXX    being removed; likewise
@@ -21,4 +22,4 @@ mod unpack;
 
 pub use error::ArtifactError;
 pub use package::{CodeDir, Package};
-pub use shelf::Artifacts;
+pub use shelf::{Artifacts, UnpackImage};

@@ -170,6 +170,7 @@ impl Drop for Held {
         if !*self.kept.get_mut() {
             self.shelf.discard(&self.tree);
             self.shelf.discard(&self.shelf.package_path(&self.sha256));
+            self.shelf.discard(&self.shelf.image_path(&self.sha256));
         }
     }
 }

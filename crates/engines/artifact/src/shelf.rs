@@ -8,7 +8,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use lacewing_model::{CodeSha256, Limits};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
@@ -17,10 +16,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
 
+/// Unpacks the image of a document, which was put under this hash, into an empty folder.
+pub type UnpackImage = Arc<dyn Fn(&[u8], &CodeSha256, &Path) -> Result<(), ArtifactError> + Send + Sync>;
+
 /// What is being written is called this and six characters.
 const NEW: &str = ".new-";
 /// What is being removed is called this and six characters.
 const GONE: &str = ".gone-";
+/// What ends the name of an image's document.
+const IMAGE: &str = ".image";
 
 /// All packages of one data directory. Cheap to clone. Its methods read and write files: call them off
 /// the async threads.
@@ -34,6 +38,22 @@ impl Artifacts {
     /// # Errors
     /// [`ArtifactError::Disk`].
     pub fn open(data_dir: &Path, limits: &Limits) -> Result<Self, ArtifactError> {
+        let nobody = |_: &[u8], _: &CodeSha256, _: &Path| {
+            let message = "this server has no way to images".to_owned();
+            Err(ArtifactError::Image { message, senders_fault: false })
+        };
+        Self::open_with_images(data_dir, limits, Arc::new(nobody))
+    }
+
+    /// The same, with a way to unpack images.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Disk`].
+    pub fn open_with_images(
+        data_dir: &Path,
+        limits: &Limits,
+        unpack_image: UnpackImage,
+    ) -> Result<Self, ArtifactError> {
         let packages = make_folder(&data_dir.join("packages"), 0o700)?;
         // Searchable, because a sandbox's own user may have to walk through it.
         let code = make_folder(&data_dir.join("code"), 0o711)?;
@@ -58,6 +78,7 @@ impl Artifacts {
             packages,
             code,
             limits: limits.clone(),
+            unpack_image,
             held: Mutex::default(),
             reaper: Some(reaper),
             thread: Some(thread),
@@ -89,6 +110,23 @@ impl Artifacts {
         Ok(Shelf::hold(&self.0, &mut held, sha256, zip.len() as u64, Some(staged)))
     }
 
+    /// Keeps what an image is made from, under its digest; durable when this returns. Its layers are fetched and
+    /// unpacked by [`Package::unpack`], which may take long.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Disk`].
+    pub fn put_image(&self, digest: &CodeSha256, document: &[u8]) -> Result<Package, ArtifactError> {
+        let file = self.0.write_package(document)?;
+        let mut held = self.0.lock();
+        let path = self.0.image_path(digest);
+        file.persist(&path).map_err(|error| error.error).map_err(ArtifactError::disk("keep an image"))?;
+        sync(&self.0.packages)?;
+        match held.get(digest).and_then(Weak::upgrade) {
+            Some(package) => Ok(Package(package)),
+            None => Ok(Shelf::hold(&self.0, &mut held, digest.clone(), 0, None)),
+        }
+    }
+
     /// Takes hold of a package that was put earlier, perhaps by a former process. Nothing is read yet: one
     /// that is missing or damaged shows when it is read or unpacked.
     #[must_use]
@@ -116,14 +154,15 @@ impl Artifacts {
     /// [`ArtifactError::Disk`] when the folders cannot be read.
     pub fn sweep(&self) -> Result<(), ArtifactError> {
         let held = self.0.lock();
-        let wanted: std::collections::HashSet<String> = held.keys().map(hex).collect();
+        let wanted: std::collections::HashSet<String> = held.keys().map(CodeSha256::hex).collect();
         for name in list(&self.0.code)?.into_iter().filter(|name| !name.starts_with('.')) {
             if !wanted.contains(&name) {
                 self.0.discard(&self.0.code.join(name));
             }
         }
         for name in list(&self.0.packages)?.into_iter().filter(|name| !name.starts_with('.')) {
-            if !name.strip_suffix(".zip").is_some_and(|name| wanted.contains(name)) {
+            let stem = name.strip_suffix(".zip").or_else(|| name.strip_suffix(IMAGE));
+            if !stem.is_some_and(|name| wanted.contains(name)) {
                 self.0.discard(&self.0.packages.join(name));
             }
         }
@@ -136,6 +175,7 @@ pub(crate) struct Shelf {
     packages: PathBuf,
     code: PathBuf,
     pub(crate) limits: Limits,
+    unpack_image: UnpackImage,
     held: Mutex<HashMap<CodeSha256, Weak<Held>>>,
     reaper: Option<mpsc::Sender<PathBuf>>,
     thread: Option<JoinHandle<()>>,
@@ -173,11 +213,15 @@ impl Shelf {
     }
 
     pub(crate) fn package_path(&self, sha256: &CodeSha256) -> PathBuf {
-        self.packages.join(hex(sha256) + ".zip")
+        self.packages.join(sha256.hex() + ".zip")
+    }
+
+    pub(crate) fn image_path(&self, digest: &CodeSha256) -> PathBuf {
+        self.packages.join(digest.hex() + IMAGE)
     }
 
     pub(crate) fn tree_path(&self, sha256: &CodeSha256) -> PathBuf {
-        self.code.join(hex(sha256))
+        self.code.join(sha256.hex())
     }
 
     /// The package's bytes, or that they are no longer those that were put.
@@ -194,6 +238,11 @@ impl Shelf {
 
     /// A new tree from a package kept earlier.
     pub(crate) fn stage(&self, sha256: &CodeSha256) -> Result<TempDir, ArtifactError> {
+        if let Ok(document) = fs::read(self.image_path(sha256)) {
+            let staged = self.new_tree()?;
+            (self.unpack_image)(&document, sha256, staged.path())?;
+            return Ok(staged);
+        }
         let zip = self.read(sha256)?;
         let staged = self.new_tree()?;
         unpack(&zip, staged.path(), &self.limits)?;
@@ -243,15 +292,6 @@ fn hash(zip: &[u8]) -> CodeSha256 {
 #[allow(clippy::expect_used)]
 fn from_digest(digest: &[u8]) -> CodeSha256 {
     BASE64.encode(digest).parse().expect("base64 of 32 bytes is 44 characters")
-}
-
-/// The hash as a file name: base64 has slashes and hangs on case.
-fn hex(sha256: &CodeSha256) -> String {
-    let bytes = BASE64.decode(sha256.as_str()).unwrap_or_default();
-    bytes.iter().fold(String::with_capacity(68), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Makes what was renamed in `folder` durable.

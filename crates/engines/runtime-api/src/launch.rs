@@ -24,6 +24,8 @@ pub const fn command(language: Language) -> LaunchCommand {
         Language::Provided | Language::Foreign => {
             LaunchCommand { argv: &["/var/task/bootstrap"], needs_own_door: false }
         }
+        // The image itself says what to execute.
+        Language::Image => LaunchCommand { argv: &[], needs_own_door: false },
     }
 }
 

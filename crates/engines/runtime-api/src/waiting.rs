@@ -71,7 +71,7 @@ impl ReadAtStart {
 /// interpreter that is started with its environment.
 #[must_use]
 pub fn needs_fresh_interpreter(language: Language, environment: &[(String, String)]) -> Option<&str> {
-    if language == Language::Provided {
+    if matches!(language, Language::Provided | Language::Image) {
         return None;
     }
     let is_read = |name: &str| READ_AT_START.iter().any(|read| read.covers(language, name));

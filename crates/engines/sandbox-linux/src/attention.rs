@@ -83,6 +83,9 @@ impl Watched<'_> {
                 Some((Word::ExecFailed { .. }, _)) if self.launch.wrapped => {
                     return Ok(Event::Gone(endings::exited(id, ExitStatus::of_code(127))));
                 }
+                Some((Word::NoDirectory { errno }, _)) => {
+                    return Ok(Event::Gone(endings::no_directory(id, &self.launch.directory, errno)));
+                }
                 Some((Word::ExecFailed { errno, .. }, _)) => {
                     let program = self.launch.argv.first().map_or("", String::as_str);
                     return Ok(Event::Gone(endings::not_executable(id, program, errno)));

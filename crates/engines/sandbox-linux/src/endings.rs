@@ -108,6 +108,17 @@ pub(crate) fn no_bootstrap(id: Option<RequestId>) -> FunctionError {
     )
 }
 
+/// An image and its function say of nothing that it is to be executed.
+pub(crate) fn no_entry_point(id: Option<RequestId>) -> FunctionError {
+    let text = "The image has no entry point and no command: set them in it, or in ImageConfig";
+    platform("Runtime.InvalidEntrypoint", &said(id, text))
+}
+
+/// The directory that it should begin in could not be entered.
+pub(crate) fn no_directory(id: Option<RequestId>, directory: &str, errno: i32) -> FunctionError {
+    platform("Runtime.InvalidWorkingDir", &said(id, &format!("chdir {directory}: {}", reason(errno))))
+}
+
 /// The kernel would not execute it.
 pub(crate) fn not_executable(id: Option<RequestId>, program: &str, errno: i32) -> FunctionError {
     platform("Runtime.InvalidEntrypoint", &said(id, &format!("fork/exec {program}: {}", reason(errno))))

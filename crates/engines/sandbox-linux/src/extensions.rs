@@ -134,7 +134,7 @@ impl LinuxSandbox {
         let who = Who::extension(place);
         let ((out, out_inside), (err, err_inside)) = (pipe()?, pipe()?);
         let argv = vec![format!("/opt/{FOLDER}/{name}").into_bytes()];
-        let order = Order::Exec { who, argv, env: environment(&self.launch) };
+        let order = Order::Exec { who, directory: b"/".to_vec(), argv, env: environment(&self.launch) };
         self.control.order(&order, &[out_inside.as_fd(), err_inside.as_fd()]).await?;
         self.running.begun(who);
         self.logs.follow(Pipes { out, err, frames: None }, LogSource::Extension)

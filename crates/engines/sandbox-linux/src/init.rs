@@ -275,8 +275,8 @@ fn serve(control: BorrowedFd<'_>, signals: BorrowedFd<'_>, birth: &Birth<'_>) ->
         if ready[0].revents != 0 {
             let Some((length, fds)) = packet::receive(control, &mut buffer)? else { return Ok(()) };
             match Order::decode(&buffer[..length]) {
-                Some(Order::Exec { who, argv, env }) => {
-                    let pid = start(control, who, argv, env, &fds, birth.seal.landlock)?;
+                Some(Order::Exec { who, directory, argv, env }) => {
+                    let pid = start(control, who, (directory, argv, env), &fds, birth.seal.landlock)?;
                     programs.remember(who, pid);
                     // What it was given is a secret of its own.
                     buffer[..length].fill(0);
@@ -356,6 +356,9 @@ fn kill_all_others() {
 
 /// The process of a program that is about to be.
 struct Launch<'a> {
+    directory: CString,
+    /// False while that could not be entered.
+    entered: bool,
     program: sys::Program,
     /// What it gets as its descriptors from 1 on; then copies of them out of the way.
     fds: &'a [OwnedFd],
@@ -369,8 +372,7 @@ struct Launch<'a> {
 fn start(
     control: BorrowedFd<'_>,
     who: Who,
-    argv: Vec<Vec<u8>>,
-    env: Vec<Vec<u8>>,
+    (directory, argv, env): (Vec<u8>, Vec<Vec<u8>>, Vec<Vec<u8>>),
     fds: &[OwnedFd],
     landlock: i32,
 ) -> io::Result<libc::pid_t> {
@@ -380,12 +382,21 @@ fn start(
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let parked = Vec::with_capacity(fds.len());
-    let mut launch = Launch { program: sys::Program::new(argv, env), fds, parked, landlock, failed: None };
+    let mut launch = Launch {
+        directory: CString::new(directory)?,
+        entered: false,
+        program: sys::Program::new(argv, env),
+        fds,
+        parked,
+        landlock,
+        failed: None,
+    };
     // SAFETY: this process has one thread; what the child does to memory is to fill in `launch`, which has room.
     let pid = unsafe { sys::run_beside(live_as_program, &mut launch) }?;
     if let Some(error) = launch.failed {
         let errno = error.raw_os_error().unwrap_or(libc::EIO);
-        packet::send(control, &Word::ExecFailed { who, errno }.encode(), &[])?;
+        let word = if launch.entered { Word::ExecFailed { who, errno } } else { Word::NoDirectory { errno } };
+        packet::send(control, &word.encode(), &[])?;
     }
     Ok(pid)
 }
@@ -414,8 +425,9 @@ fn prepare_program(launch: &mut Launch<'_>) -> io::Result<()> {
         // SAFETY: `from` is above every target, so no target is a source still needed.
         sys::checked(libc::c_long::from(unsafe { libc::dup2(*from, at as RawFd + 1) }))?;
     }
-    // SAFETY: a constant string.
-    sys::checked(libc::c_long::from(unsafe { libc::chdir(c"/var/task".as_ptr()) }))?;
+    // SAFETY: the text is terminated and outlives the call.
+    sys::checked(libc::c_long::from(unsafe { libc::chdir(launch.directory.as_ptr()) }))?;
+    launch.entered = true;
     landlock::keep_signals_in(launch.landlock)?;
     // SAFETY: no argument; a child of init leads nothing yet.
     unsafe { libc::setsid() };

@@ -62,7 +62,7 @@ impl Kind {
         match language {
             Language::Python(minor) => Some((Self::Python, minor)),
             Language::Node(major) => Some((Self::Node, major)),
-            Language::Provided | Language::Foreign => None,
+            Language::Provided | Language::Foreign | Language::Image => None,
         }
     }
 }
@@ -203,7 +203,7 @@ impl Interpreters {
                 let hint = "package the function for provided.al2023, with its own bootstrap";
                 Err(StartError::RuntimeUnavailable(self.lack(version, hint)))
             }
-            Language::Python(_) | Language::Node(_) | Language::Provided => Ok(()),
+            Language::Python(_) | Language::Node(_) | Language::Provided | Language::Image => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::endpoints;
 use crate::extensions;
 use crate::logs::Pipes;
 use crate::protocol::{Order, Who};
-use lacewing_model::Language;
+use lacewing_model::{ImageCode, Language, Version};
 use lacewing_runtime_api::{launch, waiting};
 use lacewing_sandbox::{Missed, Preparation, StartSpec};
 use std::io;
@@ -20,6 +20,8 @@ pub(crate) struct Launch {
     pub(crate) env: Vec<(String, String)>,
     /// True: it gets a stream to the door and a pipe for log frames.
     pub(crate) own_door: bool,
+    /// Where it begins.
+    pub(crate) directory: String,
     /// False: there is no bootstrap to execute.
     pub(crate) possible: bool,
     /// True: the program is the user's wrapper around a managed runtime.
@@ -40,14 +42,24 @@ impl Launch {
         let language = spec.version.config.runtime.language();
         let own_door = spec.version.config.web().is_none() && launch::command(language).needs_own_door;
         let mut argv = launch::argv(language, spec.version.config.memory);
+        let mut directory = "/var/task".to_owned();
         let wrapper = spec.environment.iter().find(|(key, _)| key == "AWS_LAMBDA_EXEC_WRAPPER");
         let (mut possible, mut wrapped) = (true, false);
         let web = spec.version.config.web();
         match wrapper {
+            // An image's own entry point would have to honour the wrapper, as on Lambda.
+            _ if language == Language::Image && web.is_none() => {
+                let image = spec.version.config.image.as_ref();
+                argv = image.map(ImageCode::argv).unwrap_or_default();
+                directory = image.map_or("/", ImageCode::working_directory).to_owned();
+                possible = !argv.is_empty();
+            }
             // The shell, because that is what writes such a line.
             _ if web.is_some() => {
                 let command = web.map(|web| web.command.to_owned()).unwrap_or_default();
                 argv = ["/bin/sh", "-c"].map(str::to_owned).into_iter().chain([command]).collect();
+                directory =
+                    spec.version.config.image.as_ref().map_or(directory, |image| image.working_directory().to_owned());
             }
             Some((_, wrapper)) if language != Language::Provided && !wrapper.is_empty() => {
                 argv.insert(0, wrapper.clone());
@@ -78,18 +90,37 @@ impl Launch {
             set("LACEWING_DOOR_FD", "3".to_owned());
             set("_LAMBDA_TELEMETRY_LOG_FD", "4".to_owned());
         }
-        let layers = spec.layers_dir.as_deref().filter(|_| web.is_none());
+        let opt = match language {
+            // What it has in the place of layers. A link would be followed on the host: it has none then.
+            Language::Image => Some(spec.code_dir.join("opt")).filter(|opt| !opt.is_symlink()),
+            _ => spec.layers_dir.clone(),
+        };
+        let layers = opt.as_deref().filter(|_| web.is_none());
         let extensions = layers.map(extensions::programs).unwrap_or_default();
-        Self { argv, env, own_door, possible, wrapped, extensions }
+        Self { argv, env, directory, own_door, possible, wrapped, extensions }
     }
 
     /// The same for a runtime that waits for its function; `None` where there is none to boot.
     pub(crate) fn waiting(kind: Preparation) -> Option<Self> {
         let memory = kind.memory.unwrap_or_default();
         let argv = launch::argv(kind.language, memory);
-        let waits = kind.language != Language::Provided;
+        let waits = !matches!(kind.language, Language::Provided | Language::Image);
         let env = waiting::environment();
-        waits.then(|| Self { argv, env, own_door: true, possible: true, wrapped: false, extensions: Vec::new() })
+        let directory = "/var/task".to_owned();
+        waits.then(|| Self {
+            argv,
+            env,
+            directory,
+            own_door: true,
+            possible: true,
+            wrapped: false,
+            extensions: Vec::new(),
+        })
+    }
+
+    /// True where a sandbox's root is an image.
+    pub(crate) fn is_of_image(version: &Version) -> bool {
+        version.config.runtime.language() == Language::Image
     }
 
     /// True where a zygote can fork a runtime that waits.
@@ -124,7 +155,9 @@ impl Launch {
         let argv = self.argv.iter().map(|part| part.clone().into_bytes()).collect();
         let env = self.env.iter().map(|(key, value)| format!("{key}={value}").into_bytes()).collect();
         let fds: Vec<BorrowedFd<'_>> = inside.iter().map(AsFd::as_fd).collect();
-        control.order(&Order::Exec { who: Who::RUNTIME, argv, env }, &fds).await?;
+        control
+            .order(&Order::Exec { who: Who::RUNTIME, directory: self.directory.clone().into_bytes(), argv, env }, &fds)
+            .await?;
         Ok(Streams { pipes: Pipes { out, err, frames }, door })
     }
 }

@@ -107,7 +107,11 @@ impl LinuxDriver {
         (forks, template): (bool, bool),
     ) -> Result<(Made, Duration), Unmade> {
         let fork = forks && Launch::can_be_forked(spec.version.config.runtime.language());
-        let (mut before, mut after) = (Vec::new(), of_function(spec, fork.then(|| self.folder.empty()))?);
+        let root = Launch::is_of_image(&spec.version).then(|| absolute(&spec.code_dir)).transpose()?;
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        if root.is_none() {
+            after = of_function(spec, fork.then(|| self.folder.empty()))?;
+        }
         if fork {
             before = self.while_waiting(interpreter)?;
         } else {
@@ -119,7 +123,7 @@ impl LinuxDriver {
             let mut cell = self
                 .begin(|id| {
                     let prepare =
-                        Request::Prepare { id, egress, tmp_bytes, waits: false, mounts: before, fork, template };
+                        Request::Prepare { id, egress, tmp_bytes, waits: false, mounts: before, fork, template, root };
                     vec![prepare, Request::Assign { id, mounts: after, bounds }]
                 })
                 .await?;
@@ -150,7 +154,8 @@ impl LinuxDriver {
         in_time(async {
             let mut cell = self
                 .begin(|id| {
-                    vec![Request::Prepare { id, egress, tmp_bytes, waits: true, mounts, fork, template: false }]
+                    let (waits, template, root) = (true, false, None);
+                    vec![Request::Prepare { id, egress, tmp_bytes, waits, mounts, fork, template, root }]
                 })
                 .await?;
             let prepared = next_report(&mut cell).await?;
@@ -253,9 +258,11 @@ pub(crate) fn of_function(spec: &StartSpec, instead: Option<PathBuf>) -> Result<
 }
 
 fn mount(source: &Path, target: &str) -> Result<MountSpec, StartError> {
-    let source =
-        std::path::absolute(source).map_err(|error| StartError::Broken(format!("{}: {error}", source.display())))?;
-    Ok(MountSpec { source, target: target.to_owned() })
+    Ok(MountSpec { source: absolute(source)?, target: target.to_owned() })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, StartError> {
+    std::path::absolute(path).map_err(|error| StartError::Broken(format!("{}: {error}", path.display())))
 }
 
 /// Bounds the time that a step may take.

@@ -32,7 +32,7 @@ pub(crate) struct Setup {
 pub(crate) enum Request {
     /// Make a sealed sandbox that knows no function yet. `waits`: none will come at once, so what runs in it
     /// meanwhile comes after everything else; `mounts` are for that. `fork`: by a zygote with these mounts if there is
-    /// one that can.
+    /// one that can. `root`: an image's tree on the host, in the place of the usual root.
     /// `template`: a snapshot will be taken in it.
     Prepare {
         id: u64,
@@ -43,6 +43,7 @@ pub(crate) enum Request {
         fork: bool,
         #[serde(default)]
         template: bool,
+        root: Option<PathBuf>,
     },
     /// Take the runtime in it, which waits at `restore/next`, for a template; its copies see `mounts`.
     Attach { id: u64, mounts: Vec<MountSpec> },
@@ -120,7 +121,8 @@ pub(crate) struct Standing {
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Start a program. Descriptors: stdout, stderr, and for a runtime with an own door: door, log frames.
-    Exec { who: Who, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>> },
+    /// One without a slash is looked for in the `PATH` of `env`.
+    Exec { who: Who, directory: Vec<u8>, argv: Vec<Vec<u8>>, env: Vec<Vec<u8>> },
     /// Send a signal to that program and what it started in its session.
     Signal { who: Who, signal: u8 },
     /// Kill everything else in the sandbox.
@@ -157,6 +159,8 @@ pub(crate) enum Word {
     SealFailed { step: u8, errno: i32 },
     /// The program could not be executed.
     ExecFailed { who: Who, errno: i32 },
+    /// The directory that it should begin in could not be entered.
+    NoDirectory { errno: i32 },
     /// It ended; the status is wait(2)'s.
     Ended { who: Who, status: i32 },
     /// Nothing but init is left.
@@ -175,10 +179,10 @@ impl Order {
             Self::Reset => vec![RESET],
             Self::MakeSockets => vec![MAKE_SOCKETS],
             Self::Signal { who, signal } => vec![SIGNAL, who.0, *signal],
-            Self::Exec { who, argv, env } => {
+            Self::Exec { who, directory, argv, env } => {
                 let mut bytes = Vec::with_capacity(4_096);
                 bytes.extend_from_slice(&[EXEC, who.0]);
-                for list in [argv, env] {
+                for list in [std::slice::from_ref(directory), argv, env] {
                     bytes.extend_from_slice(&(list.len() as u32).to_le_bytes());
                     for text in list {
                         bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
@@ -198,7 +202,9 @@ impl Order {
             MAKE_SOCKETS => Some(Self::MakeSockets),
             EXEC => {
                 let (who, mut rest) = rest.split_first()?;
-                Some(Self::Exec { who: Who(*who), argv: take_list(&mut rest)?, env: take_list(&mut rest)? })
+                let directory = take_list(&mut rest)?.pop()?;
+                let (argv, env) = (take_list(&mut rest)?, take_list(&mut rest)?);
+                Some(Self::Exec { who: Who(*who), directory, argv, env })
             }
             SIGNAL => match rest {
                 [who, signal] => Some(Self::Signal { who: Who(*who), signal: *signal }),
@@ -236,6 +242,7 @@ impl Word {
             Self::ExecFailed { who, errno } => (3, who.0, errno),
             Self::Ended { who, status } => (4, who.0, status),
             Self::IsReset => (5, 0, 0),
+            Self::NoDirectory { errno } => (6, 0, errno),
         };
         let number = number.to_le_bytes();
         [kind, step, number[0], number[1], number[2], number[3]]
@@ -251,6 +258,7 @@ impl Word {
             3 => Some(Self::ExecFailed { who: Who(step), errno: number }),
             4 => Some(Self::Ended { who: Who(step), status: number }),
             5 => Some(Self::IsReset),
+            6 => Some(Self::NoDirectory { errno: number }),
             _ => None,
         }
     }
@@ -291,8 +299,12 @@ mod tests {
     fn orders_and_words_are_read_back_as_they_were_written() {
         let argv = vec![b"/bin/sh".to_vec(), vec![], b"x y".to_vec()];
         let who = Who::extension(2);
-        let bytes = Order::Exec { who, argv: argv.clone(), env: vec![b"A=1".to_vec()] }.encode();
-        let Some(Order::Exec { who: to, argv: read, env }) = Order::decode(&bytes) else { panic!("an exec") };
+        let bytes =
+            Order::Exec { who, directory: b"/d".to_vec(), argv: argv.clone(), env: vec![b"A=1".to_vec()] }.encode();
+        let Some(Order::Exec { who: to, directory, argv: read, env }) = Order::decode(&bytes) else {
+            panic!("an exec")
+        };
+        assert_eq!(directory, b"/d");
         assert_eq!((to, read, env), (who, argv, vec![b"A=1".to_vec()]));
         assert_eq!((who.place(), Who::RUNTIME.place()), (Some(2), None));
         let signal = Order::Signal { who, signal: 15 }.encode();
@@ -305,6 +317,7 @@ mod tests {
             Word::Sealed,
             Word::SealFailed { step: 3, errno: 1 },
             Word::ExecFailed { who, errno: 2 },
+            Word::NoDirectory { errno: 2 },
             Word::Ended { who: Who::RUNTIME, status: 256 },
             Word::IsReset,
         ] {

@@ -5,6 +5,7 @@
 //! namespace T   /usr (the host's, read-only), /etc (a handful of files), /dev (null and its like),
 //!               empty mount points for code, runtime, interpreter, /tmp and /proc
 //! sandbox       a copy of T: few mounts to copy (the kernel's cost is per mount)
+//! of an image   a copy of T that stands on the image's tree, with /dev, /proc and two files of T's mounted on it
 //! ```
 //!
 //! What is not named here is not there: no home, no data dir, no /sys, no sockets of the host.
@@ -13,10 +14,10 @@ use crate::endpoints;
 use crate::net::NAMESERVER;
 use crate::protocol::{At, Fault, MountSpec};
 use crate::sys;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::Path;
 
@@ -108,6 +109,29 @@ pub(crate) fn build(scratch: &Path, privileged: bool) -> Result<OwnedFd, Fault> 
         .at("make the root read-only")?;
     let namespace = fs::File::open("/proc/self/ns/mnt").at("open the template's mount namespace")?;
     Ok(namespace.into())
+}
+
+/// What every sandbox has of the template's, whatever its root is.
+const SHOWN_IN_IMAGES: [&CStr; 4] = [c"/dev", c"/proc", c"/etc/resolv.conf", c"/etc/hosts"];
+
+/// Goes on in a copy of the template whose root is an image's tree. Whoever unpacked it has made the mount points,
+/// none of them a link. The caller is in the template's namespace, and goes back by `setns`: the copy is then whose
+/// processes were born in it.
+///
+/// # Errors
+/// The step that failed.
+pub(crate) fn stand_on(image: BorrowedFd<'_>) -> Result<(), Fault> {
+    sys::unshare(libc::CLONE_NEWNS).at("unshare the image's mount namespace")?;
+    let open = |path: &'static CStr| sys::open_tree(path).map(|tree| (tree, path));
+    let shown = SHOWN_IN_IMAGES.into_iter().map(open).collect::<io::Result<Vec<_>>>().at("copy the template")?;
+    sys::move_mount(image, c"/mnt").at("mount the image")?;
+    std::env::set_current_dir("/mnt").at("enter the image")?;
+    sys::pivot_here().at("pivot into the image")?;
+    // Only now: a path is followed from the root that it is meant in.
+    for (tree, target) in shown {
+        sys::move_mount(tree.as_fd(), target).at(&format!("mount {} on the image", target.to_string_lossy()))?;
+    }
+    Ok(())
 }
 
 /// A detached read-only copy of a directory of the host, for [`sys::move_mount`] in a sandbox.

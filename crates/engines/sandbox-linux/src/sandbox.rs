@@ -160,7 +160,8 @@ impl LinuxSandbox {
         deadline: Instant,
     ) -> Result<InitReport, SandboxError> {
         if !self.launch.possible {
-            return Ok(failed(began, endings::no_bootstrap(id)));
+            let nothing = if self.launch.argv.is_empty() { endings::no_entry_point } else { endings::no_bootstrap };
+            return Ok(failed(began, nothing(id)));
         }
         let teller = self.teller.clone();
         let (door, watched) = self.split();

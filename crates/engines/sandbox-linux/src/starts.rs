@@ -60,7 +60,8 @@ impl LinuxDriver {
         }
         let begun = self.begin_start(&spec, launch, interpreter, fresh.is_some() || web.is_some(), &mut phases).await?;
         let Begun { mut sandbox, at, rung, waiting } = begun;
-        let missed = missed.or(fresh).or((rung == Rung::Full).then_some(Missed::NonePrepared));
+        let image = Launch::is_of_image(&spec.version).then_some(Missed::Image);
+        let missed = missed.or(image).or(fresh).or((rung == Rung::Full).then_some(Missed::NonePrepared));
         if let Some(stand_in) = interpreter.and_then(|found| stand_in(found, &spec.version)) {
             sandbox.logs.platform(stand_in);
         }
@@ -112,7 +113,9 @@ impl LinuxDriver {
         let began = Instant::now();
         let own = Preparation::of(&spec.version);
         let kind = if needs_fresh { Preparation { language: Language::Provided, memory: None, ..own } } else { own };
-        while let Some(mut made) = self.shelf.take(kind) {
+        // None that was made before has the root of an image.
+        let can_take = !Launch::is_of_image(&spec.version);
+        while let Some(mut made) = can_take.then(|| self.shelf.take(kind)).flatten() {
             let mounting = Instant::now();
             // One that was lost between is no reason to fail: nothing of the function has run in it.
             if self.assign(&mut made, spec, &launch, interpreter).await.is_ok() {
@@ -227,7 +230,7 @@ fn stand_in(found: &Interpreter, version: &Version) -> Option<String> {
     let exact = match runtime.language() {
         Language::Python(minor) => found.version.1 == minor,
         Language::Node(major) => found.version.0 == major,
-        Language::Provided | Language::Foreign => true,
+        Language::Provided | Language::Foreign | Language::Image => true,
     };
     (!exact).then(|| format!("lacewing: {runtime} is not installed on this host; {} runs in its place", found.title()))
 }

@@ -163,6 +163,8 @@ pub(crate) fn prctl(option: libc::c_int, a: libc::c_ulong, b: libc::c_ulong) -> 
 
 /// A program to execute, laid out as execve(2) wants it: executing it allocates nothing.
 pub(crate) struct Program {
+    /// Where it may lie, the likeliest first.
+    places: Vec<CString>,
     /// What the pointers point to.
     _texts: [Vec<CString>; 2],
     argv: Vec<*const libc::c_char>,
@@ -170,25 +172,48 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// `argv[0]` with this environment.
+    /// `argv[0]` with this environment. A bare name is looked for in the environment's `PATH`.
     pub(crate) fn new(argv: Vec<CString>, env: Vec<CString>) -> Self {
         let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
             list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
         };
-        Self { argv: pointers(&argv), env: pointers(&env), _texts: [argv, env] }
+        let places = places(&argv, &env);
+        Self { places, argv: pointers(&argv), env: pointers(&env), _texts: [argv, env] }
     }
 
     /// Executes it with no blocked signals. Returns only what went wrong.
     pub(crate) fn execute(&self) -> io::Error {
-        // SAFETY: an initialised empty set; both lists end in null and point to terminated strings that `self` holds.
+        // SAFETY: an initialised empty set.
         unsafe {
             let mut none: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-            libc::execve(self.argv[0], self.argv.as_ptr(), self.env.as_ptr());
         }
-        io::Error::last_os_error()
+        let mut refused = io::Error::from_raw_os_error(libc::ENOENT);
+        for place in &self.places {
+            // SAFETY: both lists end in null and point to terminated strings that `self` holds, as `place` is.
+            unsafe { libc::execve(place.as_ptr(), self.argv.as_ptr(), self.env.as_ptr()) };
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                // As execvp(3) does: one that may not be executed is told of only where there is no other.
+                Some(libc::ENOENT | libc::ENOTDIR) if self.places.len() > 1 => {}
+                Some(libc::EACCES) => refused = error,
+                _ => return error,
+            }
+        }
+        refused
     }
+}
+
+/// Where a program may lie: where its name says, or for a bare name in the directories of `PATH`.
+fn places(argv: &[CString], env: &[CString]) -> Vec<CString> {
+    let Some(name) = argv.first() else { return Vec::new() };
+    if name.as_bytes().contains(&b'/') {
+        return vec![name.clone()];
+    }
+    let path = env.iter().find_map(|variable| variable.as_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
+    let folders = path.split(|byte| *byte == b':').filter(|folder| !folder.is_empty());
+    folders.filter_map(|folder| CString::new([folder, b"/", name.as_bytes()].concat()).ok()).collect()
 }
 
 /// Runs `child` in a process that shares this one's memory, and comes back once it has executed a program or ended: no

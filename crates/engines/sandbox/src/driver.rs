@@ -90,12 +90,22 @@ pub struct Preparation {
 }
 
 impl Preparation {
+    /// False where nothing can be made ahead: what runs brings a root of its own, which a sandbox has from its birth.
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
+        self.language != Language::Image
+    }
+
     /// What a sandbox of `version` can be prepared as.
     #[must_use]
     pub fn of(version: &Version) -> Self {
         let config = &version.config;
         // The command of a web function starts its own interpreter.
-        let language = if config.web().is_some() { Language::Provided } else { config.runtime.language() };
+        let language = if config.web().is_some() && config.image.is_none() {
+            Language::Provided
+        } else {
+            config.runtime.language()
+        };
         let memory = matches!(language, Language::Node(_)).then_some(config.memory);
         Self { language, egress: config.egress, memory }
     }
@@ -161,7 +171,7 @@ pub struct StartSpec {
     pub id: SandboxId,
     /// What runs in it.
     pub version: Arc<Version>,
-    /// The unpacked package on the host: mounted read-only as `/var/task`.
+    /// The unpacked package on the host, mounted read-only: as `/var/task`, or as the root where it is an image.
     pub code_dir: PathBuf,
     /// The function's layers on the host, merged: mounted read-only as `/opt`.
     pub layers_dir: Option<PathBuf>,

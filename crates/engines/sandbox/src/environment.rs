@@ -34,6 +34,21 @@ const RESERVED: [&str; 24] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 ];
 
+/// What the platform sets unless an image says otherwise.
+const AT_FIRST: [(&str, &str); 8] = [
+    ("LAMBDA_TASK_ROOT", "/var/task"),
+    ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+    ("PWD", "/var/task"),
+    ("TZ", ":UTC"),
+    ("LANG", "en_US.UTF-8"),
+    ("SHLVL", "0"),
+    ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+    (
+        "LD_LIBRARY_PATH",
+        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+    ),
+];
+
 /// Those of `keys` that a user may not set, in the order given.
 pub fn reserved_keys<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     keys.filter(|key| RESERVED.contains(key)).collect()
@@ -51,17 +66,19 @@ pub fn lambda_environment(
 ) -> Vec<(String, String)> {
     let config = &version.config;
     let mut all: Vec<(String, String)> = Vec::with_capacity(40 + config.environment.as_ref().map_or(0, BTreeMap::len));
-    let mut set = |key: &str, value: String| all.push((key.to_owned(), value));
-    set("_HANDLER", config.handler.to_string());
-    set("LAMBDA_TASK_ROOT", "/var/task".into());
-    set("LAMBDA_RUNTIME_DIR", "/var/runtime".into());
-    set("PWD", "/var/task".into());
-    set("TZ", ":UTC".into());
-    set("LANG", "en_US.UTF-8".into());
-    set("SHLVL", "0".into());
-    set("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin".into());
-    let libraries = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
-    set("LD_LIBRARY_PATH", libraries.into());
+    for (key, value) in AT_FIRST {
+        all.push((key.to_owned(), value.to_owned()));
+    }
+    match &config.image {
+        // An image's own variables come before the platform's, so that they cannot stand for those.
+        Some(image) => {
+            let own = image.environment.iter().filter(|(key, _)| !is_platforms(key));
+            replace(&mut all, own.map(|(key, value)| (key.as_str(), value.as_str())));
+            replace(&mut all, std::iter::once(("PWD", image.working_directory())));
+        }
+        None => all.push(("_HANDLER".to_owned(), config.handler.to_string())),
+    }
+    let mut set = |key: &str, value: String| replace(&mut all, std::iter::once((key, value.as_str())));
     set("AWS_REGION", version.region.to_string());
     set("AWS_DEFAULT_REGION", version.region.to_string());
     set("AWS_LAMBDA_FUNCTION_NAME", version.name.to_string());
@@ -95,22 +112,33 @@ pub fn lambda_environment(
             let modules = "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task";
             set("NODE_PATH", format!("/opt/nodejs/node{major}/node_modules:{modules}"));
         }
+        Language::Image => set("AWS_EXECUTION_ENV", "AWS_Lambda_Image".into()),
         Language::Provided => {}
         Language::Foreign => set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", config.runtime)),
     }
     if config.web().is_some() {
         web::adapt(&mut all);
     }
-    for (key, value) in config.environment.iter().flatten() {
-        match all.iter_mut().find(|(known, _)| known == key) {
-            Some((_, known)) => known.clone_from(value),
-            None => all.push((key.clone(), value.clone())),
-        }
-    }
+    replace(&mut all, config.environment.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())));
     if let Some(web) = config.web() {
         web::tell(&web, &mut all);
     }
     all
+}
+
+/// True for what only the platform may say. The places of code and runtime are an image's own affair.
+fn is_platforms(key: &str) -> bool {
+    RESERVED.contains(&key) && !matches!(key, "_HANDLER" | "LAMBDA_TASK_ROOT" | "LAMBDA_RUNTIME_DIR")
+}
+
+/// Puts each of `variables` in the place of what is called so, or behind all others.
+fn replace<'a>(all: &mut Vec<(String, String)>, variables: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (key, value) in variables {
+        match all.iter_mut().find(|(known, _)| known == key) {
+            Some((_, known)) => value.clone_into(known),
+            None => all.push((key.to_owned(), value.to_owned())),
+        }
+    }
 }
 
 /// `YYYY/MM/DD/[VERSION]SANDBOX`, the day in UTC. Source: CloudWatch log streams of Lambda functions.
@@ -123,7 +151,9 @@ pub fn log_stream_name(version: &Version, sandbox: SandboxId, now: Timestamp) ->
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use lacewing_model::{FunctionConfig, LoggingConfig, RevisionId, VersionNumber};
+    use lacewing_model::{
+        FunctionConfig, Handler, ImageCode, ImageSettings, LoggingConfig, RevisionId, Runtime, VersionNumber,
+    };
     use std::sync::Arc;
 
     fn version(format: LogFormat, environment: Option<BTreeMap<String, String>>) -> Version {
@@ -172,6 +202,37 @@ mod tests {
         let own = BTreeMap::from([("LANG".to_owned(), "C".to_owned()), ("MINE".to_owned(), "here".to_owned())]);
         let all = environment_of(&version(LogFormat::Text, Some(own)));
         assert_eq!((all["LANG"].as_str(), all["MINE"].as_str(), all["TZ"].as_str()), ("C", "here", ":UTC"));
+    }
+
+    #[test]
+    fn an_images_variables_stand_between_the_platforms_usual_ones_and_its_own() {
+        let mut version = version(LogFormat::Text, Some(BTreeMap::from([("MINE".to_owned(), "user".to_owned())])));
+        let said = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let environment = vec![
+            said("PATH", "/image/bin"),
+            said("LAMBDA_TASK_ROOT", "/app"),
+            said("MINE", "image"),
+            said("AWS_REGION", "elsewhere"),
+            said("AWS_SESSION_TOKEN", "forged"),
+        ];
+        let own = ImageSettings { working_directory: Some("/app".into()), ..ImageSettings::default() };
+        let (uri, resolved_uri) = ("r/i:t".to_owned(), "r/i@sha256:0".to_owned());
+        let config = Arc::make_mut(&mut version.config);
+        (config.runtime, config.handler) = (Runtime::of_image(), Handler::of_image());
+        config.image = Some(ImageCode { uri, resolved_uri, own, environment, overrides: None });
+        let all = environment_of(&version);
+        for (key, value) in [
+            ("PATH", "/image/bin"),
+            ("LAMBDA_TASK_ROOT", "/app"),
+            ("PWD", "/app"),
+            ("MINE", "user"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_SESSION_TOKEN", "token"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_Image"),
+        ] {
+            assert_eq!(all[key], value, "{key}");
+        }
+        assert!(!all.contains_key("_HANDLER"));
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub enum Missed {
     Environment(String),
     /// Its wrapper (`AWS_LAMBDA_EXEC_WRAPPER`) starts the interpreter itself.
     Wrapper,
+    /// It is an image: a sandbox has its root from its birth, so none can be made ahead.
+    Image,
     /// This version has a snapshot, but forking from it failed.
     SnapshotFailed(String),
 }
@@ -69,6 +71,7 @@ impl fmt::Display for Missed {
         match self {
             Self::NonePrepared => f.write_str("none of its kind was prepared"),
             Self::Environment(name) => write!(f, "its environment needs a fresh interpreter ({name})"),
+            Self::Image => f.write_str("it is an image, whose root no sandbox can be given that was made before"),
             Self::Wrapper => f.write_str("its wrapper starts the interpreter"),
             Self::SnapshotFailed(reason) => write!(f, "its snapshot could not be forked: {reason}"),
         }

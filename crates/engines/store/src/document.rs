@@ -6,8 +6,9 @@
 
 use crate::StoreError;
 use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FailReason, FileSystem, FunctionConfig, LayerUse, Lifecycle, LogFormat,
-    LogLevel, LoggingConfig, MemoryMib, SnapStart, Timeout, TracingMode, UpdateStatus, VpcConfig,
+    Architecture, Egress, EphemeralMib, FailReason, FileSystem, FunctionConfig, ImageCode, ImageSettings, LayerUse,
+    Lifecycle, LogFormat, LogLevel, LoggingConfig, MemoryMib, Runtime, SnapStart, Timeout, TracingMode, UpdateStatus,
+    VpcConfig,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +40,27 @@ struct ConfigDocument {
     vpc: Option<VpcDocument>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     file_systems: Vec<FileSystemDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<ImageDocument>,
+}
+
+/// The code of a function that is an image.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageDocument {
+    uri: String,
+    resolved_uri: String,
+    own: ImageSettingsDocument,
+    environment: Vec<(String, String)>,
+    overrides: Option<ImageSettingsDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageSettingsDocument {
+    entry_point: Option<Vec<String>>,
+    command: Option<Vec<String>>,
+    working_directory: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -140,6 +162,7 @@ pub(crate) fn write_config(config: &FunctionConfig) -> Result<String, StoreError
             .cloned()
             .map(|FileSystem { arn, path }| FileSystemDocument { arn, path })
             .collect(),
+        image: config.image.clone().map(write_image),
     };
     serde_json::to_string(&document).map_err(|error| StoreError::unreadable("configuration", error))
 }
@@ -152,8 +175,12 @@ pub(crate) fn read_config(json: &str) -> Result<FunctionConfig, StoreError> {
     let logging = document.logging;
     let level = |word: Option<String>| word.map(|word| LEVELS.value(&word)).transpose();
     Ok(FunctionConfig {
-        runtime: document.runtime.parse().map_err(bad)?,
+        runtime: match document.image {
+            Some(_) => Runtime::of_image(),
+            None => document.runtime.parse().map_err(bad)?,
+        },
         handler: document.handler.parse().map_err(bad)?,
+        image: document.image.map(read_image),
         role: document.role.parse().map_err(bad)?,
         description: document.description,
         timeout: Timeout::new(document.timeout_seconds).map_err(bad)?,
@@ -184,6 +211,24 @@ pub(crate) fn read_config(json: &str) -> Result<FunctionConfig, StoreError> {
             .map(|FileSystemDocument { arn, path }| FileSystem { arn, path })
             .collect(),
     })
+}
+
+fn write_image(image: ImageCode) -> ImageDocument {
+    fn settings(from: ImageSettings) -> ImageSettingsDocument {
+        let ImageSettings { entry_point, command, working_directory } = from;
+        ImageSettingsDocument { entry_point, command, working_directory }
+    }
+    let ImageCode { uri, resolved_uri, own, environment, overrides } = image;
+    ImageDocument { uri, resolved_uri, own: settings(own), environment, overrides: overrides.map(settings) }
+}
+
+fn read_image(image: ImageDocument) -> ImageCode {
+    fn settings(from: ImageSettingsDocument) -> ImageSettings {
+        let ImageSettingsDocument { entry_point, command, working_directory } = from;
+        ImageSettings { entry_point, command, working_directory }
+    }
+    let ImageDocument { uri, resolved_uri, own, environment, overrides } = image;
+    ImageCode { uri, resolved_uri, own: settings(own), environment, overrides: overrides.map(settings) }
 }
 
 fn write_layer(layer: &LayerUse) -> LayerDocument {
@@ -261,7 +306,27 @@ mod tests {
             kms_key: Some("arn:aws:kms:us-east-1:000000000000:key/k".into()),
             vpc: Some(VpcConfig { subnets: vec!["subnet-1".into()], security_groups: Vec::new(), ipv6: true }),
             file_systems: vec![FileSystem { arn: "arn:aws:elasticfilesystem:x".into(), path: "/mnt/x".into() }],
+            image: None,
         }
+    }
+
+    #[test]
+    fn an_image_comes_back_as_it_was_written() {
+        let settings = |word: &str| ImageSettings {
+            entry_point: Some(vec![word.into(), String::new()]),
+            command: None,
+            working_directory: Some("/app".into()),
+        };
+        let image = ImageCode {
+            uri: "r/i:t".into(),
+            resolved_uri: "r/i@sha256:0".into(),
+            own: settings("/run"),
+            environment: vec![("B".into(), "1".into()), ("A".into(), "=".into())],
+            overrides: Some(settings("/other")),
+        };
+        let (runtime, handler) = (Runtime::of_image(), lacewing_model::Handler::of_image());
+        let config = FunctionConfig { runtime, handler, image: Some(image), ..config() };
+        assert_eq!(read_config(&write_config(&config).unwrap()).unwrap(), config);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use base64::Engine as _;
 use bytes::Bytes;
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, ObjectOptions, Objects, Store};
+use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, ImageOptions, Images, ObjectOptions, Objects, Store};
 use lacewing_events::{Events, EventsParts};
 use lacewing_gateway::{Gateway, GatewayParts};
 use lacewing_invoke::{Invoke, InvokeParts};
@@ -83,6 +83,7 @@ impl House {
             clock: Arc::clone(&clock),
             can_run: Arc::new(move |version| judge.can_run(version).map_err(|error| error.to_string())),
             objects: Objects::new(ObjectOptions::default()),
+            images: Images::new(ImageOptions::default(), Limits::default()),
             take_snapshot: Arc::new(|_| Err("none here".into())),
         })
         .await

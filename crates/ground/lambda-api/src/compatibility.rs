@@ -162,7 +162,6 @@ const SETTINGS_GAPS: &[Gap] = &[
     Gap::partly("TracingConfig", "kept and shown; trace headers are passed on, no segment is sent"),
     Gap::partly("FileSystemConfigs", "kept and shown; nothing is mounted"),
     Gap::partly("SnapStart", "for Python; a version that cannot have a snapshot says why, and starts without"),
-    Gap::not("ImageConfig", "functions from images"),
     Gap::not("CapacityProviderConfig", "managed instances"),
     Gap::not("DurableConfig", "durable executions"),
     Gap::not("RuntimeConfig", "managed instances"),
@@ -174,7 +173,7 @@ const REPLY_GAPS: &[Gap] = &[
     Gap::not("MasterArn", "only for Lambda@Edge"),
     Gap::not("SigningProfileVersionArn", "signatures are not checked"),
     Gap::not("SigningJobArn", "signatures are not checked"),
-    Gap::not("ImageConfigResponse", "functions from images"),
+    Gap::partly("ImageConfigResponse", "without Error"),
     Gap::not("TenancyConfig", "tenant isolation"),
     Gap::not("CapacityProviderConfig", "managed instances"),
     Gap::not("ConfigSha256", "managed instances"),
@@ -186,7 +185,7 @@ const REPLY_GAPS: &[Gap] = &[
 /// What lacks where code is sent.
 const CODE_GAPS: &[Gap] = &[
     Gap::partly("S3ObjectStorageMode", "COPY; REFERENCE is refused"),
-    Gap::not("ImageUri", "functions from images"),
+    Gap::partly("ImageUri", "repositories that the operator has named, ECR's or any other"),
     Gap::not("SourceKMSKeyArn", "packages that are encrypted by a key of one's own"),
 ];
 

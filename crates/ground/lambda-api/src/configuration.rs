@@ -1,6 +1,6 @@
 //! Replies about functions.
 
-use crate::{ConcurrencyReply, DeadLetterConfig, FileSystemConfig};
+use crate::{ConcurrencyReply, DeadLetterConfig, FileSystemConfig, ImageConfig};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 pub struct FunctionConfigurationReply {
     pub function_name: String,
     pub function_arn: String,
-    pub runtime: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
     pub role: String,
-    pub handler: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handler: Option<String>,
     pub code_size: u64,
     pub description: String,
     pub timeout: u32,
@@ -23,6 +25,8 @@ pub struct FunctionConfigurationReply {
     pub version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentReply>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_config_response: Option<ImageConfigReply>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerReply>,
     pub tracing_config: TracingReply,
@@ -61,6 +65,14 @@ pub struct FunctionConfigurationReply {
 #[allow(missing_docs)]
 pub struct EnvironmentReply {
     pub variables: BTreeMap<String, String>,
+}
+
+/// `ImageConfigResponse`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct ImageConfigReply {
+    pub image_config: ImageConfig,
 }
 
 /// A layer of a function.
@@ -142,10 +154,17 @@ pub struct GetFunctionReply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CodeLocation {
-    /// `S3` for packages.
+    /// `S3` for packages, `ECR` for images.
     pub repository_type: &'static str,
-    /// A signed URL, good for ten minutes.
-    pub location: String,
+    /// Of a package: a signed URL, good for ten minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Of an image: its name as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_uri: Option<String>,
+    /// Of an image: the same repository and the digest that the name stood for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved_image_uri: Option<String>,
 }
 
 /// `ListVersionsByFunction`.

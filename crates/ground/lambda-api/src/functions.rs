@@ -91,7 +91,7 @@ pub struct FunctionSettings {
     pub vpc_config: Option<VpcSettings>,
     pub layers: Option<Vec<String>>,
     pub file_system_configs: Option<Vec<FileSystemConfig>>,
-    pub image_config: Option<Value>,
+    pub image_config: Option<ImageConfig>,
     pub capacity_provider_config: Option<Value>,
     pub durable_config: Option<Value>,
     pub runtime_config: Option<Value>,
@@ -195,6 +195,19 @@ pub struct VpcSettings {
 pub struct FileSystemConfig {
     pub arn: String,
     pub local_mount_path: String,
+}
+
+/// `ImageConfig`, both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[allow(missing_docs)]
+pub struct ImageConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry_point: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
 }
 
 /// Reads a request's JSON; no body at all is an empty object.

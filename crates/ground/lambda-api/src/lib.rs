@@ -45,16 +45,17 @@ pub use concurrency::{
     ConcurrencyReply, ListProvisionedReply, ProvisionedReply, PutConcurrencyRequest, PutProvisionedRequest,
 };
 pub use configuration::{
-    CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply, LayerReply,
-    ListFunctionsReply, ListVersionsReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply, VpcReply,
+    CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply,
+    ImageConfigReply, LayerReply, ListFunctionsReply, ListVersionsReply, LoggingReply, RuntimeVersionReply,
+    SnapStartReply, TracingReply, VpcReply,
 };
 pub use cost::{CostLine, CostReply, DoctorReply, InterpreterReply, WallReply};
 pub use error::{ApiError, ErrorCode, Fault, Protocol};
 pub use event_invoke::{Destination, DestinationConfig, EventInvokeReply, EventInvokeRequest, ListEventInvokeReply};
 pub use functions::{
     Base64Text, CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, FileSystemConfig, FunctionCode,
-    FunctionSettings, LoggingSettings, PublishVersionRequest, SnapStart, TracingSettings, UpdateFunctionCodeRequest,
-    Variables, VpcSettings, parse,
+    FunctionSettings, ImageConfig, LoggingSettings, PublishVersionRequest, SnapStart, TracingSettings,
+    UpdateFunctionCodeRequest, Variables, VpcSettings, parse,
 };
 pub use keys::{CreateKeyRequest, KeyReply, KeysReply};
 pub use layers::{

@@ -1,8 +1,8 @@
 //! What a function version is: its configuration and its code, frozen together.
 
 use crate::{
-    AccountId, CodeSha256, EphemeralMib, FunctionArn, FunctionName, Handler, MemoryMib, Qualifier, Region, RevisionId,
-    RoleArn, Runtime, Timeout, Timestamp,
+    AccountId, CodeSha256, EphemeralMib, FunctionArn, FunctionName, Handler, ImageCode, MemoryMib, Qualifier, Region,
+    RevisionId, RoleArn, Runtime, Timeout, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -151,8 +151,12 @@ pub struct FileSystem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct FunctionConfig {
+    /// [`Runtime::of_image`] for an image.
     pub runtime: Runtime,
+    /// [`Handler::of_image`] for an image.
     pub handler: Handler,
+    /// Present where the package is an image and not a zip.
+    pub image: Option<ImageCode>,
     pub role: RoleArn,
     pub description: String,
     pub timeout: Timeout,
@@ -183,6 +187,7 @@ impl FunctionConfig {
         Self {
             runtime,
             handler,
+            image: None,
             role,
             description: String::new(),
             timeout: Timeout::default(),
@@ -248,6 +253,12 @@ pub struct Version {
 }
 
 impl Version {
+    /// The code's hash as the API shows it: base64 of a zip's, the digest of an image in hex.
+    #[must_use]
+    pub fn code_sha256_shown(&self) -> String {
+        if self.config.image.is_some() { self.code_sha256.hex() } else { self.code_sha256.to_string() }
+    }
+
     /// The function's ARN without a qualifier.
     #[must_use]
     pub fn arn(&self) -> FunctionArn {

@@ -54,6 +54,48 @@ impl FromStr for CodeSha256 {
     }
 }
 
+impl CodeSha256 {
+    /// The hash of these 32 bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8; 32]) -> Self {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut text = String::with_capacity(44);
+        for group in bytes.chunks(3) {
+            let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+            for place in 0..4 {
+                let letter = LETTERS[(bits >> (18 - 6 * place)) as usize & 63];
+                text.push(if place <= group.len() { letter.into() } else { '=' });
+            }
+        }
+        Self(text.into())
+    }
+
+    /// The same in hex: 64 digits, as file names and image digests have it.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        let value = |letter: u8| match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            _ => 63,
+        };
+        let mut hex = String::with_capacity(66);
+        for group in self.0.as_bytes().chunks(4) {
+            let bits = group
+                .iter()
+                .filter(|letter| **letter != b'=')
+                .fold(0_u32, |bits, letter| bits << 6 | u32::from(value(*letter)));
+            match group.iter().filter(|letter| **letter != b'=').count() {
+                4 => hex.push_str(&format!("{bits:06x}")),
+                3 => hex.push_str(&format!("{:04x}", bits >> 2)),
+                _ => hex.push_str(&format!("{:02x}", bits >> 4)),
+            }
+        }
+        hex
+    }
+}
+
 macro_rules! text {
     ($($name:ident),*) => {$(
         impl $name {
@@ -147,6 +189,11 @@ mod tests {
         assert!("us-east-1".parse::<Region>().is_ok());
         assert!("us_east".parse::<Region>().is_err());
         assert!("short".parse::<CodeSha256>().is_err());
+        let nothing = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse::<CodeSha256>().unwrap();
+        assert_eq!(nothing.hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        let bytes: Vec<u8> =
+            (0..64).step_by(2).map(|at| u8::from_str_radix(&nothing.hex()[at..at + 2], 16).unwrap()).collect();
+        assert_eq!(CodeSha256::of_bytes(&bytes.try_into().unwrap()), nothing);
         let id = RequestId::random();
         assert_eq!(id.to_string().parse::<RequestId>().unwrap(), id);
         assert_eq!(SandboxId::random().to_string().len(), 32);

@@ -7,6 +7,7 @@ mod alias;
 mod clock;
 mod definition;
 mod ids;
+mod image;
 mod lifecycle;
 mod limits;
 mod names;
@@ -21,6 +22,7 @@ pub use definition::{
     TracingMode, Version, VersionNumber, VpcConfig,
 };
 pub use ids::{AccountId, CodeSha256, Region, RequestId, RevisionId, SandboxId};
+pub use image::{ImageCode, ImageSettings};
 pub use lifecycle::{Denied, FailReason, Lifecycle, LifecycleEvent, UpdateStatus};
 pub use limits::Limits;
 pub use names::{FunctionArn, FunctionName, Handler, LayerName, Qualifier, RoleArn};

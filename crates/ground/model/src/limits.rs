@@ -18,6 +18,14 @@ pub struct Limits {
     pub unzipped_bytes_max: u64,
     /// Entries of a package.
     pub zip_entries_max: usize,
+    /// The layers of an image unpacked, bytes. Source: Lambda quotas.
+    pub image_bytes_max: u64,
+    /// Files, folders and links of an image, over all its layers.
+    pub image_entries_max: usize,
+    /// Layers of an image: as many as the file systems of usual engines can lay on top of each other.
+    pub image_layers_max: usize,
+    /// The settings of an image, its own and its function's, as JSON, bytes. Source: Lambda quotas.
+    pub image_settings_bytes_max: usize,
     /// All environment variables of a function as JSON, bytes.
     pub environment_bytes_max: usize,
     /// Decoded log tail, bytes.
@@ -48,6 +56,10 @@ impl Default for Limits {
             zip_bytes_max: 52_428_800,
             unzipped_bytes_max: 262_144_000,
             zip_entries_max: 100_000,
+            image_bytes_max: 10 << 30,
+            image_entries_max: 1_000_000,
+            image_layers_max: 127,
+            image_settings_bytes_max: 16_384,
             environment_bytes_max: 4_096,
             log_tail_bytes_max: 4_096,
             client_context_bytes_max: 3_583,

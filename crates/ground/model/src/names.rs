@@ -89,6 +89,14 @@ impl From<VersionNumber> for Qualifier {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Handler(Box<str>);
 
+impl Handler {
+    /// What stands in the place of a handler where a function is an image: its command says what to call.
+    #[must_use]
+    pub fn of_image() -> Self {
+        Self("".into())
+    }
+}
+
 impl FromStr for Handler {
     type Err = Invalid;
 

@@ -15,6 +15,8 @@ pub enum Language {
     Provided,
     /// A language of Lambda's that nothing here can run: its functions are kept and shown, and calls are refused.
     Foreign,
+    /// None: an image brings everything, down to its own root.
+    Image,
 }
 
 /// A runtime identifier of the Lambda API.
@@ -56,6 +58,12 @@ impl Runtime {
     pub const FOREIGN: [&'static str; 9] =
         ["java25", "java21", "java17", "java11", "java8.al2", "dotnet10", "dotnet8", "ruby3.4", "ruby3.3"];
 
+    /// What stands in the place of a runtime where a function is an image. No caller can name it.
+    #[must_use]
+    pub fn of_image() -> Self {
+        Self { id: "image".into(), language: Language::Image }
+    }
+
     /// The identifier as the API shows it.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -68,7 +76,7 @@ impl Runtime {
         match self.language {
             Language::Python(minor) => format!("python:3.{minor}.v1"),
             Language::Node(major) => format!("nodejs:{major}.v1"),
-            Language::Provided => format!("{}.v1", self.id.replace('.', ":")),
+            Language::Provided | Language::Image => format!("{}.v1", self.id.replace('.', ":")),
             Language::Foreign => {
                 let number = self.id.find(|letter: char| letter.is_ascii_digit()).unwrap_or(self.id.len());
                 format!("{}:{}.v1", &self.id[..number], &self.id[number..])

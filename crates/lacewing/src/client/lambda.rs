@@ -65,7 +65,8 @@ impl FunctionState {
             name: text("FunctionName"),
             arn: text("FunctionArn"),
             version: text("Version"),
-            runtime: text("Runtime"),
+            // An image has none.
+            runtime: if text("PackageType") == "Image" { "image".to_owned() } else { text("Runtime") },
             handler: text("Handler"),
             architecture: at("/Architectures/0"),
             memory_mib: number("MemorySize"),

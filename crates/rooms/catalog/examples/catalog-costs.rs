@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, ObjectOptions, Objects, Scope, Store};
+use lacewing_catalog::{
+    Artifacts, Catalog, CatalogOptions, Code, ImageOptions, Images, NewFunction, ObjectOptions, Objects, Scope, Store,
+};
 use lacewing_model::{FunctionConfig, FunctionName, Limits, SystemClock};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -66,6 +68,7 @@ async fn open(dir: &Path) -> Catalog {
         clock: Arc::new(SystemClock),
         can_run: Arc::new(|_| Ok(())),
         objects: Objects::new(ObjectOptions::default()),
+        images: Images::new(ImageOptions::default(), Limits::default()),
         take_snapshot: Arc::new(|_| Err("none here".into())),
     })
     .await
@@ -77,7 +80,8 @@ async fn deploy(catalog: &Catalog, name: &FunctionName) -> Duration {
         name: name.clone(),
         config: config(),
         // Each its own package, as users have.
-        zip: package(name.as_str()),
+        code: Code::Zip(package(name.as_str())),
+        image: Default::default(),
         layers: Vec::new(),
         tags: BTreeMap::new(),
         publish: false,

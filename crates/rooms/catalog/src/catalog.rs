@@ -2,6 +2,7 @@
 
 use crate::attached::Records;
 use crate::functions::{Draft, NewCode, check_changeable};
+use crate::images::{Kept, check_kind, check_size};
 use crate::lookup::find;
 use crate::open::read;
 use crate::prepare::{Prepared, Preparers};
@@ -11,7 +12,8 @@ use crate::{AllWanted, CatalogError, CodeChange, ConfigChange, FunctionView, New
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lacewing_artifact::{ArtifactError, Artifacts, Package};
-use lacewing_model::{Clock, FunctionName, Qualifier, RevisionId, Version};
+use lacewing_images::Images;
+use lacewing_model::{Clock, FunctionName, ImageCode, Qualifier, RevisionId, Version};
 use lacewing_objects::{ObjectError, ObjectRef, Objects};
 use lacewing_store::Store;
 use std::sync::{Arc, mpsc};
@@ -37,6 +39,8 @@ pub struct CatalogOptions {
     pub artifacts: Artifacts,
     /// Where code is fetched from that is not sent along.
     pub objects: Objects,
+    /// Where images come from.
+    pub images: Images,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Asked whenever a function is made or its runtime may have changed.
@@ -52,11 +56,12 @@ pub struct Catalog(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) registry: Arc<ArcSwap<Registry>>,
     pub(crate) records: Arc<ArcSwap<Records>>,
-    artifacts: Artifacts,
+    pub(crate) artifacts: Artifacts,
     objects: Objects,
+    pub(crate) images: Images,
     requests: mpsc::Sender<Request>,
     places: Semaphore,
-    uploads: Semaphore,
+    pub(crate) uploads: Semaphore,
     retired: broadcast::Sender<RevisionId>,
     pub(crate) wanted: watch::Sender<AllWanted>,
     writer: Option<JoinHandle<()>>,
@@ -65,6 +70,8 @@ pub(crate) struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let _ = self.requests.send(Request::Stop);
+        // After that, so that a preparation that this ends is no failure: the next process takes it up.
+        self.images.stop();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
@@ -77,7 +84,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Internal`] when the store cannot be read.
     pub async fn open(options: CatalogOptions) -> Result<Self, CatalogError> {
-        let CatalogOptions { store, artifacts, objects, clock, can_run, take_snapshot } = options;
+        let CatalogOptions { store, artifacts, objects, images, clock, can_run, take_snapshot } = options;
         let (store, artifacts, registry, records) = blocking(move || {
             // First: what layers need must be claimed before what nobody needs is swept.
             let records = Records::read(&store, &artifacts)?;
@@ -113,6 +120,7 @@ impl Catalog {
             records,
             artifacts,
             objects,
+            images,
             requests,
             places: Semaphore::new(CHANGES_WAITING_MAX),
             uploads: Semaphore::new(UPLOADS_AT_ONCE_MAX),
@@ -131,12 +139,17 @@ impl Catalog {
     /// # Cancel safety
     /// The function may be made all the same.
     pub async fn create(&self, owner: &Scope, new: NewFunction) -> Result<FunctionView, CatalogError> {
-        let NewFunction { name, config, zip, layers, tags, publish } = new;
+        let NewFunction { name, mut config, code, image: overrides, layers, tags, publish } = new;
         // Before the package is looked at, because that costs more; the writer asks again.
         if self.0.registry.load().find(owner, &name).is_some() {
             return Err(CatalogError::AlreadyExists { name });
         }
-        let package = self.put(zip).await?;
+        let Kept { package, image } = self.keep(code, config.architecture).await?;
+        if let Some(image) = image {
+            let image = ImageCode { overrides: Some(overrides).filter(|overrides| !overrides.is_empty()), ..image };
+            check_size(&image)?;
+            config.image = Some(image);
+        }
         let owner = owner.clone();
         self.ask(move |writer| writer.create(&owner, name, Draft { config, tags, package, layers, publish })).await
     }
@@ -155,10 +168,16 @@ impl Catalog {
         name: &FunctionName,
         change: CodeChange,
     ) -> Result<FunctionView, CatalogError> {
-        let CodeChange { zip, architecture, dry_run, revision, publish } = change;
-        check_changeable(find(&self.0.registry.load(), owner, name, None)?.0, revision)?;
-        let package = self.put(zip).await?;
-        let code = NewCode { package, architecture, revision, dry_run, publish };
+        let CodeChange { code, architecture, dry_run, revision, publish } = change;
+        let built_for = {
+            let registry = self.0.registry.load();
+            let entry = find(&registry, owner, name, None)?.0;
+            check_changeable(entry, revision)?;
+            check_kind(&entry.latest.shown.config, &code)?;
+            architecture.unwrap_or(entry.latest.shown.config.architecture)
+        };
+        let Kept { package, image } = self.keep(code, built_for).await?;
+        let code = NewCode { package, image, architecture, revision, dry_run, publish };
         let (owner, name) = (owner.clone(), name.clone());
         self.ask(move |writer| writer.code(&owner, &name, code)).await
     }
@@ -264,6 +283,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.map_err(|error| CatalogError::Internal(error.to_string()))?
 }
 
-fn stopped() -> CatalogError {
+pub(crate) fn stopped() -> CatalogError {
     CatalogError::Internal("the catalog has stopped: the server is shutting down, or its writer failed".into())
 }

@@ -2,10 +2,19 @@
 
 use bytes::Bytes;
 use lacewing_model::{
-    Architecture, Egress, EphemeralMib, FileSystem, FunctionConfig, FunctionName, Handler, LogFormat, LogLevel,
-    LoggingConfig, MemoryMib, RevisionId, RoleArn, Runtime, SnapStart, Timeout, TracingMode, VpcConfig,
+    Architecture, Egress, EphemeralMib, FileSystem, FunctionConfig, FunctionName, Handler, ImageSettings, LogFormat,
+    LogLevel, LoggingConfig, MemoryMib, RevisionId, RoleArn, Runtime, SnapStart, Timeout, TracingMode, VpcConfig,
 };
 use std::collections::BTreeMap;
+
+/// The code of a function, as its caller gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// A package.
+    Zip(Bytes),
+    /// The name of an image.
+    Image(String),
+}
 
 /// A function to be made.
 #[derive(Clone, Debug)]
@@ -14,8 +23,10 @@ pub struct NewFunction {
     pub name: FunctionName,
     /// Its whole configuration, defaults filled in.
     pub config: FunctionConfig,
-    /// Its package.
-    pub zip: Bytes,
+    /// Its code: the kind of it stays for ever.
+    pub code: Code,
+    /// What is set in the place of what the image says, if it is one.
+    pub image: ImageSettings,
     /// The ARNs of its layers' versions, in their order.
     pub layers: Vec<String>,
     /// Its tags.
@@ -27,8 +38,8 @@ pub struct NewFunction {
 /// New code for a function.
 #[derive(Clone, Debug)]
 pub struct CodeChange {
-    /// The new package.
-    pub zip: Bytes,
+    /// The new code, of the kind that the function has.
+    pub code: Code,
     /// What it is built for; unchanged if `None`.
     pub architecture: Option<Architecture>,
     /// Check everything, change nothing.
@@ -76,6 +87,8 @@ pub struct ConfigChange {
     /// Empty lists take the function out of its network.
     pub vpc: Option<VpcConfig>,
     pub file_systems: Option<Vec<FileSystem>>,
+    /// What is set in the place of what the image says; one that says nothing takes that away.
+    pub image: Option<ImageSettings>,
     /// Change only if the function still has this revision.
     pub revision: Option<RevisionId>,
 }
@@ -113,6 +126,9 @@ impl ConfigChange {
         set(&mut config.dead_letter, self.dead_letter);
         set(&mut config.kms_key, self.kms_key);
         set(&mut config.file_systems, self.file_systems);
+        if let (Some(image), Some(overrides)) = (&mut config.image, self.image) {
+            image.overrides = Some(overrides).filter(|overrides| !overrides.is_empty());
+        }
         // Whoever never stood in a network is not taken out of one.
         let leaves = self.vpc.as_ref().is_some_and(|vpc| vpc.subnets.is_empty() && vpc.security_groups.is_empty());
         if !(leaves && config.vpc.is_none()) {

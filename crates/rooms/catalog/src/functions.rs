@@ -1,12 +1,14 @@
 //! Changes of functions themselves, as the writer makes them.
 
 use crate::entry::{Entry, VersionEntry};
+use crate::images::{check_settings, check_size};
 use crate::view::{FunctionView, Scope, Snapshot};
 use crate::writer::Writer;
 use crate::{CatalogError, ConfigChange};
 use lacewing_artifact::Package;
 use lacewing_model::{
-    Architecture, FunctionConfig, FunctionName, Lifecycle, LifecycleEvent, RevisionId, Version, VersionNumber,
+    Architecture, FunctionConfig, FunctionName, ImageCode, Lifecycle, LifecycleEvent, RevisionId, Version,
+    VersionNumber,
 };
 use lacewing_store::Generation;
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ pub(crate) struct Draft {
 /// A function's new code.
 pub(crate) struct NewCode {
     pub(crate) package: Package,
+    pub(crate) image: Option<ImageCode>,
     pub(crate) architecture: Option<Architecture>,
     pub(crate) revision: Option<RevisionId>,
     pub(crate) dry_run: bool,
@@ -81,6 +84,17 @@ impl Writer {
         if let Some(architecture) = code.architecture.filter(|new| *new != config.architecture) {
             Arc::make_mut(&mut config).architecture = architecture;
         }
+        if entry.latest.shown.config.image.is_some() != code.image.is_some() {
+            // It was deleted and made anew while the code was being fetched.
+            return Err(CatalogError::Conflict("The function is another one meanwhile: try again.".to_owned()));
+        }
+        if let (Some(former), Some(image)) = (&entry.latest.shown.config.image, code.image) {
+            let image = ImageCode { overrides: former.overrides.clone(), ..image };
+            check_size(&image)?;
+            if *former != image {
+                Arc::make_mut(&mut config).image = Some(image);
+            }
+        }
         let after = self.changed(&entry, config, code.package)?;
         if code.dry_run {
             // As it would look; nothing of it begins.
@@ -98,9 +112,12 @@ impl Writer {
         mut change: ConfigChange,
     ) -> Result<FunctionView, CatalogError> {
         let entry = self.changeable(owner, name, change.revision)?;
-        let layers = change.layers.take().map(|arns| self.layers(owner, &arns)).transpose()?;
+        let layers = change.layers.take();
+        check_settings(&entry.latest.shown.config, &change, layers.as_deref())?;
+        let layers = layers.map(|arns| self.layers(owner, &arns)).transpose()?;
         let mut config = change.apply((*entry.latest.shown.config).clone());
         config.layers = layers.unwrap_or(config.layers);
+        config.image.as_ref().map_or(Ok(()), check_size)?;
         let after = self.changed(&entry, Arc::new(config), entry.latest.package.clone())?;
         let view = after.view(&after.latest);
         self.write(Some(&entry), Some(after))?;

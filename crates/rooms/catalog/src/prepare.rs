@@ -78,7 +78,13 @@ fn unpack(job: Job) -> Prepared {
         Ok((code, layers))
     });
     let code = laid.map_err(|error| FailReason {
-        code: if error.is_senders_fault() { "InvalidZipFileException" } else { "InternalError" }.into(),
+        code: match &error {
+            // What a change would have been refused for, had it been known then.
+            ArtifactError::Image { senders_fault: true, .. } => "InvalidImage",
+            error if error.is_senders_fault() => "InvalidZipFileException",
+            _ => "InternalError",
+        }
+        .into(),
         message: error.to_string(),
     });
     Prepared { owner, name, number, generation, code, snapshot: None }

@@ -61,11 +61,11 @@ impl Writer {
         let latest = &entry.latest;
         check_publishable(latest)?;
         check_revision(latest.shown.revision, revision)?;
-        if let Some(given) = code_sha256.filter(|given| given != latest.shown.code_sha256.as_str()) {
+        if let Some(given) = code_sha256.filter(|given| *given != latest.shown.code_sha256_shown()) {
             return Err(CatalogError::Invalid(format!(
                 "CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({}). Please try again with the \
                  CodeSHA256 in $LATEST.",
-                latest.shown.code_sha256
+                latest.shown.code_sha256_shown()
             )));
         }
         if let Some(newest) = unchanged(&entry) {

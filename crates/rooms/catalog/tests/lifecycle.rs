@@ -3,7 +3,7 @@
 
 mod support;
 
-use lacewing_catalog::CatalogError;
+use lacewing_catalog::{CatalogError, Code};
 use lacewing_model::{LogFormat, Qualifier};
 use std::sync::Arc;
 use support::{code, content, created, memory, name, names, new, open, open_with, owner, settled};
@@ -120,7 +120,7 @@ async fn changes_are_refused_with_awss_words() {
     assert!(stale.to_string().starts_with("The Revision Id provided does not match"), "{stale}");
 
     let mut zip = code("x");
-    zip.zip = "no zip".into();
+    zip.code = Code::Zip("no zip".into());
     let bad = catalog.update_code(&owner(), &f, zip).await.unwrap_err();
     assert_eq!(bad.to_string(), "Could not unzip uploaded file. Please check your file, then try to upload again.");
     let latest = catalog.delete(&owner(), &f, Some(&Qualifier::Latest)).await.unwrap_err();

@@ -27,6 +27,10 @@ pub(crate) struct Account<'a> {
 
 /// `INIT_START`, when a sandbox begins; `initialization` is what the function finds as its initialization type.
 pub(crate) fn init_start(version: &Version, initialization: &str, now: Timestamp) -> Option<String> {
+    // The line is of a runtime's version, which an image has not.
+    if version.config.image.is_some() {
+        return None;
+    }
     let runtime = &version.config.runtime;
     let arn = runtime.version_arn(&version.region);
     event(version, LogLevel::Info, now, "platform.initStart", || {

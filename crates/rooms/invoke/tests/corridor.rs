@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, NewFunction, ObjectOptions, Objects, Scope, Store};
+use lacewing_catalog::{
+    Artifacts, Catalog, CatalogOptions, Code, ImageOptions, Images, NewFunction, ObjectOptions, Objects, Scope, Store,
+};
 use lacewing_invoke::{Answer, Call, Flowing, Invoke, InvokeError, InvokeParts, Streamed, ThrottleReason};
 use lacewing_ledger::{Ledger, LedgerOptions, UsageQuery};
 use lacewing_model::{Clock, Limits, SystemClock, Timestamp};
@@ -34,6 +36,7 @@ impl House {
             clock: Arc::clone(&clock),
             can_run: Arc::new(|_| Ok(())),
             objects: Objects::new(ObjectOptions::default()),
+            images: Images::new(ImageOptions::default(), Limits::default()),
             take_snapshot: Arc::new(|_| Err("none here".into())),
         })
         .await
@@ -42,7 +45,8 @@ impl House {
         let function = NewFunction {
             name: "f".parse().unwrap(),
             config: (*version_named("f").config).clone(),
-            zip: package(),
+            code: Code::Zip(package()),
+            image: Default::default(),
             layers: Vec::new(),
             tags: std::collections::BTreeMap::new(),
             publish: false,

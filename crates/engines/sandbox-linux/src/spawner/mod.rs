@@ -170,8 +170,8 @@ impl Spawner {
         let (mut reports, mut fds) = (Vec::new(), Vec::new());
         for request in batch {
             let (id, result) = match request {
-                Request::Prepare { id, egress, tmp_bytes, waits, mounts, fork, template } => {
-                    (id, self.prepare(id, egress, tmp_bytes, waits, (&mounts, fork), template))
+                Request::Prepare { id, egress, tmp_bytes, waits, mounts, fork, template, root } => {
+                    (id, self.prepare(id, egress, tmp_bytes, waits, (&mounts, fork, root.as_deref()), template))
                 }
                 Request::Attach { id, mounts } => {
                     if let Err(fault) = self.attach(id, &mounts) {

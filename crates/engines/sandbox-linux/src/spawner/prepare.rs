@@ -5,11 +5,12 @@ use super::{Cell, Spawner, micros};
 use crate::init::{self, Birth};
 use crate::protocol::{At, Fault, MountSpec, Report};
 use crate::root::{INSIDE_GID, INSIDE_UID};
-use crate::sys;
+use crate::{root, sys};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Instant;
 
 /// Sandboxes of one instance at once: each has a uid of its own.
@@ -59,7 +60,7 @@ impl Spawner {
         egress: bool,
         tmp_bytes: u64,
         waits: bool,
-        (mounts, fork): (&[MountSpec], bool),
+        (mounts, fork, root): (&[MountSpec], bool, Option<&Path>),
         template: bool,
     ) -> Result<(Report, Vec<OwnedFd>), Fault> {
         let began = Instant::now();
@@ -88,6 +89,7 @@ impl Spawner {
                 net.ns.as_fd(),
                 place.as_ref().map(AsFd::as_fd),
                 (init_end, go.as_fd(), mounted.as_fd()),
+                root,
                 &birth,
             )
         });
@@ -134,18 +136,22 @@ impl Spawner {
         Ok((Report::Prepared { id, cgroup: name, egress: has_egress, forked, micros: micros(began) }, fds))
     }
 
-    /// Clones init into the template's mounts and its own network, and comes back.
+    /// Clones init into the template's mounts, or those of an image, and its own network, and comes back.
     fn give_birth(
         &self,
         net: BorrowedFd<'_>,
         birthplace: Option<BorrowedFd<'_>>,
         (init_end, go, mounted): (OwnedFd, BorrowedFd<'_>, BorrowedFd<'_>),
+        root: Option<&Path>,
         birth: &Birth<'_>,
     ) -> Result<(i32, OwnedFd), Fault> {
         let ground = &self.ground;
+        // Opened here, where the host's paths are.
+        let image = root.map(|tree| root::detach(tree, root::HOST_TREE)).transpose().at("open the image")?;
         sys::setns(ground.template.as_fd(), libc::CLONE_NEWNS).at("enter the template")?;
         // A child in a new user namespace may not enter a network namespace of ours: it must be born in it.
-        let entered = sys::setns(net, libc::CLONE_NEWNET).at("enter the network namespace");
+        let rooted = image.map_or(Ok(()), |image| root::stand_on(image.as_fd()));
+        let entered = rooted.and_then(|()| sys::setns(net, libc::CLONE_NEWNET).at("enter the network namespace"));
         let born = entered.and_then(|()| {
             // SAFETY: the spawner has one thread.
             #[allow(unsafe_code)]

@@ -15,9 +15,11 @@ pub(super) const FAMILY: Family = Family {
             answers: CONFIGURATION,
             gaps: Gaps::Some(&[
                 &[
-                    Gap::partly("Code", "zip packages, sent along or in S3"),
+                    Gap::partly(
+                        "Code",
+                        "zip packages, sent along or in S3, and images; no SourceKMSKeyArn, no REFERENCE",
+                    ),
                     Gap::not("PublishTo", "managed instances"),
-                    Gap::partly("PackageType", "Zip"),
                     Gap::not("CodeSigningConfigArn", "give it by PutFunctionCodeSigningConfig"),
                 ],
                 SETTINGS_GAPS,
@@ -25,6 +27,8 @@ pub(super) const FAMILY: Family = Family {
             ]),
             tests: &[
                 "test_functions.py::test_create_answers_pending_with_every_default",
+                "test_images.py::test_an_image_is_made_called_updated_and_deleted",
+                "test_images.py::test_what_cannot_be_is_refused_in_awss_words",
                 "test_functions.py::test_what_is_given_is_given_back",
                 "test_functions.py::test_what_cannot_be_is_refused_in_aws_words",
                 "test_settings.py::test_they_are_shown_as_they_were_given",
@@ -37,9 +41,10 @@ pub(super) const FAMILY: Family = Family {
             answers: "Configuration Code Tags TagsError Concurrency",
             gaps: Gaps::Some(&[&[
                 Gap::not("TagsError", "tags are always at hand"),
-                Gap::partly("Code", "zip packages"),
+                Gap::partly("Code", "no SourceKMSKeyArn, no Error"),
             ]]),
             tests: &[
+                "test_images.py::test_an_image_is_made_called_updated_and_deleted",
                 "test_functions.py::test_every_form_of_a_name_finds_the_function",
                 "test_functions.py::test_location_really_downloads_the_package",
             ],
@@ -71,6 +76,7 @@ pub(super) const FAMILY: Family = Family {
             answers: CONFIGURATION,
             gaps: Gaps::Some(&[&[Gap::not("PublishTo", "managed instances")], REPLY_GAPS, CODE_GAPS]),
             tests: &[
+                "test_images.py::test_a_tag_is_what_it_was_when_the_code_was_set",
                 "test_functions.py::test_update_of_code_changes_hash_revision_and_answer",
                 "test_functions.py::test_dry_run_of_an_update_changes_nothing",
                 "test_code_in_s3.py::test_a_function_is_made_and_changed_from_objects",
@@ -85,6 +91,7 @@ pub(super) const FAMILY: Family = Family {
             answers: CONFIGURATION,
             gaps: Gaps::Some(&[SETTINGS_GAPS, REPLY_GAPS]),
             tests: &[
+                "test_images.py::test_image_config_stands_in_the_place_of_the_images_own",
                 "test_functions.py::test_update_of_configuration_keeps_what_is_not_named",
                 "test_functions.py::test_a_stale_revision_is_refused",
                 "test_settings.py::test_they_are_taken_away_by_what_is_empty",

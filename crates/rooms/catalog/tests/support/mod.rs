@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use lacewing_catalog::{
-    Artifacts, CanRun, Catalog, CatalogOptions, CodeChange, ConfigChange, FunctionView, NewFunction, ObjectOptions,
-    Objects, Scope, Store, TakeSnapshot,
+    Artifacts, CanRun, Catalog, CatalogOptions, Code, CodeChange, ConfigChange, FunctionView, ImageOptions, Images,
+    NewFunction, ObjectOptions, Objects, Scope, Store, TakeSnapshot,
 };
 use lacewing_model::{FunctionConfig, FunctionName, Limits, ManualClock, MemoryMib, Timestamp};
 use std::collections::BTreeMap;
@@ -44,7 +44,8 @@ pub fn new(function: &str, content: &str) -> NewFunction {
     NewFunction {
         name: name(function),
         config: config(),
-        zip: package(content),
+        code: Code::Zip(package(content)),
+        image: Default::default(),
         layers: Vec::new(),
         tags: BTreeMap::from([("team".into(), "a".into())]),
         publish: false,
@@ -52,7 +53,7 @@ pub fn new(function: &str, content: &str) -> NewFunction {
 }
 
 pub fn code(content: &str) -> CodeChange {
-    CodeChange { zip: package(content), architecture: None, dry_run: false, revision: None, publish: false }
+    CodeChange { code: Code::Zip(package(content)), architecture: None, dry_run: false, revision: None, publish: false }
 }
 
 pub fn memory(mib: u32) -> ConfigChange {
@@ -74,6 +75,7 @@ pub async fn open_taking(dir: &Path, can_run: CanRun, take_snapshot: TakeSnapsho
         clock: Arc::new(ManualClock::at(Timestamp(1_000))),
         can_run,
         objects: Objects::new(ObjectOptions::default()),
+        images: Images::new(ImageOptions::default(), Limits::default()),
         take_snapshot,
     })
     .await

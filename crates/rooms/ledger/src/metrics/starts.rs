@@ -68,5 +68,6 @@ fn name(language: Language) -> &'static str {
         Language::Node(_) => "nodejs",
         Language::Provided => "provided",
         Language::Foreign => "foreign",
+        Language::Image => "image",
     }
 }

@@ -22,7 +22,7 @@ const FORGOTTEN_AFTER: u64 = 1_200;
 /// What one prepared sandbox holds of its own, MiB, rounded up. Source: measured, see `bench/`.
 fn cost_mib(kind: Preparation) -> u64 {
     match kind.language {
-        Language::Provided | Language::Foreign => 1,
+        Language::Provided | Language::Foreign | Language::Image => 1,
         Language::Python(_) => 6,
         Language::Node(_) => 16,
     }
@@ -58,6 +58,9 @@ pub(super) struct Change {
 impl Stock {
     /// A sandbox of this kind is started.
     pub(super) fn started(&mut self, kind: Preparation, now: Timestamp) {
+        if !kind.can_wait() {
+            return;
+        }
         let kind = self.know(kind, now);
         kind.starts += 1;
         kind.used = now;
@@ -65,7 +68,9 @@ impl Stock {
 
     /// Functions of this kind are deployed.
     pub(super) fn expect(&mut self, kind: Preparation, now: Timestamp) {
-        self.know(kind, now);
+        if kind.can_wait() {
+            self.know(kind, now);
+        }
     }
 
     fn know(&mut self, kind: Preparation, now: Timestamp) -> &mut Kind {
