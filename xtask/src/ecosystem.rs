@@ -31,6 +31,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let mut steps = Steps::default();
     let ready = steps.step("tools", |_| tools::install(&workspace))
         && steps.step("python packages", |_| python_packages(&workspace, &place))
+        && steps.step("browser", |_| browser())
         && steps.command("rust sdk", &mut rust_sdk(&workspace, &place));
     let build = ["build", "--quiet", "--package", "lacewing", "--package", "lacewing-guest"];
     if ready && steps.command("build", Command::new("cargo").args(build).current_dir(workspace.root())) {
@@ -58,6 +59,23 @@ fn python_packages(workspace: &Workspace, place: &Path) -> Result<(), String> {
     show(Command::new(workspace.venv().join("bin/python")).args(["-m", "venv"]).arg(&venv), |_| {})?;
     show(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES), |_| {})?;
     std::fs::write(&stamp, PYTHON_PACKAGES.join(" ")).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// Chromium, for pages that only a browser can judge. Where it cannot be installed their test says so.
+fn browser() -> Result<(), String> {
+    let there = ["chromium", "chromium-browser", "google-chrome"];
+    let found = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|said| said.status.success());
+    if there.iter().any(found) {
+        return Ok(());
+    }
+    let mut install = Command::new("apt-get");
+    install
+        .args(["-qq", "install", "-y", "--no-install-recommends", "chromium"])
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    if let Err(why) = show(&mut install, |_| {}) {
+        println!("no browser: {why}");
+    }
+    Ok(())
 }
 
 fn rust_sdk(workspace: &Workspace, place: &Path) -> Command {

@@ -35,7 +35,7 @@ fn every_command_of_the_tour_works_as_printed() {
     let output = shell.output().unwrap();
     let (out, talk) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{out}\n{talk}");
-    for part in ["Hello, you!", "Hello, boto3!", "hello-rust", "total", "isolation"] {
+    for part in ["Hello, you!", "Hello, boto3!", "hello-rust", "= \"loaded\"", "total", "isolation"] {
         assert!(out.contains(part), "{part} in:\n{out}\n{talk}");
     }
     assert!(out.matches("Hello, you!").count() >= 2, "the CLI's and the aws CLI's answer:\n{out}");

@@ -36,7 +36,10 @@ pub struct Package {
 /// [`Failure`] when a file cannot be read, nothing there can run, more than one thing could, or it is too large.
 pub fn package(path: &Path, wanted: &Wanted) -> Result<Package, Failure> {
     let (name, tree, ready) = read(path)?;
-    let chosen = guess::choose(&tree, wanted)?;
+    let mut chosen = guess::choose(&tree, wanted)?;
+    if chosen.family == Family::Python && chosen.runtime.is_none() {
+        chosen.runtime = tree.python_built_for();
+    }
     Ok(Package { name, chosen, zip: packed(&tree, ready)? })
 }
 
@@ -49,7 +52,10 @@ pub fn web_package(path: &Path, wanted: &WebWanted) -> Result<(Package, WebChose
     let web = choose_web(&tree, wanted)?;
     let chosen = Chosen {
         family: web.family,
-        runtime: wanted.runtime.clone(),
+        runtime: match web.family {
+            Family::Python => wanted.runtime.clone().or_else(|| tree.python_built_for()),
+            Family::Node | Family::Provided => wanted.runtime.clone(),
+        },
         handler: WEB_HANDLER.to_owned(),
         architecture: web.architecture,
     };

@@ -85,6 +85,19 @@ impl Tree {
         }
     }
 
+    /// The Python runtime that the compiled modules among the files are built for; `None` where there are none, or some for
+    /// one and some for another.
+    pub fn python_built_for(&self) -> Option<String> {
+        let mut built = self.files.keys().filter_map(|name| {
+            let minor = name.split_once(".cpython-3")?.1.split_once('-')?.0;
+            minor.chars().all(|digit| digit.is_ascii_digit()).then_some(minor)
+        });
+        let first = built.next()?;
+        let runtime = format!("python3.{first}");
+        let served = lacewing_model::Runtime::SERVED.contains(&runtime.as_str());
+        (served && built.all(|other| other == first)).then_some(runtime)
+    }
+
     fn one(name: &str, path: &Path, executable: bool) -> Self {
         let entry = Entry { executable, content: Content::Disk(path.to_owned()) };
         Self { files: BTreeMap::from([(name.to_owned(), entry)]) }
@@ -248,6 +261,18 @@ mod tests {
         let (tree, ready) = read(dir.path()).unwrap();
         assert!(ready.is_none());
         assert_eq!(tree.files.keys().collect::<Vec<_>>(), ["app.py", "lib/x.py"]);
+    }
+
+    #[test]
+    fn compiled_modules_tell_their_python() {
+        let of = |names: &[&str]| {
+            let entry = || Entry { executable: false, content: Content::Bytes(Vec::new()) };
+            Tree { files: names.iter().map(|name| ((*name).to_owned(), entry())).collect() }.python_built_for()
+        };
+        let core = "pydantic_core/_pydantic_core.cpython-311-x86_64-linux-gnu.so";
+        assert_eq!(of(&["app.py", core]).as_deref(), Some("python3.11"));
+        assert_eq!(of(&[core, "a.cpython-312-x86_64-linux-gnu.so"]), None);
+        assert_eq!(of(&["app.py", "crypto.abi3.so"]), None);
     }
 
     #[test]
