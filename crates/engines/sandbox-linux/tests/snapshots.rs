@@ -138,6 +138,22 @@ fn runtimes(house: &House) -> BTreeMap<u32, Seen> {
     support::names("/proc").iter().filter_map(|name| name.parse().ok()).filter(ours).filter_map(seen).collect()
 }
 
+impl Seen {
+    /// A template is executed, as the second process of its sandbox; what is copied from it lies a namespace deeper.
+    fn is_template(&self) -> bool {
+        self.status["NSpid"].split_whitespace().skip(1).eq(["2"])
+    }
+
+    fn is_held(&self) -> bool {
+        self.status["TracerPid"] != "0"
+    }
+}
+
+/// The one that is held for good.
+fn template(house: &House) -> u32 {
+    *runtimes(house).iter().find(|(_, seen)| seen.is_template() && seen.is_held()).unwrap().0
+}
+
 const NEIGHBOUR: &str = r#"
 import ctypes, os, socket
 def tried(what):
@@ -198,17 +214,19 @@ async fn siblings_and_their_template_are_out_of_each_others_reach() {
     assert_eq!((&seen["tcp"], &seen["abstract"]), (&"ConnectionRefusedError".into(), &"ConnectionRefusedError".into()));
     assert_eq!(seen["fds"], serde_json::json!([0, 1, 2, 3, 4]));
 
+    // One may be in spare, or on its way to that.
+    support::eventually("rest", || runtimes(&house).values().all(|seen| seen.is_held() == seen.is_template()));
     let all = runtimes(&house);
-    let (held, free): (Vec<_>, Vec<_>) = all.values().partition(|seen| seen.status["TracerPid"] != "0");
-    assert_eq!((held.len(), free.len()), (1, 2), "the template is held, its copies are not");
+    assert_eq!(all.values().filter(|seen| seen.is_template()).count(), 1);
+    assert!((3..=4).contains(&all.len()), "the template, two copies, one in spare");
     let own = fs::read_link("/proc/self/ns/user").unwrap().display().to_string();
     for kind in ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"] {
         let distinct: BTreeSet<_> = all.values().map(|seen| &seen.namespaces[kind]).collect();
-        assert_eq!(distinct.len(), 3, "{kind}");
+        assert_eq!(distinct.len(), all.len(), "{kind}");
         assert!(!distinct.contains(&own));
     }
     let users: BTreeSet<_> = all.values().map(|seen| &seen.status["Uid"]).collect();
-    assert_eq!(users.len(), 3, "a user each, on the host: {users:?}");
+    assert_eq!(users.len(), all.len(), "a user each, on the host: {users:?}");
     for seen in all.values() {
         for (name, wanted) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("Seccomp_filters", "1"), ("Threads", "1")] {
             assert_eq!(seen.status[name], wanted, "{name}");
@@ -333,11 +351,15 @@ async fn a_template_that_was_lost_is_taken_again_and_starts_go_on_meanwhile() {
     snapshot(&house, &function, &lines).await.unwrap();
     let first = answer(&mut restored(&house, &function, &lines).await, &function, "1", &lines).await;
     house.driver.all_ended().await;
-    let template = *runtimes(&house).keys().next().unwrap();
+    let first_template = template(&house);
     let again = |what: &'static str| {
         let (house, function, lines) = (&house, &function, &lines);
         async move {
-            let started = house.start(function, lines).await;
+            let mut started = house.start(function, lines).await;
+            if started.rung == Rung::Snapshot {
+                // One that was in spare.
+                started = house.start(function, lines).await;
+            }
             assert_eq!(started.rung, Rung::Full, "{what}");
             let reason = started.missed.unwrap().to_string();
             assert!(reason.starts_with("its snapshot could not be forked: "), "{what}: {reason}");
@@ -346,11 +368,11 @@ async fn a_template_that_was_lost_is_taken_again_and_starts_go_on_meanwhile() {
             answer(&mut restored(house, function, lines).await, function, "1", lines).await
         }
     };
-    kill(template);
+    kill(first_template);
     assert_ne!(again("the template was killed").await, first);
     let parent = |pid: u32| status(pid).unwrap()["PPid"].parse().unwrap();
     // The template is a child of its init, and that of the spawner.
-    kill(parent(parent(*runtimes(&house).keys().next().unwrap())));
+    kill(parent(parent(template(&house))));
     assert_ne!(again("the spawner was killed").await, first);
 }
 
@@ -372,7 +394,7 @@ async fn a_restore_that_is_given_up_leaves_nothing() {
         drop(tokio::time::timeout(Duration::from_micros(micros), house.start(&function, &lines)).await);
     }
     house.driver.all_ended().await;
-    assert_eq!(runtimes(&house).len(), 1, "the template");
+    support::eventually("the end of all but the template and one in spare", || runtimes(&house).len() <= 2);
     let mut started = restored(&house, &function, &lines).await;
     assert_eq!(answer(&mut started, &function, "7", &lines).await, 7, "the same template serves on");
 }

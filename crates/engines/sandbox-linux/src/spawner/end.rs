@@ -72,7 +72,8 @@ impl Spawner {
         }
     }
 
-    fn kill(&mut self, id: u64, cell: Cell, report: bool) {
+    /// Kills what is in it, and takes it back when that is dead.
+    pub(super) fn kill(&mut self, id: u64, cell: Cell, report: bool) {
         // It may be dead already; then it is waited for all the same.
         let _ = sys::pidfd_kill(cell.pidfd.as_fd(), libc::SIGKILL);
         cell.group.let_die();
@@ -100,7 +101,7 @@ impl Spawner {
     pub(super) fn end_all(&mut self) {
         self.stock.clear();
         self.zygotes.end_all();
-        self.keepers.end_all();
+        self.forget_all();
         let cells: Vec<_> = self.cells.drain().collect();
         for (id, cell) in cells {
             self.kill(id, cell, false);

@@ -140,7 +140,7 @@ impl Spawner {
         loop {
             let timeout = if self.ending.iter().any(Ending::is_reaped) {
                 RETRY_MS
-            } else if self.stock.lacks_any() {
+            } else if self.stock.lacks_any() || self.keepers.lack_any() {
                 if self.stock.is_plenty() { QUIET_WITH_PLENTY_MS } else { QUIET_MS }
             } else {
                 -1
@@ -160,6 +160,7 @@ impl Spawner {
                 self.answer(serde_json::from_slice(&buffer[..length])?)?;
             } else if !any && !self.ending.iter().any(Ending::is_reaped) {
                 self.stock.make_one();
+                self.make_spare();
             }
             self.finish_endings()?;
         }

@@ -5,6 +5,9 @@
 //!                └ "not held", or it ends ─► NotHeld          └─ it ends ─► its errands fail, and so do later ones
 //! Forget, or the end of the template's sandbox ─► killed, and what it holds with it
 //! ```
+//!
+//! A version that has been started has one copy in spare, made when nothing else is to be done: it stands in its sandbox and
+//! waits to be told whose it is, as a runtime that was prepared does.
 
 use super::prepare::runtime_ends;
 use super::{Cell, Spawner, micros, report};
@@ -20,6 +23,9 @@ use std::time::Instant;
 
 /// Bytes of a keeper's longest word: a reason that names a file.
 const WORD_BYTES_MAX: usize = 16 * 1024;
+
+/// The number of a sandbox that is made in spare: the server begins with 1.
+const SPARE: u64 = 0;
 
 /// All there are.
 #[derive(Default)]
@@ -39,6 +45,10 @@ struct Keeper {
     held: bool,
     /// Copies that it was asked for, in their order.
     errands: VecDeque<Wanted>,
+    /// What was asked for last: a spare one is made alike.
+    asked: Option<(bool, Bounds)>,
+    /// One that stands already, its init's number, and its descriptors.
+    spare: Option<(Wanted, i32, Vec<OwnedFd>)>,
 }
 
 /// A sandbox that a keeper makes.
@@ -96,17 +106,15 @@ impl Keepers {
         self.ended.retain(|pid| matches!(sys::reap(*pid, libc::WNOHANG), Ok(None)));
     }
 
-    /// Ends all.
-    pub(super) fn end_all(&mut self) {
-        let templates: Vec<u64> = self.all.iter().map(|keeper| keeper.template).collect();
-        for template in templates {
-            for wanted in self.end(template).into_iter().flat_map(|keeper| keeper.errands) {
-                let _ = wanted.group.remove();
-            }
-        }
-        for pid in self.ended.drain(..) {
-            let _ = sys::reap(pid, 0);
-        }
+    /// True when a spare one is to be made.
+    pub(super) fn lack_any(&self) -> bool {
+        self.all.iter().any(Keeper::lacks_spare)
+    }
+}
+
+impl Keeper {
+    fn lacks_spare(&self) -> bool {
+        self.held && self.asked.is_some() && self.spare.is_none() && self.errands.is_empty()
     }
 }
 
@@ -130,7 +138,16 @@ impl Spawner {
             keep(Charge { channel: theirs, mounts, trees, init, group, seal });
         };
         let errands = VecDeque::new();
-        self.keepers.all.push(Keeper { template: id, pid, pidfd, channel, held: false, errands });
+        self.keepers.all.push(Keeper {
+            template: id,
+            pid,
+            pidfd,
+            channel,
+            held: false,
+            errands,
+            asked: None,
+            spare: None,
+        });
         Ok(())
     }
 
@@ -139,6 +156,43 @@ impl Spawner {
     /// # Errors
     /// The step that failed. What was made is undone.
     pub(super) fn restore(&mut self, id: u64, template: u64, egress: bool, bounds: &Bounds) -> Result<(), Fault> {
+        let since = Instant::now();
+        let asked = (egress, bounds.clone());
+        let mut spare = None;
+        if let Some(keeper) = self.keepers.all.iter_mut().find(|keeper| keeper.template == template && keeper.held) {
+            let alike = keeper.asked.as_ref() == Some(&asked);
+            keeper.asked = Some(asked);
+            if let (true, Some(coming)) = (alike, keeper.errands.iter_mut().find(|wanted| wanted.id == SPARE)) {
+                (coming.id, coming.since) = (id, since);
+                return Ok(());
+            }
+            spare = keeper.spare.take().map(|spare| (spare, alike));
+        }
+        if let Some(((wanted, init, fds), alike)) = spare {
+            // One that has ended since is readable, and no copy of anything any more.
+            let ended = |pidfd: &OwnedFd| sys::poll(&mut [sys::readable(pidfd.as_fd())], 0).unwrap_or(true);
+            if alike && fds.first().is_some_and(|pidfd| !ended(pidfd)) {
+                return self.stands(Wanted { id, since, ..wanted }, init, fds).at("tell of a spare copy");
+            }
+            self.take_back(wanted, fds.into_iter().next());
+        }
+        self.begin_copy(id, template, egress, bounds)
+    }
+
+    /// Has a copy made in spare, where one is wanted.
+    pub(super) fn make_spare(&mut self) {
+        let Some(keeper) = self.keepers.all.iter_mut().find(|keeper| keeper.lacks_spare()) else { return };
+        let (template, asked) = (keeper.template, keeper.asked.clone());
+        if let Some((egress, bounds)) = asked
+            && self.begin_copy(SPARE, template, egress, &bounds).is_err()
+            && let Some(keeper) = self.keepers.all.iter_mut().find(|keeper| keeper.template == template)
+        {
+            // The next one that is asked for will meet the fault, and tell of it.
+            keeper.asked = None;
+        }
+    }
+
+    fn begin_copy(&mut self, id: u64, template: u64, egress: bool, bounds: &Bounds) -> Result<(), Fault> {
         let since = Instant::now();
         let unknown = || io::Error::other("the template is gone");
         let found = self.keepers.all.iter_mut().find(|keeper| keeper.template == template && keeper.held);
@@ -179,13 +233,27 @@ impl Spawner {
     /// Ends the keeper of a template, and with it the process that it holds; the sandbox stays as long as the server
     /// wants it, because copies live below it.
     pub(super) fn forget(&mut self, template: u64) -> io::Result<()> {
-        let Some(keeper) = self.keepers.end(template) else { return Ok(()) };
+        let Some(mut keeper) = self.keepers.end(template) else { return Ok(()) };
+        if let Some((wanted, _, fds)) = keeper.spare.take() {
+            self.take_back(wanted, fds.into_iter().next());
+        }
         for wanted in keeper.errands {
             // What it made of it dies with it; the group is empty then.
             let dies = keeper.pidfd.try_clone()?;
             self.fail(wanted, Some(dies), "wait for the template", libc::ESRCH)?;
         }
         Ok(())
+    }
+
+    /// Ends all keepers, and what they have made for nobody.
+    pub(super) fn forget_all(&mut self) {
+        let templates: Vec<u64> = self.keepers.all.iter().map(|keeper| keeper.template).collect();
+        for template in templates {
+            let _ = self.forget(template);
+        }
+        for pid in self.keepers.ended.drain(..) {
+            let _ = sys::reap(pid, 0);
+        }
     }
 
     /// Takes in what those keepers have said that `ready` tells of.
@@ -219,10 +287,19 @@ impl Spawner {
                 report(self.server.as_fd(), &[Report::NotHeld { id, reason }], &[])
             }
             Some((Word::Restored { init }, fds)) => match keeper.errands.pop_front() {
+                Some(wanted) if wanted.id == SPARE => {
+                    keeper.spare = Some((wanted, init, fds));
+                    Ok(())
+                }
                 Some(wanted) => self.stands(wanted, init, fds),
                 None => Ok(()),
             },
             Some((Word::NotRestored { step, errno }, fds)) => match keeper.errands.pop_front() {
+                Some(wanted) if wanted.id == SPARE => {
+                    keeper.asked = None;
+                    self.take_back(wanted, fds.into_iter().next());
+                    Ok(())
+                }
                 Some(wanted) => self.fail(wanted, fds.into_iter().next(), &step, errno),
                 None => Ok(()),
             },
@@ -254,17 +331,23 @@ impl Spawner {
     }
 
     fn fail(&mut self, wanted: Wanted, init: Option<OwnedFd>, step: &str, errno: i32) -> io::Result<()> {
+        let id = wanted.id;
+        self.take_back(wanted, init);
+        if id == SPARE {
+            return Ok(());
+        }
+        report(self.server.as_fd(), &[Report::Failed { id, step: step.to_owned(), errno }], &[])
+    }
+
+    /// Gives back what was taken for a sandbox that is nobody's, once its init, if there is one, is dead.
+    fn take_back(&mut self, wanted: Wanted, init: Option<OwnedFd>) {
         let Wanted { id, group, slot, tmp_bytes, .. } = wanted;
         match init {
-            Some(pidfd) => {
-                self.cells.insert(id, Cell { pid: 0, pidfd, group, slot, tmp_bytes, foreign: true });
-                self.begin_end_of_failed(id);
-            }
+            Some(pidfd) => self.kill(id, Cell { pid: 0, pidfd, group, slot, tmp_bytes, foreign: true }, false),
             None => {
                 let _ = group.remove();
                 self.slots.give_back(slot);
             }
         }
-        report(self.server.as_fd(), &[Report::Failed { id, step: step.to_owned(), errno }], &[])
     }
 }
