@@ -1,6 +1,7 @@
 """The door against those who knock badly: slow, huge, ambiguous, vanishing, many; and HTTP/2 and TLS for the others."""
 import http.client
 import json
+import resource
 import socket
 import ssl
 import subprocess
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.calls import call
+from harness.calls import call, client, create
 from harness.packages import python
 from harness.signing import signed
 from harness.wait import until
@@ -122,6 +123,34 @@ def test_five_hundred_that_vanish_leave_service_as_it_was(server, lam, echo):
     open_now = lambda: len([line for line in open("/proc/net/tcp") if line.split()[1].endswith(f":{server.port:04X}")
                             and line.split()[3] == "01"])
     until(lambda: open_now() < 50, 15, lambda: f"{open_now()} connections are still held")
+
+
+def test_a_flood_of_connections_is_bounded_and_leaves_room(own_server):
+    """Four thousand that hold a connection and say nothing: calls go on. More than may be wait, and come in as others go."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most[1], 16_384), most[1]))
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 5_000:
+        pytest.skip("too few descriptors for a flood")
+    flooded = own_server().start()
+    lam, held = client(flooded, pool=1), []
+    create(lam, "echo", python(HANDLER))
+    try:
+        for _ in range(4_000):
+            held.append(socket.create_connection(("127.0.0.1", flooded.port)))
+        assert call(lam, "echo", {"n": 4}).value == {"n": 4}
+        for _ in range(150):
+            held.append(socket.create_connection(("127.0.0.1", flooded.port)))
+        late = held[-1]
+        late.sendall(HEALTH + b"Connection: close\r\n\r\n")
+        for stream in held[:200]:
+            stream.close()
+        late.settimeout(30)
+        assert late.recv(100).startswith(b"HTTP/1.1 200 OK")
+    finally:
+        for stream in held:
+            stream.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    assert call(lam, "echo", {"n": 5}).value == {"n": 5}
 
 
 def test_http2_without_tls(server, echo):

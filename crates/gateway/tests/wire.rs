@@ -227,3 +227,28 @@ async fn one_connection_answers_many_requests() {
     stream.write_all(b"GET /_lacewing/health HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     assert!(reply(&mut stream).await.ends_with(r#"{"status":"ok"}"#));
 }
+
+/// The clock is turned as soon as nobody has anything to do: what takes a minute is over at once.
+#[tokio::test]
+async fn slow_clients_are_let_go_when_their_time_is_over() {
+    let house = House::new().await;
+    house.create("f", "").await;
+    let served = serve(&house).await;
+    let half_a_body = head(&invocation(b"12345"), "content-length: 5\r\n");
+    tokio::time::pause();
+    for (why, said, answer, seconds) in [
+        ("it says nothing", Vec::new(), "", 60),
+        ("half a head", b"GET /_lacewing/health HTTP/1.1\r\nHost: x\r\nX-More: ".to_vec(), "HTTP/1.1 408", 60),
+        ("idle after its answer", b"GET /_lacewing/health HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "HTTP/1.1 200", 60),
+        ("half a body", [&half_a_body[..], b"12"].concat(), "HTTP/1.1 400", 30),
+    ] {
+        let began = tokio::time::Instant::now();
+        let mut stream = TcpStream::connect(served.addr).await.unwrap();
+        stream.write_all(&said).await.unwrap();
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.starts_with(answer) || (answer.ends_with("408") && heard.is_empty()), "{why}: {heard}");
+        let took = began.elapsed().as_secs();
+        assert!((seconds..3 * seconds).contains(&took), "{why}: after {took} s");
+    }
+}
