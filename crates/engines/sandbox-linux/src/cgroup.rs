@@ -56,18 +56,27 @@ pub(crate) struct Group {
     name: String,
     /// v1 only: where processes enter, each hierarchy's own, until all have.
     doors: Vec<fs::File>,
-    /// The files of its limits, opened while nobody waits; until they are set.
-    limits: Limits,
+    /// The files of its limits in the order of [`LIMITS`], where they were opened ahead; until they are set.
+    opened: [Option<fs::File>; LIMITS.len()],
 }
 
-/// Files that a limit is written to; `None` where this kernel, or this layout, lacks one.
-#[derive(Debug, Default)]
-struct Limits {
-    memory: Option<fs::File>,
-    swap: Option<fs::File>,
-    cpu: Option<fs::File>,
-    pids: Option<fs::File>,
+/// A file that a limit is written to.
+struct Limit {
+    controller: &'static str,
+    v1: &'static str,
+    v2: &'static str,
 }
+
+/// Memory, swap, processor, processes.
+const LIMITS: [Limit; 4] = [
+    Limit { controller: "memory", v1: "memory.limit_in_bytes", v2: "memory.max" },
+    Limit { controller: "memory", v1: "memory.memsw.limit_in_bytes", v2: "memory.swap.max" },
+    Limit { controller: "cpu", v1: "cpu.shares", v2: "cpu.weight" },
+    Limit { controller: "pids", v1: "pids.max", v2: "pids.max" },
+];
+/// Where these are among them.
+const SWAP: usize = 1;
+const CPU: usize = 2;
 
 impl Layout {
     /// What this process finds mounted and may write to.
@@ -215,7 +224,7 @@ impl Layout {
 
     fn make_in(&self, instance: &str, name: &str) -> Result<Group, Fault> {
         let name = format!("{instance}/{name}");
-        let mut group = Group { layout: self.clone(), name, doors: Vec::new(), limits: Limits::default() };
+        let mut group = Group { layout: self.clone(), name, doors: Vec::new(), opened: Default::default() };
         for directory in group.directories() {
             let made = make_directory(&directory).and_then(|()| {
                 let open = |file: &str| fs::OpenOptions::new().write(true).open(directory.join(file));
@@ -229,26 +238,11 @@ impl Layout {
                 }
             }
         }
-        group.limits = group.open_limits();
         Ok(group)
     }
 }
 
 impl Group {
-    /// Opens the files of the limits. One that is missing shows when it is to be set.
-    fn open_limits(&self) -> Limits {
-        let open = |controller: &str, v1: &str, v2: &str| {
-            let file = if matches!(self.layout, Layout::V2 { .. }) { v2 } else { v1 };
-            fs::OpenOptions::new().write(true).open(self.directory(controller)?.join(file)).ok()
-        };
-        Limits {
-            memory: open("memory", "memory.limit_in_bytes", "memory.max"),
-            swap: open("memory", "memory.memsw.limit_in_bytes", "memory.swap.max"),
-            cpu: open("cpu", "cpu.shares", "cpu.weight"),
-            pids: open("pids", "pids.max", "pids.max"),
-        }
-    }
-
     fn directories(&self) -> Vec<PathBuf> {
         self.layout.hierarchies().into_iter().map(|hierarchy| hierarchy.join(&self.name)).collect()
     }
@@ -303,38 +297,32 @@ impl Group {
         fs::File::open(directory.join("cgroup.procs"))
     }
 
-    /// Until it is bound: what runs in it gives way to everything else.
+    /// Until it is bound: what runs in it gives way to everything else. Nobody waits for it yet, so the files of the
+    /// limits are opened too: finding them takes most of the time of setting them.
     ///
     /// # Errors
     /// The file that refused its value.
-    pub(crate) fn give_way(&self) -> Result<(), Fault> {
-        let least = if matches!(self.layout, Layout::V2 { .. }) { "1" } else { "2" };
-        set(self.limits.cpu.as_ref(), least, "set the processor's weight")
+    pub(crate) fn give_way(&mut self) -> Result<(), Fault> {
+        // One that cannot be opened now is tried again when it is needed.
+        self.opened = LIMITS.each_ref().map(|limit| self.open_limit(limit)?.ok());
+        self.set(CPU, if self.is_v2() { "1" } else { "2" })
     }
 
-    /// Sets the limits, once.
+    /// Sets the limits.
     ///
     /// # Errors
-    /// The file that refused its value, or is missing where its controller is not.
+    /// The file that refused its value.
     pub(crate) fn bound(&mut self, bounds: &Bounds) -> Result<(), Fault> {
-        let limits = std::mem::take(&mut self.limits);
-        let missing = [("memory", &limits.memory), ("cpu", &limits.cpu), ("pids", &limits.pids)]
-            .into_iter()
-            .find(|(controller, file)| file.is_none() && self.layout.controller(controller).is_some());
-        if let Some((controller, _)) = missing {
-            return Err(io::Error::from_raw_os_error(libc::ENOENT)).at(&format!("open the limits of {controller}"));
-        }
         // Pages of /tmp count as memory of the group, so the kernel's hard limit holds both. The function's own
         // share is watched by the server, which knows how much /tmp holds: see memory.rs.
         let hard = (bounds.memory_bytes + bounds.tmp_bytes).to_string();
-        let v2 = matches!(self.layout, Layout::V2 { .. });
-        set(limits.memory.as_ref(), &hard, "set the memory limit")?;
-        // v1: memory and swap together no more than memory alone. Kernels without swap accounting lack the file.
-        set(limits.swap.as_ref(), if v2 { "0" } else { &hard }, "set the limit of swap")?;
-        set(limits.pids.as_ref(), &(bounds.pids_max + OWN_PIDS).to_string(), "set pids.max")?;
-        let milli = u64::from(bounds.cpu_milli);
+        let (v2, milli) = (self.is_v2(), u64::from(bounds.cpu_milli));
         let weight = if v2 { (milli * 100 / 1_000).clamp(1, 10_000) } else { (milli * SHARES_PER_CPU / 1_000).max(2) };
-        set(limits.cpu.as_ref(), &weight.to_string(), "set the processor's weight")?;
+        // v1: memory and swap together no more than memory alone.
+        let swap = if v2 { "0" } else { &hard };
+        let values = [&hard, swap, &weight.to_string(), &(bounds.pids_max + OWN_PIDS).to_string()];
+        values.into_iter().enumerate().try_for_each(|(at, value)| self.set(at, value))?;
+        self.opened = Default::default();
         if let (true, Some(directory)) = (bounds.cpu_hard, self.directory("cpu")) {
             let quota = milli.max(10) * QUOTA_PERIOD_US / 1_000;
             let (file, value) = if v2 {
@@ -345,6 +333,32 @@ impl Group {
             write(&directory.join(file), &value).at(&format!("set {file}"))?;
         }
         Ok(())
+    }
+
+    fn is_v2(&self) -> bool {
+        matches!(self.layout, Layout::V2 { .. })
+    }
+
+    /// `None` without its controller.
+    fn open_limit(&self, limit: &Limit) -> Option<io::Result<fs::File>> {
+        let file = if self.is_v2() { limit.v2 } else { limit.v1 };
+        Some(fs::OpenOptions::new().write(true).open(self.directory(limit.controller)?.join(file)))
+    }
+
+    /// Sets one of [`LIMITS`].
+    fn set(&self, at: usize, value: &str) -> Result<(), Fault> {
+        use std::os::unix::fs::FileExt;
+        let write = |file: &fs::File| file.write_all_at(value.as_bytes(), 0);
+        let limit = &LIMITS[at];
+        let written = match &self.opened[at] {
+            Some(file) => write(file),
+            None => self.open_limit(limit).map_or(Ok(()), |opened| write(&opened?)),
+        };
+        match written {
+            // Kernels without swap accounting lack the file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && at == SWAP => Ok(()),
+            other => other.at(&format!("set {}", if self.is_v2() { limit.v2 } else { limit.v1 })),
+        }
     }
 
     fn directory(&self, controller: &str) -> Option<PathBuf> {
@@ -419,12 +433,6 @@ fn make_directory(path: &Path) -> io::Result<()> {
 fn write(path: &Path, value: &str) -> io::Result<()> {
     use io::Write;
     fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
-}
-
-/// The same into one that is open, where there is one.
-fn set(file: Option<&fs::File>, value: &str, step: &str) -> Result<(), Fault> {
-    use std::os::unix::fs::FileExt;
-    file.map_or(Ok(()), |file| file.write_all_at(value.as_bytes(), 0)).at(step)
 }
 
 #[cfg(test)]
