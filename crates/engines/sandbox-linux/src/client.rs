@@ -197,8 +197,10 @@ pub(crate) fn is_end(error: &io::Error) -> bool {
 async fn read_reports(client: Arc<Client>) {
     let mut buffer = vec![0; packet::PACKET_BYTES_MAX];
     loop {
-        let received =
-            client.socket.async_io(Interest::READABLE, |socket| packet::receive(socket.as_fd(), &mut buffer)).await;
+        let received = client
+            .socket
+            .async_io(Interest::READABLE, |socket| packet::receive_what_fits(socket.as_fd(), &mut buffer))
+            .await;
         let Ok(Some((length, fds))) = received else { return client.lose() };
         match serde_json::from_slice::<Vec<Report>>(&buffer[..length]) {
             Ok(reports) => {

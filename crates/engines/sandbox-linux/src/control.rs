@@ -57,7 +57,7 @@ impl Control {
 
 fn read(socket: BorrowedFd<'_>) -> io::Result<Option<(Word, Vec<OwnedFd>)>> {
     let mut buffer = [0; WORD_BYTES_MAX];
-    let Some((length, fds)) = packet::receive(socket, &mut buffer)? else { return Ok(None) };
+    let Some((length, fds)) = packet::receive_what_fits(socket, &mut buffer)? else { return Ok(None) };
     let word =
         Word::decode(&buffer[..length]).ok_or_else(|| io::Error::other("init said something that is not agreed"))?;
     Ok(Some((word, fds)))

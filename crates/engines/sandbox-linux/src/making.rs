@@ -54,7 +54,7 @@ impl Made {
     pub(crate) fn take(cell: Cell, (report, fds): Reported) -> Result<Self, Unmade> {
         let Report::Prepared { cgroup, egress, forked, .. } = report else { return Err(skipped()) };
         let mut fds = fds.into_iter();
-        let mut next = || fds.next().ok_or_else(|| io::Error::other("the spawner sent too few descriptors"));
+        let mut next = || fds.next().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE));
         let mut connect = || {
             let (control, door) = (Control::new(next()?)?, next()?);
             let egress = egress

@@ -32,7 +32,26 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>])
 }
 
 /// Receives one message into `buffer`; `None` when the other side is gone.
+///
+/// # Errors
+/// Among others `EMFILE` for one whose descriptors found no room in this process.
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
+    match take(socket, buffer)? {
+        Some((_, _, false)) => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+        taken => Ok(taken.map(|(bytes, fds, _)| (bytes, fds))),
+    }
+}
+
+/// The same, but such a message comes without any descriptor: who sent it is not to blame, and goes on.
+pub(crate) fn receive_what_fits(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
+    Ok(take(socket, buffer)?.map(|(bytes, fds, all)| (bytes, if all { fds } else { Vec::new() })))
+}
+
+/// A message's bytes and descriptors, and whether those are all.
+fn take(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>, bool)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PACKET_FDS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let message = loop {
@@ -47,8 +66,9 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<O
             fds.extend(rights);
         }
     }
-    if message.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if message.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::other("a message was longer than agreed"));
     }
-    Ok((message.bytes > 0).then_some((message.bytes, fds)))
+    let all = !message.flags.contains(ReturnFlags::CTRUNC);
+    Ok((message.bytes > 0).then_some((message.bytes, fds, all)))
 }
