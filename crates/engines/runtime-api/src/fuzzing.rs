@@ -4,6 +4,7 @@
 use crate::answer::error_in_body;
 use crate::chunks::{Chunks, Step};
 use crate::parse;
+use crate::telemetry::{Api, Buffering, Subscription};
 use bytes::BytesMut;
 
 /// Reads `said` as a head, as chunks and as a body that may end in an error.
@@ -25,6 +26,20 @@ pub fn guest_stream(said: &[u8]) {
     }
 }
 
+/// Reads `said` as the body of a subscription to telemetry, by either API.
+///
+/// # Panics
+/// When one is taken that is not within its bounds.
+pub fn subscription(said: &[u8]) {
+    for api in [Api::Telemetry, Api::Logs] {
+        if let Ok(taken) = Subscription::parse(api, said) {
+            let Buffering { items_max, bytes_max, timeout } = taken.buffering;
+            assert!((1_000..=10_000).contains(&items_max) && (262_144..=1_048_576).contains(&bytes_max));
+            assert!((25..=30_000).contains(&timeout.as_millis()) && !taken.categories.is_empty());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     proptest::proptest! {
@@ -32,6 +47,7 @@ mod tests {
         fn no_bytes_make_it_panic(said: Vec<u8>, near in "(POST /|[0-9a-f]{1,4}\r\n|Lambda-Runtime-Function-Error-(Type|Body): |\r\n|[ -~]{0,9}){0,12}") {
             super::guest_stream(&said);
             super::guest_stream(near.as_bytes());
+            super::subscription(&said);
         }
     }
 }

@@ -31,7 +31,10 @@ use serde_json::json;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use subscription::{Schema, Subscription};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use subscription::Buffering;
+use subscription::Schema;
+pub(crate) use subscription::Subscription;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
