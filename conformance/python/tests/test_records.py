@@ -1,8 +1,10 @@
 """Code signing configurations, capacity providers and event source mappings, as records."""
+import concurrent.futures
+
 import pytest
 
-from harness.calls import refused
-from harness.packages import python
+from harness.calls import client, refused
+from harness.packages import ROLE, python
 from harness.server import ACCOUNT, REGION
 
 HELLO = python("def handler(event, context):\n    return 'hello'\n")
@@ -23,6 +25,11 @@ def test_a_code_signing_config_is_given_to_a_function(lam, name):
     assert lam.get_function_code_signing_config(FunctionName=name)["CodeSigningConfigArn"] == arn
     assert lam.list_functions_by_code_signing_config(CodeSigningConfigArn=arn)["FunctionArns"][0].endswith(name)
     assert refused(lam.delete_code_signing_config, CodeSigningConfigArn=arn)[0] == 409
+    made_with = f"{name}-signed"
+    lam.create_function(FunctionName=made_with, Runtime="python3.13", Handler="app.handler", Role=ROLE, Code={"ZipFile": HELLO},
+                        CodeSigningConfigArn=arn)
+    assert lam.get_function_code_signing_config(FunctionName=made_with)["CodeSigningConfigArn"] == arn
+    lam.delete_function(FunctionName=made_with)
     lam.delete_function_code_signing_config(FunctionName=name)
     assert "CodeSigningConfigArn" not in lam.get_function_code_signing_config(FunctionName=name)
     lam.delete_code_signing_config(CodeSigningConfigArn=arn)
@@ -40,6 +47,16 @@ def test_a_capacity_provider_is_made_updated_and_deleted(lam):
     assert lam.list_tags(Resource=found["CapacityProviderArn"])["Tags"] == {"a": "b"}
     lam.delete_capacity_provider(CapacityProviderName="machines")
     assert refused(lam.get_capacity_provider, CapacityProviderName="machines")[0] == 404
+
+
+def test_of_two_equal_mappings_made_at_once_one_is_refused(server, name):
+    def make(_):
+        try:
+            return client(server).create_event_source_mapping(FunctionName=name, EventSourceArn=QUEUE + "-race")["UUID"]
+        except client(server).exceptions.ResourceConflictException:
+            return None
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        assert len([uuid for uuid in threads.map(make, range(8)) if uuid]) == 1
 
 
 def test_a_mapping_has_defaults_and_is_changed(lam, name):

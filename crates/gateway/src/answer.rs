@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use lacewing_access::{BodyHash, RequestHead};
 use lacewing_lambda_api::{ApiError, ErrorCode, Operation, Protocol, Route};
+use std::sync::OnceLock;
 
 /// Bodies above this are hashed, and code in them decoded, off the threads that serve.
 pub(crate) const HEAVY_BYTES: usize = 128 << 10;
@@ -30,13 +31,13 @@ impl Gateway {
             self.inner.traffic.count_url(reply.status().as_u16());
             return reply::mark(reply);
         }
-        let aim = Aim::of(&parts);
+        let (aim, named) = (Aim::of(&parts), OnceLock::new());
         let reply = match self.open_to_strangers(&parts, &aim).await {
             Some(reply) => {
                 body.linger();
                 reply
             }
-            None => self.verified(&parts, &aim, &mut body).await.unwrap_or_else(|error| {
+            None => self.verified(&parts, &aim, &mut body, &named).await.unwrap_or_else(|error| {
                 // A client that waits for "100 Continue" sends nothing after a refusal.
                 if !parts.headers.contains_key("expect") {
                     body.linger();
@@ -44,7 +45,7 @@ impl Gateway {
                 reply::error(&error, aim.protocol())
             }),
         };
-        self.inner.traffic.count(&aim, reply.status().as_u16());
+        self.inner.traffic.count(&aim, named.get().map(|name| &**name), reply.status().as_u16());
         reply::mark(reply)
     }
 
@@ -61,7 +62,13 @@ impl Gateway {
         }
     }
 
-    async fn verified(&self, parts: &Parts, aim: &Aim<'_>, body: &mut Payload) -> Result<Reply, ApiError> {
+    async fn verified(
+        &self,
+        parts: &Parts,
+        aim: &Aim<'_>,
+        body: &mut Payload,
+        named: &OnceLock<Box<str>>,
+    ) -> Result<Reply, ApiError> {
         if *aim == Aim::Nowhere {
             return Err(nowhere());
         }
@@ -80,7 +87,7 @@ impl Gateway {
         let (bytes, _room) = body.read(limit.max, &self.inner.budget).await.map_err(worded)?;
         let hash = hash(&bytes).await;
         let caller = claim.verify(&self.inner.access, &hash).map_err(refusals::access)?;
-        let asked = Asked::new(parts, &caller, now);
+        let asked = Asked::new(parts, &caller, now, named);
         match aim {
             Aim::Lambda(route) => {
                 service(caller.service, "lambda")?;

@@ -12,6 +12,7 @@ use lacewing_lambda_api::{
 use lacewing_model::{FunctionName, Qualifier, Region, Timestamp};
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 /// One verified request.
 pub(crate) struct Asked<'a> {
@@ -27,6 +28,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) source: Option<IpAddr>,
     /// By TLS, between the client and this server.
     encrypted: bool,
+    /// The operation that the body named, where the head could not.
+    named: &'a OnceLock<Box<str>>,
 }
 
 /// Where a connection comes from, as the server tells the handlers.
@@ -58,7 +61,7 @@ impl Named<'_> {
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) fn new(parts: &'a Parts, caller: &'a Caller, now: Timestamp) -> Self {
+    pub(crate) fn new(parts: &'a Parts, caller: &'a Caller, now: Timestamp, named: &'a OnceLock<Box<str>>) -> Self {
         let host = parts.headers.get("host").and_then(|value| value.to_str().ok());
         Self {
             caller,
@@ -69,7 +72,13 @@ impl<'a> Asked<'a> {
             host: host.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or_default(),
             source: parts.extensions.get::<Peer>().map(|peer| peer.0),
             encrypted: parts.extensions.get::<Encrypted>().is_some(),
+            named,
         }
+    }
+
+    /// Says which operation is asked for, to be counted so.
+    pub(crate) fn count_as(&self, operation: &str) {
+        let _ = self.named.set(operation.into());
     }
 
     pub(crate) fn region(&self) -> &'a Region {

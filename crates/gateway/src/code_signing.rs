@@ -14,7 +14,7 @@ use lacewing_lambda_api::{
     FunctionCodeSigningRequest, ListCodeSigningReply, ListSignedFunctionsReply, ReferenceForm, Violations,
     check_code_signing_arn, function_time, parse,
 };
-use lacewing_model::RequestId;
+use lacewing_model::{FunctionName, RequestId};
 use serde_json::json;
 
 /// Source: Lambda service model.
@@ -118,20 +118,34 @@ impl Gateway {
         }
         violations.finish()?;
         let config_arn = request.code_signing_config_arn.unwrap_or_default();
-        let scope = asked.scope();
+        let reply = json!({"CodeSigningConfigArn": config_arn, "FunctionName": target.name.as_str()});
         // The configuration is looked for first, as recorded.
-        if self.inner.catalog.record::<CodeSigning>(&config_key(&scope, &config_arn)).is_none() {
+        let signing = self.signing_of(asked, config_arn)?;
+        self.sign(&asked.scope(), &target.name, signing).await?;
+        Ok(ok(200, &reply))
+    }
+
+    /// A configuration that a function is to be given.
+    pub(crate) fn signing_of(&self, asked: &Asked<'_>, config_arn: String) -> Result<FunctionSigning, ApiError> {
+        if self.inner.catalog.record::<CodeSigning>(&config_key(&asked.scope(), &config_arn)).is_none() {
             let text = format!(
                 "The code signing configuration cannot be found. Check that the provided configuration is not \
                  deleted: {config_arn}."
             );
             return Err(ApiError::new(ErrorCode::CodeSigningConfigNotFound, text));
         }
-        let reply = json!({"CodeSigningConfigArn": config_arn, "FunctionName": target.name.as_str()});
-        let key = scope.function_record(FunctionSigning::FAMILY, &target.name, "");
-        let put = self.inner.catalog.put_record(key, FunctionSigning { config_arn });
-        put.await.map_err(refusals::catalog)?;
-        Ok(ok(200, &reply))
+        Ok(FunctionSigning { config_arn })
+    }
+
+    /// Gives it to the function.
+    pub(crate) async fn sign(
+        &self,
+        scope: &Scope,
+        function: &FunctionName,
+        signing: FunctionSigning,
+    ) -> Result<(), ApiError> {
+        let key = scope.function_record(FunctionSigning::FAMILY, function, "");
+        self.inner.catalog.put_record(key, signing).await.map_err(refusals::catalog)
     }
 
     pub(crate) fn get_function_code_signing(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {

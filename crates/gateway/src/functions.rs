@@ -11,12 +11,13 @@ use crate::{Gateway, refusals};
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use lacewing_catalog::{Code, CodeChange, FunctionView, NewFunction, ObjectRef};
+use lacewing_catalog::{Code, CodeChange, FunctionView, NewFunction, ObjectRef, Scope};
 use lacewing_lambda_api::{
     ApiError, CodeLocation, ConcurrencyReply, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply,
     ReferenceForm, Violations, parse,
 };
-use lacewing_model::{FunctionName, Qualifier};
+use lacewing_model::{FunctionName, Lifecycle, Qualifier};
+use std::time::Duration;
 
 /// Standard base64, its padding optional.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -24,22 +25,44 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// How long the answer to a create waits for the function to be ready.
+const SETTLE_AHEAD: Duration = Duration::from_millis(200);
+/// The pause between two looks at it.
+const SETTLE_LOOK: Duration = Duration::from_millis(2);
+
 impl Gateway {
     pub(crate) async fn create_function(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, ApiError> {
         let limits = self.inner.limits.clone();
         let new = heavy(body.len(), move || read_create(&body, &limits)).await?;
         let target = asked.target(self, &new.reference, ReferenceForm::Short, "lambda:CreateFunction", "")?;
-        let NewFunctionParts { mut change, architecture, code, tags, publish, egress, .. } = new;
+        let NewFunctionParts { mut change, architecture, code, tags, publish, egress, code_signing, .. } = new;
         let layers = change.layers.take().unwrap_or_default();
         self.permit_layers(asked, &layers)?;
         let image = change.image.take().unwrap_or_default();
         let config = config_of(&target.name, change, architecture, egress, matches!(code, CodeSource::Image(_)))?;
         self.check_role(asked, &config.role)?;
         let code = self.code_of(asked, code).await?;
+        let signing = code_signing.map(|arn| self.signing_of(asked, arn)).transpose()?;
+        let (scope, name) = (asked.scope(), target.name.clone());
         let new = NewFunction { name: target.name, config, code, image, layers, tags, publish };
-        let view = self.inner.catalog.create(&asked.scope(), new).await.map_err(refusals::catalog)?;
+        let view = self.inner.catalog.create(&scope, new).await.map_err(refusals::catalog)?;
+        if let Some(signing) = signing {
+            self.sign(&scope, &name, signing).await?;
+        }
+        self.settle_ahead(&scope, &name).await;
         // The ARN stays that of the function, even where the reply shows version 1. Source: recorded AWS replies.
         Ok(ok(201, &configuration::of(&view, None, Detail::Full)))
+    }
+
+    /// Holds the answer back while the function is still pending, for a moment: small packages lie ready by then, and a
+    /// call that follows at once is not refused. The answer itself says Pending, as on Lambda.
+    async fn settle_ahead(&self, scope: &Scope, name: &FunctionName) {
+        let until = tokio::time::Instant::now() + SETTLE_AHEAD;
+        let pending =
+            || self.inner.catalog.get(scope, name, None).is_ok_and(|view| view.lifecycle == Lifecycle::Creating);
+        while pending() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(SETTLE_LOOK).await;
+        }
     }
 
     /// The package itself, or the name of the image.

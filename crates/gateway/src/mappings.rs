@@ -38,9 +38,7 @@ impl Gateway {
         settings.check_for(kind, source)?;
         let function = request.function_name.unwrap_or_default();
         let (function_arn, name) = self.mapped_function(asked, &function, "lambda:CreateEventSourceMapping")?;
-        if let Some(twin) = self.twin(asked, source, &function_arn) {
-            return Err(ApiError::new(ErrorCode::ResourceConflict, kind.duplicate(source, &name, &twin)));
-        }
+        let source_shown = source_arn.clone();
         let new = Mapping {
             function_arn,
             source_arn,
@@ -51,9 +49,15 @@ impl Gateway {
         };
         let key = asked.scope().record(Mapping::FAMILY, &RequestId::random().to_string());
         let reply = shown(&key, &new, "Creating");
-        let put = self.inner.catalog.put_record(key, new);
-        put.await.map_err(refusals::catalog)?;
-        Ok(ok(202, &reply))
+        let (source, function_arn) = (new.source_arn.clone(), new.function_arn.clone());
+        let twin = move |other: &Mapping| other.source_arn == source && other.function_arn == function_arn;
+        match self.inner.catalog.add_record(key, new, twin).await.map_err(refusals::catalog)? {
+            None => Ok(ok(202, &reply)),
+            Some(twin) => {
+                let source = source_shown.as_deref().unwrap_or_default();
+                Err(ApiError::new(ErrorCode::ResourceConflict, kind.duplicate(source, &name, &twin.name)))
+            }
+        }
     }
 
     pub(crate) async fn update_mapping(&self, asked: &Asked<'_>, uuid: &str, body: Bytes) -> Result<Reply, ApiError> {
@@ -136,13 +140,6 @@ impl Gateway {
     }
 
     /// The mapping that already feeds this function from this source.
-    fn twin(&self, asked: &Asked<'_>, source: &str, function_arn: &str) -> Option<String> {
-        let all = self.inner.catalog.all_records::<Mapping>(&asked.scope());
-        let same =
-            |mapping: &Mapping| mapping.source_arn.as_deref() == Some(source) && mapping.function_arn == function_arn;
-        all.iter().find(|(_, mapping)| same(mapping)).map(|(key, _)| key.name.to_string())
-    }
-
     fn mapping_key(&self, asked: &Asked<'_>, uuid: &str, action: &str) -> Result<RecordKey, ApiError> {
         let key = asked.scope().record(Mapping::FAMILY, uuid);
         asked.permit(self, action, || arn(&key))?;

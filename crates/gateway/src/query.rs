@@ -14,6 +14,9 @@ const MEMBERS_MAX: usize = 200;
 impl Gateway {
     pub(crate) async fn query(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, ApiError> {
         let form = Form::read(asked, &body)?;
+        if let Ok(action) = form.action() {
+            asked.count_as(&action);
+        }
         match asked.caller.service {
             "iam" => iam::answer(self, asked, form).await,
             "sts" => sts::answer(self, asked, &form),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use lacewing_catalog::{Code, CodeChange, ConfigChange};
 use lacewing_lambda_api::{
     ApiError, CreateFunctionRequest, ErrorCode, FunctionCode, FunctionReference, FunctionSettings, ImageConfig,
-    ReferenceForm, UpdateFunctionCodeRequest, Violations, parse,
+    ReferenceForm, UpdateFunctionCodeRequest, Violations, check_code_signing_arn, parse,
 };
 use lacewing_model::{Architecture, Egress, FunctionConfig, FunctionName, Handler, Limits, LogFormat, Runtime};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub(crate) struct NewFunctionParts {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) publish: bool,
     pub(crate) egress: Egress,
+    /// The code signing configuration that it is given.
+    pub(crate) code_signing: Option<String>,
 }
 
 pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionParts, ApiError> {
@@ -63,8 +65,11 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
         return Err(invalid("A function is created without a version or alias: leave it out of FunctionName."));
     }
     refuse_publishing(request.publish_to.as_deref())?;
-    if request.code_signing_config_arn.is_some_and(|arn| !arn.is_empty()) {
-        return Err(ApiError::not_implemented("CodeSigningConfigArn", "Leave it out."));
+    let code_signing = request.code_signing_config_arn.filter(|arn| !arn.is_empty());
+    if let Some(arn) = &code_signing {
+        let mut violations = Violations::default();
+        check_code_signing_arn(arn, &mut violations);
+        violations.finish()?;
     }
     if request.tenancy_config.as_ref().is_some_and(says_something) {
         return Err(ApiError::not_implemented("TenancyConfig", "Leave it out."));
@@ -93,6 +98,7 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
         tags,
         publish: request.publish.unwrap_or_default(),
         egress,
+        code_signing,
     })
 }
 

@@ -294,7 +294,8 @@ fn check_variables(variables: &Variables, limits: &Limits) -> Result<(), ApiErro
     }
     let measured = serde_json::to_string(variables).unwrap_or_default();
     if measured.len() > limits.environment_bytes_max {
-        return refused(format!("{start} exceeded the 4KB limit. String measured: {measured}"));
+        let limit = limits.environment_bytes_max / 1_024;
+        return refused(format!("{start} exceeded the {limit}KB limit. String measured: {measured}"));
     }
     Ok(())
 }

@@ -8,6 +8,9 @@ use crate::{Gateway, refusals};
 use lacewing_access::{AssumeRole, Assumed};
 use lacewing_lambda_api::{ApiError, ErrorCode, Xml};
 
+/// The names of all operations.
+pub(crate) const NAMES: [&str; 2] = ["GetCallerIdentity", "AssumeRole"];
+
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 pub(crate) fn answer(gateway: &Gateway, asked: &Asked<'_>, form: &Form) -> Result<Reply, ApiError> {

@@ -1,6 +1,7 @@
 //! Requests counted by operation: one row of counters for each, made once, so that counting is one addition.
 
 use crate::aim::Aim;
+use crate::{iam, sts};
 use lacewing_lambda_api::{LogsOperation, Operation};
 use lacewing_ledger::{Metrics, OperationRequests};
 
@@ -11,6 +12,8 @@ pub(crate) struct Traffic {
     lambda: Vec<OperationRequests>,
     logs: Vec<OperationRequests>,
     house: Vec<OperationRequests>,
+    /// Operations of IAM and STS, by name.
+    query: Vec<(&'static str, OperationRequests)>,
     /// Requests to function URLs.
     url: OperationRequests,
     /// Whatever is none of these: names that strangers make up get no series.
@@ -23,6 +26,7 @@ impl Traffic {
             lambda: Operation::ALL.iter().map(|operation| metrics.operation(operation.name())).collect(),
             logs: LogsOperation::ALL.iter().map(|operation| metrics.operation(operation.name())).collect(),
             house: HOUSE.iter().map(|name| metrics.operation(name)).collect(),
+            query: iam::names().chain(sts::NAMES).map(|name| (name, metrics.operation(name))).collect(),
             url: metrics.operation("function-url"),
             other: metrics.operation("other"),
         }
@@ -34,7 +38,8 @@ impl Traffic {
     }
 
     /// Counts one answer.
-    pub(crate) fn count(&self, aim: &Aim<'_>, status: u16) {
+    /// `named` is the operation that the body named, where the head does not.
+    pub(crate) fn count(&self, aim: &Aim<'_>, named: Option<&str>, status: u16) {
         let row = match aim {
             Aim::Lambda(route) => self.lambda.get(route.operation as usize),
             Aim::Logs(operation) => self.logs.get(*operation as usize),
@@ -42,7 +47,11 @@ impl Traffic {
                 let first = path.split('/').next().unwrap_or_default();
                 HOUSE.iter().position(|name| *name == first).and_then(|at| self.house.get(at))
             }
-            Aim::Query | Aim::UnknownTarget(_) | Aim::Nowhere => None,
+            Aim::Query => {
+                let named = named.unwrap_or_default();
+                self.query.iter().find(|(name, _)| *name == named).map(|(_, row)| row)
+            }
+            Aim::UnknownTarget(_) | Aim::Nowhere => None,
         };
         row.unwrap_or(&self.other).count(status);
     }

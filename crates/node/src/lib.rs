@@ -14,7 +14,8 @@ pub use keys::read_root_key;
 pub use lacewing_sandbox::{InterpreterInfo, IsolationReport, Strength, Wall};
 pub use lacewing_sandbox_linux::spawner_main;
 pub use options::{
-    AccessConfig, Config, Logs, NodeOptions, RequireIsolation, Runtimes, Streaming, UrlDomain, Urls, default_data_dir,
+    AccessConfig, Config, LimitsConfig, LimitsMode, Logs, NodeOptions, RequireIsolation, Runtimes, Streaming,
+    UrlDomain, Urls, default_data_dir,
 };
 pub use scaling::{Cpu, KeepAlivePolicy, Scaling};
 

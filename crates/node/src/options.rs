@@ -96,6 +96,27 @@ pub struct Config {
     pub urls: Urls,
     /// How answers are streamed.
     pub streaming: Streaming,
+    /// How large things may be.
+    pub limits: LimitsConfig,
+}
+
+/// `[limits]`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Which set of limits holds; default `strict`.
+    pub mode: LimitsMode,
+}
+
+/// `mode` of `[limits]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitsMode {
+    /// Lambda's, to the byte.
+    #[default]
+    Strict,
+    /// Wider: events and answers of 32 MiB, packages of 200 MiB and 2 GiB unpacked, 32 KiB of environment, 60 seconds for INIT.
+    Relaxed,
 }
 
 /// `[urls]`

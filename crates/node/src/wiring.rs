@@ -1,6 +1,6 @@
 //! Engines into rooms, rooms into the gateway.
 
-use crate::{Cpu, NodeError, NodeOptions, RequireIsolation, keys, machine};
+use crate::{Cpu, LimitsMode, NodeError, NodeOptions, RequireIsolation, keys, machine};
 use lacewing_access::{Access, AccessOptions, IdentityOptions, RootKey, Seed};
 use lacewing_catalog::{Artifacts, Catalog, CatalogOptions, Images, Objects, Store, TakeSnapshot, unpack_by};
 use lacewing_events::{Events, EventsParts};
@@ -55,7 +55,10 @@ fn limits(options: &NodeOptions) -> Limits {
         account_concurrency_max: scaling.account_concurrency,
         requests_per_unit: scaling.requests_per_unit,
         stream_bytes_per_second: options.config.streaming.bytes_per_second,
-        ..Limits::default()
+        ..match options.config.limits.mode {
+            LimitsMode::Strict => Limits::default(),
+            LimitsMode::Relaxed => Limits::relaxed(),
+        }
     }
 }
 

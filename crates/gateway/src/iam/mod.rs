@@ -105,6 +105,11 @@ const OPERATIONS: [(&str, Of, Run); 55] = [
     ("UpdateRoleDescription", Of::Role, roles::update_description),
 ];
 
+/// The names of all operations, as requests name them.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.iter().map(|(name, _, _)| *name)
+}
+
 pub(crate) async fn answer(gateway: &Gateway, asked: &Asked<'_>, form: Form) -> Result<Reply, ApiError> {
     let action = form.action()?.into_owned();
     let Some((action, of, run)) = OPERATIONS.into_iter().find(|(name, _, _)| *name == action) else {

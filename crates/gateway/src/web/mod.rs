@@ -55,7 +55,8 @@ const FORBIDDEN: &str = r#"{"Message":"Forbidden. For troubleshooting Function U
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UrlHost<'a> {
     id: &'a str,
-    /// Without the port.
+    /// As the client wrote it, with a port that is not the usual one: on Lambda the event's `domainName` and `Host`
+    /// header are the same, and functions make addresses of either.
     domain: &'a str,
     port: &'a str,
 }
@@ -68,10 +69,10 @@ impl<'a> UrlHost<'a> {
     }
 
     fn read(host: &'a str) -> Option<Self> {
-        let (domain, port) = host.split_once(':').unwrap_or((host, "80"));
-        let (id, rest) = domain.split_once('.')?;
+        let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+        let (id, rest) = name.split_once('.')?;
         let below = rest.get(..11).is_some_and(|label| label.eq_ignore_ascii_case("lambda-url."));
-        (below && !id.is_empty()).then_some(Self { id, domain, port })
+        (below && !id.is_empty()).then_some(Self { id, domain: host, port })
     }
 }
 

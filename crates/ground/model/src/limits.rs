@@ -47,6 +47,23 @@ pub struct Limits {
     pub log_line_bytes_max: usize,
 }
 
+impl Limits {
+    /// Wider ones, for those whose work does not fit into Lambda's: several times its sizes, still bounded.
+    #[must_use]
+    pub fn relaxed() -> Self {
+        Self {
+            sync_payload_bytes_max: 32 << 20,
+            response_bytes_max: (32 << 20) + 100,
+            request_bytes_max: 280 << 20,
+            zip_bytes_max: 200 << 20,
+            unzipped_bytes_max: 2 << 30,
+            environment_bytes_max: 32 << 10,
+            init_max: Duration::from_secs(60),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -195,6 +195,39 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// Puts a document under a new `key`, unless `taken` says of one of the family, in the same account and region, that
+    /// there must be no other: then that one's key, and nothing is put. Looked for on the writer's thread, so that of
+    /// two at once only one is put.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`] when the function of the key is not there.
+    ///
+    /// # Cancel safety
+    /// The change may be made all the same.
+    pub async fn add_record<T: Document>(
+        &self,
+        key: RecordKey,
+        document: T,
+        taken: impl Fn(&T) -> bool + Send + 'static,
+    ) -> Result<Option<Arc<RecordKey>>, CatalogError> {
+        self.ask(move |writer| {
+            let owner = Scope { account: key.account.clone(), region: key.region.clone() };
+            let records = writer.records.load();
+            let twin = records.all::<T>(&owner).find(|(_, other)| taken(other)).map(|(key, _)| key.clone());
+            if twin.is_some() {
+                return Ok(twin);
+            }
+            writer.change_record(key, |lying| {
+                *lying = Some(document);
+                Ok(())
+            })?;
+            Ok(None)
+        })
+        .await
+    }
+}
+
 impl Writer {
     /// Drops the records of what is there no more; the store let them go with it.
     pub(crate) fn forget_records(&self, before: &Entry, after: Option<&Entry>) {

@@ -20,7 +20,7 @@ pub(super) const FAMILY: Family = Family {
                         "zip packages, sent along or in S3, and images; no SourceKMSKeyArn, no REFERENCE",
                     ),
                     Gap::not("PublishTo", "managed instances"),
-                    Gap::not("CodeSigningConfigArn", "give it by PutFunctionCodeSigningConfig"),
+                    Gap::partly("CodeSigningConfigArn", "kept; packages are not checked"),
                 ],
                 SETTINGS_GAPS,
                 REPLY_GAPS,
