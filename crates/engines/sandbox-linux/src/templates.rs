@@ -26,6 +26,8 @@ use tokio::sync::Notify;
 const RESTORE_MAX: Duration = Duration::from_secs(10);
 /// Tells our bootstrap that it is to become a template.
 const MARK: &str = "LACEWING_TEMPLATE";
+/// Templates of one generation that may be lost in a row. More will be too: INIT itself makes them useless.
+const LOSSES_MAX: u32 = 3;
 /// A variable that a copy keeps as it was in INIT: that is what it tells.
 const KEPT: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
 
@@ -52,6 +54,8 @@ struct State {
     /// Those to be taken again, and the one that is.
     lost: Vec<StartSpec>,
     renewed: Option<RevisionId>,
+    /// Losses since the last copy that was made.
+    losses: HashMap<RevisionId, u32>,
     /// Sandboxes that hold one, until they have ended.
     held: Vec<Weak<Template>>,
     closed: bool,
@@ -68,6 +72,7 @@ impl Templates {
         let mut state = self.state();
         state.lost.retain(|spec| spec.version.generation != generation);
         state.renewed.take_if(|renewed| *renewed == generation);
+        state.losses.remove(&generation);
         let known = state.templates.remove(&generation);
         drop(state);
         if let Some(template) = known {
@@ -110,13 +115,22 @@ impl Templates {
         let mut state = self.state();
         if state.templates.get(&generation).is_some_and(|known| Arc::ptr_eq(known, template)) {
             let gone = state.templates.remove(&generation);
-            if !state.closed {
+            let losses = state.losses.entry(generation).or_default();
+            *losses += 1;
+            if *losses > LOSSES_MAX {
+                tracing::warn!(name = %template.spec.version.name, "its snapshots are lost again and again; it starts without");
+            } else if !state.closed {
                 state.lost.push(template.spec.clone());
             }
             drop(state);
             drop(gone);
             self.lost.notify_one();
         }
+    }
+
+    /// A copy was made.
+    fn serves(&self, generation: RevisionId) {
+        self.state().losses.remove(&generation);
     }
 
     fn next_lost(&self) -> Option<StartSpec> {
@@ -229,6 +243,7 @@ impl LinuxDriver {
         let made = self.copy(spec, &launch, template).await;
         let made = made.inspect_err(|_| self.templates.lose(spec.version.generation, template));
         let made = made.map_err(|error| StartError::from(error).to_string())?;
+        self.templates.serves(spec.version.generation);
         let at = Instant::now();
         let begun = self.furnish(spec, launch, made, (at, Rung::Snapshot)).await;
         let Begun { mut sandbox, .. } = begun.map_err(|error| error.to_string())?;

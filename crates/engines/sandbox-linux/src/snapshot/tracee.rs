@@ -4,7 +4,7 @@
 //! stands again. Not one instruction of its own is.
 #![allow(unsafe_code)]
 
-use super::registers::{Registers, SystemCall};
+use super::registers::{INSTRUCTION, Registers, SystemCall};
 use crate::seal::Call;
 use crate::sys;
 use std::io;
@@ -153,7 +153,11 @@ impl Tracee {
         Registers::read(self.pid)?.calling(&call, place).write(self.pid)?;
         request(libc::PTRACE_SINGLESTEP, self.pid, 0, 0)?;
         self.await_stop(Stop::Step)?;
-        let returned = Registers::read(self.pid)?.returned();
+        let registers = Registers::read(self.pid)?;
+        if registers.place() != place + INSTRUCTION.len() as u64 {
+            return Err(io::Error::other("a copy went further than it was told"));
+        }
+        let returned = registers.returned();
         // The kernel's way to say an error number. Source: syscall(2).
         if (-4095..0).contains(&returned) {
             return Err(io::Error::from_raw_os_error(-returned as i32));
