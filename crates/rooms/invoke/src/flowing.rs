@@ -127,7 +127,8 @@ impl Rest {
         // The walk itself may have brought some.
         match (pieces.poll_next(context), self) {
             (Poll::Ready(Some(piece)), _) => Poll::Ready(Some(piece)),
-            (_, Self::Ended(_)) => Poll::Ready(None),
+            // The runtime may have cut the look short, so that other tasks get their turn: what is there is not lost.
+            (_, Self::Ended(_)) => Poll::Ready(pieces.take_now()),
             (_, Self::Running(_)) => Poll::Pending,
         }
     }
