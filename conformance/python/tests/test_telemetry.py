@@ -70,7 +70,7 @@ def test_init_and_invocations_are_told_event_by_event(lam, subscribed):
     first = [event["type"] for event in events[:12]]
     for earlier, later in [("platform.initStart", "platform.telemetrySubscription"),
                            ("platform.telemetrySubscription", "extension"), ("platform.initStart", "function"),
-                           ("function", "platform.initRuntimeDone"), ("platform.initRuntimeDone", "platform.initReport"),
+                           ("platform.initRuntimeDone", "platform.initReport"),
                            ("platform.initReport", "platform.start"), ("platform.start", "platform.runtimeDone"),
                            ("platform.runtimeDone", "platform.report")]:
         assert first.index(earlier) < first.index(later), (earlier, later, first)
