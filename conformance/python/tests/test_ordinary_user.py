@@ -78,13 +78,15 @@ def test_functions_run_behind_what_walls_there_are(ordinary):
             namespaces = {name: os.readlink("/proc/self/ns/" + name) for name in ("user", "pid", "mnt", "net", "ipc", "uts")}
             status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
             return {"namespaces": namespaces, "caps": status["CapEff"], "seccomp": status["Seccomp"].strip(),
-                    "seen": [path for path in ("/etc/shadow", "/root", "/home", event["data"]) if os.access(path, os.R_OK)]}
+                    "seen": [path for path in ("/etc/shadow", "/root", event["data"]) if os.access(path, os.R_OK)],
+                    "homes": os.listdir("/home")}
         """
     create(lam, "looks", python(source))
     value = call(lam, "looks", {"data": str(server.data)}).value
     for name, inside in value["namespaces"].items():
         assert inside != os.readlink(f"/proc/self/ns/{name}"), name
     assert int(value["caps"], 16) == 0 and value["seccomp"] == "2" and value["seen"] == []
+    assert value["homes"] == ["sbx_user1051"], "its own, with nothing of the host's beside it"
     assert server.stop() == 0
     assert not leftovers.cgroups(server)
 

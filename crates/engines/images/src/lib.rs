@@ -7,7 +7,7 @@
 //!
 //! A name means a repository that the operator has named: a directory in the OCI image layout, or one in a
 //! registry of the list. Nothing that a caller sends is ever a path or an address of its own
-//! (`docs/decisions/0026-images-on-a-root-of-their-own.md`).
+//! (`docs/decisions/0023-images-on-a-root-of-their-own.md`).
 //!
 //! Every byte of an image is hostile. What it says of itself is compared with its digests, and a tree is only
 //! worth something when all of them were right: until then it lies in a folder that is thrown away (`layer` and
