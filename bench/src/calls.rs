@@ -54,10 +54,29 @@ pub fn publish_snapshot(server: &Server, name: &str) -> Result<String, String> {
     Ok(format!("{}?Qualifier=1", path_of(name)))
 }
 
-fn post(connection: &mut Connection, server: &Server, path: &str, body: &Value) -> Result<(), String> {
+/// Deploys a web function that anyone may call, waits until it can be, and says the host that it is called by.
+pub fn deploy_web(server: &Server, package: &[u8], command: &str) -> Result<String, String> {
+    let mut connection = Connection::open(&server.address)?;
+    let body = json!({
+        "FunctionName": "web", "Runtime": "provided.al2023", "Handler": "web", "Timeout": 30,
+        "Role": "arn:aws:iam::000000000000:role/bench", "Code": { "ZipFile": STANDARD.encode(package) },
+        "Environment": { "Variables": { "LACEWING_WEB_COMMAND": command } },
+    });
+    post(&mut connection, server, "/2015-03-31/functions", &body)?;
+    active(&mut connection, server, "web", |config| config["State"] == "Active")?;
+    let config = post(&mut connection, server, "/2021-10-31/functions/web/url", &json!({ "AuthType": "NONE" }))?;
+    let grant = json!({
+        "StatementId": "public", "Action": "lambda:InvokeFunctionUrl", "Principal": "*", "FunctionUrlAuthType": "NONE",
+    });
+    post(&mut connection, server, "/2015-03-31/functions/web/policy", &grant)?;
+    let url = config["FunctionUrl"].as_str().and_then(|url| url.strip_prefix("http://"));
+    url.map(|host| host.trim_end_matches('/').to_owned()).ok_or_else(|| format!("no URL: {config}"))
+}
+
+fn post(connection: &mut Connection, server: &Server, path: &str, body: &Value) -> Result<Value, String> {
     let answer = connection.ask(&signing::request("POST", &server.address, path, body.to_string().as_bytes()))?;
     if answer.status == 201 {
-        return Ok(());
+        return Ok(serde_json::from_slice(&answer.body).unwrap_or_default());
     }
     Err(format!("{path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body)))
 }

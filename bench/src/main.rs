@@ -24,6 +24,7 @@ mod rest;
 mod server;
 mod signing;
 mod size;
+mod web;
 
 use clap::{Parser, ValueEnum};
 use figures::Table;
@@ -80,6 +81,8 @@ enum Suite {
     Zipf,
     /// Ten times the calls that there is room for.
     Overload,
+    /// A web function through its URL.
+    Web,
     /// Memory of idle sandboxes.
     Memory,
     /// Processor time of an idle machine.
@@ -112,6 +115,9 @@ const QUICK: Amounts =
     Amounts { cold: 10, bursts: 2, churn: 400, warm: 500, deployed: 50, load: 6_400, overload: 3, idle: 5 };
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(web::SERVES) {
+        return web::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     let arguments = Arguments::parse();
     let mut table = Table::default();
     let outcome = run(&arguments, &mut table);
@@ -170,6 +176,7 @@ impl Bench<'_> {
                 Suite::Load => crowd::load(binary, language, amounts.load, table),
                 Suite::Zipf => crowd::zipf(binary, language, amounts.load, table),
                 Suite::Overload => overload::measure(binary, language, amounts.overload, table),
+                Suite::Web => web::measure(binary, amounts.warm, table),
                 Suite::Memory => rest::memory(binary, language, amounts.idle, table),
                 Suite::Idle => rest::idle(binary, native, amounts.deployed, table),
             };
@@ -186,7 +193,9 @@ impl Bench<'_> {
             self.asked_for.is_empty() || self.asked_for.iter().any(|start| name.starts_with(start.as_str()))
         };
         self.languages.iter().filter(asked_for).filter(move |language| match suite {
-            Suite::Server | Suite::Idle | Suite::Zipf | Suite::Overload => language.name.starts_with("native"),
+            Suite::Server | Suite::Idle | Suite::Zipf | Suite::Overload | Suite::Web => {
+                language.name.starts_with("native")
+            }
             Suite::Snapshot => language.name == "Python",
             _ => true,
         })

@@ -17,7 +17,7 @@ pub struct Options {
     #[arg(long)]
     quick: bool,
     /// Only these suites, separated by commas: server, cold, unprepared, snapshot, burst, churn, warm, load, zipf,
-    /// overload, memory, idle.
+    /// overload, web, memory, idle.
     #[arg(long)]
     only: Option<String>,
     /// Only these languages, separated by commas: native, python, node.
