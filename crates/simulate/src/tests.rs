@@ -54,6 +54,7 @@ fn call(at_ms: u64, function: u32, run_ms: u32) -> Call {
 fn machine() -> Machine {
     let mut start_times = StartTimes::default();
     start_times.set("prepared.native=2.5".parse().unwrap());
+    start_times.set("full.native=2.5".parse().unwrap());
     Machine {
         nodes: 1,
         memory_mib: 1 << 40,
