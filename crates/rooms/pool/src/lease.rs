@@ -90,7 +90,7 @@ impl<C: Send + Sync + 'static> Lease<C> {
         ended
     }
 
-    /// Where a run's outcome was unfinished: sees it to its end. See [`Sandbox::finish`].
+    /// Where a run's outcome was unfinished: sees it to its end. See [`lacewing_sandbox::Sandbox::finish`].
     ///
     /// # Errors
     /// The sandbox broke; it is ended when the lease is dropped.
