@@ -29,7 +29,10 @@ def told(deploy):
 def heard(logs, name):
     """What the function said, in order."""
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}", filterPattern="TOLD")
-    return [json.loads(event["message"].split("TOLD ", 1)[1]) for page in pages for event in page["events"]]
+    try:
+        return [json.loads(event["message"].split("TOLD ", 1)[1]) for page in pages for event in page["events"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []  # it has said nothing yet: there is no group
 
 
 def send(lam, name, event, **more):
