@@ -124,7 +124,7 @@ def test_a_client_that_init_made_calls_with_credentials_that_hold(lam, deploy):
     assert call(lam, name, Qualifier=number).value == [200, False]
 
 
-def test_a_hook_that_fails_after_a_restore_is_the_calls_error(lam, deploy):
+def test_a_hook_that_fails_after_a_restore_is_told_and_the_call_begins_anew(lam, logs, deploy):
     name = deploy(python("""
         from snapshot_restore_py import register_after_restore
         @register_after_restore
@@ -134,7 +134,14 @@ def test_a_hook_that_fails_after_a_restore_is_the_calls_error(lam, deploy):
     version = publish(lam, name)
     assert version["SnapStart"]["OptimizationStatus"] == "On", version
     answer = call(lam, name, Qualifier=version["Version"])
-    assert answer.error is None or answer.value["errorType"] == "ValueError"
+    assert answer.error is None and answer.value == 1
+
+    def lines():
+        return [event["message"] for event in logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]]
+    until(lambda: any(line.startswith("REPORT") for line in lines()))
+    restores = [line for line in lines() if line.startswith("RESTORE_REPORT")]
+    assert restores and "Status: error" in restores[0], lines()
+    assert any("not again" in line for line in lines()), lines()
 
 
 def test_a_hook_that_fails_before_the_snapshot_is_the_reason(lam, deploy):
