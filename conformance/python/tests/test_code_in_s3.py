@@ -7,6 +7,7 @@ import pytest
 
 from harness.calls import call, client, refused, settled
 from harness.packages import PYTHON, ROLE, python
+from harness.server import KEY
 
 ERROR = "<?xml version='1.0'?><Error><Code>%s</Code><Message>%s</Message></Error>"
 
@@ -17,14 +18,16 @@ def says(word):
 
 class Store(BaseHTTPRequestHandler):
     """As much of S3 as a `GetObject` meets."""
-    OBJECTS = {("/code/f.zip", None): says("one"), ("/code/f.zip", "v2"): says("two"), ("/code/a%20b%2B.zip", None): says("odd")}
+    OBJECTS = {("/code/f.zip", None): says("one"), ("/shared/f.zip", None): says("one"),
+               ("/code/f.zip", "v2"): says("two"), ("/code/a%20b%2B.zip", None): says("odd")}
 
     def do_GET(self):
         url = urlsplit(self.path)
         version = parse_qs(url.query).get("versionId", [None])[0]
-        if "Credential=the-key/" not in self.headers.get("Authorization", ""):
+        owner = KEY if url.path.startswith("/shared/") else "the-key"
+        if f"Credential={owner}/" not in self.headers.get("Authorization", ""):
             return self.answer(403, ERROR % ("AccessDenied", "Access Denied"))
-        if not url.path.startswith("/code/"):
+        if not url.path.startswith(("/code/", "/shared/")):
             return self.answer(404, ERROR % ("NoSuchBucket", "The specified bucket does not exist"))
         found = self.OBJECTS.get((url.path, version))
         return self.answer(200, found) if found else self.answer(
@@ -85,3 +88,11 @@ def test_a_store_that_does_not_answer_is_named(start_server):
     lam = client(start_server('[aws]\nendpoint_url_s3 = "http://127.0.0.1:1"\n'))
     status, kind, text = refused(create, lam, "f", S3Bucket="code", S3Key="f.zip")
     assert (status, kind) == (400, "InvalidParameterValueException") and "AWS_ENDPOINT_URL_S3" in text
+
+
+def test_services_side_by_side_share_their_keys(start_server, store):
+    """A store of one's own is asked with the server's fixed root key where no other keys are given."""
+    lam = client(start_server(environment={"AWS_ENDPOINT_URL": store}))
+    create(lam, "f", S3Bucket="shared", S3Key="f.zip")
+    assert call(lam, "f").value == "one"
+    assert "S3 Error Code: AccessDenied." in refused(create, lam, "g", S3Bucket="code", S3Key="f.zip")[2]

@@ -40,7 +40,8 @@ pub struct NodeOptions {
 pub struct Aws {
     /// Such as `http://127.0.0.1:9000`; default S3 itself. `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
     pub endpoint_url_s3: Option<String>,
-    /// `AWS_ACCESS_KEY_ID`; requests are anonymous without.
+    /// `AWS_ACCESS_KEY_ID`. Without, requests to an endpoint are signed with the first fixed root key, since whoever sets up
+    /// services side by side gives them the same keys; else they are anonymous.
     pub access_key_id: Option<String>,
     /// `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: Option<String>,
@@ -48,9 +49,10 @@ pub struct Aws {
 
 impl Aws {
     /// What objects are fetched with.
-    pub(crate) fn objects(&self) -> ObjectOptions {
+    pub(crate) fn objects(&self, root_keys: &[(String, String)]) -> ObjectOptions {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
+        let endpoint = endpoint.or_else(|| self.endpoint_url_s3.clone());
         let named = |id, secret, session_token| Some(Keys { id, secret, session_token });
         let keys = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
             (Some(id), Some(secret)) => named(id, secret, variable("AWS_SESSION_TOKEN")),
@@ -60,7 +62,9 @@ impl Aws {
                 .zip(self.secret_access_key.clone())
                 .and_then(|(id, secret)| named(id, secret, None)),
         };
-        ObjectOptions { endpoint: endpoint.or_else(|| self.endpoint_url_s3.clone()), keys }
+        let shared = || root_keys.first().filter(|_| endpoint.is_some()).cloned();
+        let keys = keys.or_else(|| shared().and_then(|(id, secret)| named(id, secret, None)));
+        ObjectOptions { endpoint, keys }
     }
 }
 

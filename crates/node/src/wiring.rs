@@ -90,7 +90,7 @@ pub(crate) async fn wire(
         artifacts,
         clock: Arc::clone(&clock),
         can_run: Arc::new(move |version: &Version| judge.can_run(version).map_err(|error| error.to_string())),
-        objects: Objects::new(options.config.aws.objects()),
+        objects: Objects::new(options.config.aws.objects(&options.root_keys)),
         images,
         take_snapshot: take_snapshot(told),
     })
