@@ -13,7 +13,7 @@ mod failure;
 mod output;
 mod package;
 mod progress;
-mod sam;
+mod stack;
 
 use arguments::Arguments;
 use clap::Parser;

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::output::{Output, milliseconds, size};
 use crate::package::{Chosen, Family, Wanted, WebWanted, package, web_package};
 use crate::progress::spinner;
-use crate::sam;
+use crate::stack;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
@@ -137,9 +137,9 @@ impl Deploy {
     /// # Errors
     /// [`Failure`]: an unclear package, no server, a refusal, or a function that cannot run.
     pub async fn run(self, output: Output) -> Result<ExitCode, Failure> {
-        if sam::is_template(&self.path) {
+        if stack::is_template(&self.path) {
             let mut client = client(&self.connection)?;
-            return sam::deploy(&self.path, self.name.as_deref(), &self.parameter, &mut client, output).await;
+            return stack::deploy(&self.path, self.name.as_deref(), &self.parameter, &mut client, output).await;
         }
         let begun = Instant::now();
         let mut variables = variables(&self.env)?;

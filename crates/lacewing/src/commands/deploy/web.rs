@@ -3,7 +3,7 @@
 use super::Deploy;
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::sam;
+use crate::stack;
 use lacewing_model::{WEB_COMMAND, WEB_CONCURRENCY, WEB_PORT};
 use serde_json::{Map, Value, json};
 
@@ -33,6 +33,6 @@ impl Deploy {
     /// Gives the function a URL, if it has none, and lets callers through as asked: the URL.
     pub(super) async fn open_url(&self, client: &mut Client, name: &str) -> Result<String, Failure> {
         let auth = if self.iam { "AWS_IAM" } else { "NONE" };
-        sam::url(client, name, None, &json!({"AuthType": auth, "InvokeMode": "RESPONSE_STREAM"})).await
+        stack::url(client, name, None, &json!({"AuthType": auth, "InvokeMode": "RESPONSE_STREAM"})).await
     }
 }
