@@ -131,12 +131,12 @@ def test_a_template_is_deployed_as_a_whole_and_again(server, lam, stack):
 
 def test_what_cannot_be_done_is_named_and_nothing_is_deployed(lam, stack):
     before = {f["FunctionName"] for f in lam.list_functions()["Functions"]}
-    events = "Policies: [AWSLambdaExecute]\n      Events:\n        Tick: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}"
+    events = "Policies: [DynamoDBReadPolicy: {TableName: t}]\n      Events:\n        Tick: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}"
     text = TEMPLATE.replace("ReservedConcurrentExecutions: 5", events)
     text = text.replace("Outputs:", "  Table: {Type: AWS::DynamoDB::Table}\nOutputs:")
     (stack.folder / "template.yaml").write_text(text)
     said = json.dumps(stack(expect=2))
-    for part in ("Back: the property Policies", "Back: the event Tick of type Schedule", "Table: AWS::DynamoDB::Table"):
+    for part in ("Back: the policy template DynamoDBReadPolicy", "Back: the event Tick of type Schedule", "Table: AWS::DynamoDB::Table"):
         assert part in said
     # What only resolving and packing can tell.
     text = TEMPLATE.replace("CodeUri: front/\n      Handler: app.handler\n      MemorySize",

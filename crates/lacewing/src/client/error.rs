@@ -21,6 +21,9 @@ pub enum ApiFailure {
 impl ApiFailure {
     /// Reads an error answer.
     pub fn of(reply: &Reply) -> Self {
+        if let Some((name, message)) = super::iam::refusal(&reply.body) {
+            return Self::Refused { name, message };
+        }
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
         let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = reply.header("x-amzn-errortype").map(str::to_owned).or_else(|| text("__type"));

@@ -3,6 +3,7 @@
 
 mod connection;
 mod error;
+mod iam;
 mod keys;
 mod lambda;
 mod logs;
@@ -11,6 +12,7 @@ pub mod target;
 
 pub use connection::{Client, Reply};
 pub use error::ApiFailure;
+pub use iam::IamReply;
 pub use lambda::{FunctionFields, FunctionState, Invocation, encoded};
 pub use logs::LogEvent;
 pub use platform::Host;

@@ -40,9 +40,11 @@ const ACCOUNT_USUAL: &str = "000000000000";
 /// guessed from a Procfile, package.json's start script, a FastAPI, Starlette or Flask application, a file that listens, or an
 /// executable. It gets a URL that anybody may call (--iam: only signed requests), 512 MiB and 30 seconds if nothing is said.
 ///
-/// A SAM template (.yaml, .yml) is deployed as a whole: functions, layers, URLs and permissions, with globals, parameters,
-/// conditions, mappings and references between them. What it asks for and cannot be had here is named, and nothing is
-/// deployed. --name is the stack's name then, and begins the names of functions that say none.
+/// A template of SAM or CloudFormation (.yaml, .yml, .json, .template) is deployed as a whole: functions, versions, aliases,
+/// layers, URLs, permissions, roles and policies, with globals, parameters, conditions, mappings and references between them.
+/// So are the folders that `cdk synth` (cdk.out), `serverless package` (.serverless) and `sam build` (.aws-sam/build) write, with
+/// the packages in them. What it asks for and cannot be had here is named, and nothing is deployed. --name is the stack's name
+/// then, and begins the names of resources that say none.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -53,9 +55,10 @@ Examples:
   lacewing deploy ./untrusted --egress none          no network at all
   lacewing deploy --web ./shop                       FastAPI, Flask, Express, a binary, ...
   lacewing deploy --web ./shop --command 'node build/server.js' --concurrency 10
-  lacewing deploy template.yaml --name shop --parameter Stage=test   a SAM template")]
+  lacewing deploy template.yaml --name shop --parameter Stage=test   a template of SAM or CloudFormation
+  lacewing deploy cdk.out                            what `cdk synth` wrote; also .serverless and .aws-sam/build")]
 pub struct Deploy {
-    /// A folder, a .py, .js, .mjs, .cjs or .zip file, or an executable.
+    /// A folder, a .py, .js, .mjs, .cjs or .zip file, an executable, or a template.
     pub path: PathBuf,
     /// The function's name [default: from the path].
     #[arg(short, long)]
@@ -96,7 +99,7 @@ pub struct Deploy {
     /// Let only signed requests (SigV4) through the URL.
     #[arg(long, requires = "web")]
     pub iam: bool,
-    /// A parameter of a SAM template; repeatable.
+    /// A parameter of a template; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub parameter: Vec<String>,
     #[allow(missing_docs)]
@@ -137,9 +140,9 @@ impl Deploy {
     /// # Errors
     /// [`Failure`]: an unclear package, no server, a refusal, or a function that cannot run.
     pub async fn run(self, output: Output) -> Result<ExitCode, Failure> {
-        if stack::is_template(&self.path) {
+        if let Some(stack) = stack::at(&self.path)? {
             let mut client = client(&self.connection)?;
-            return stack::deploy(&self.path, self.name.as_deref(), &self.parameter, &mut client, output).await;
+            return stack::deploy(stack, self.name.as_deref(), &self.parameter, &mut client, output).await;
         }
         let begun = Instant::now();
         let mut variables = variables(&self.env)?;

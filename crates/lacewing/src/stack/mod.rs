@@ -1,6 +1,7 @@
-//! `lacewing deploy template.yaml`: an AWS SAM template, deployed through the public API.
+//! `lacewing deploy template.yaml`: a template of AWS SAM or of CloudFormation, deployed through the public API.
 //!
 //! ```text
+//! path ─► source (template, packages beside it)
 //! text ─► yaml ─► template (parameters, globals, order) ─► every resource resolved against stand-ins ─► any complaint? nothing is done
 //!                                                              └► one by one: resolved for real ─► wish ─► apply ─► what others refer to
 //! ```
@@ -8,64 +9,82 @@
 //! What a template asks for and cannot be had here is named, all of it at once, before anything is changed.
 
 mod apply;
+mod attributes;
+mod expand;
+mod kind;
+mod parameters;
 mod resolve;
+mod source;
 mod template;
 mod wish;
+mod work;
 mod yaml;
 
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, milliseconds};
 use crate::progress::spinner;
+use apply::Kept;
+use attributes::stand_ins;
 use resolve::{Scope, text};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use source::Source;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
-use template::{Kind, Place, Resource, Template};
+use template::{Place, Template};
 use wish::Wish;
+use work::{Row, Work};
 
-pub(crate) use apply::url;
+pub(crate) use apply::open_url;
+
+/// A template, and what lies beside it.
+#[derive(Debug)]
+pub struct Stack(Source);
+
+/// The template at `path`; `None` where it is code rather than a template.
+///
+/// # Errors
+/// [`Failure`]: a folder with several stacks, or a manifest that cannot be read.
+pub fn at(path: &Path) -> Result<Option<Stack>, Failure> {
+    Ok(Source::of(path)?.map(Stack))
+}
 
 /// Where the hint of a refusal leads.
 const HINT: &str = "nothing was deployed; leave these out, or give them a Condition that does not hold here";
 
-/// True for a path that is taken for a template rather than for code.
-pub fn is_template(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    matches!(extension, "yaml" | "yml") || name == "template.json"
-}
-
-/// Deploys the template at `path` as `stack`, else under the name of its folder.
+/// Deploys a template as the stack `name`, else under a name of its own.
 ///
 /// # Errors
 /// [`Failure`]: what cannot be done, no server, or a refusal.
 pub async fn deploy(
-    path: &Path,
-    stack: Option<&str>,
+    stack: Stack,
+    name: Option<&str>,
     given: &[String],
     client: &mut Client,
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
-    let path = std::path::absolute(path).map_err(|error| Failure::file(path, &error))?;
-    let source = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let document = yaml::read(&source).map_err(|why| {
+    let Stack(source) = stack;
+    let path = source.template.as_path();
+    let written = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+    let document = yaml::read(&written).map_err(|why| {
         Failure::usage(format!("{}: {why}", path.display()), "mend the template; `sam validate` says more")
     })?;
     let account = client.host().await.account;
     let place = Place {
-        stack: stack.map_or_else(|| crate::package::name_for(folder), str::to_owned),
+        stack: name.map_or_else(|| source.stack.clone(), str::to_owned),
         account: if account.is_empty() { "000000000000".to_owned() } else { account },
         region: client.region().to_owned(),
+        is_serverless: source.is_serverless,
     };
     let template = Template::of(&document, &parameters(given)?, &place).map_err(|wrong| refused(&wrong))?;
-    check(&template, &place, folder)?;
+    let plan = check(&template, &place, &source)?;
+    elsewhere(&plan, &place, client).await?;
 
-    let mut work = Work { client, place, folder, scope: template.scope, rows: Vec::new() };
+    let kept = plan.kept(&place);
+    let mut work = Work { client, place, source: &source, scope: template.scope, kept, rows: Vec::new() };
     for resource in &template.resources {
         let bar = spinner(format!("deploying {}", resource.name));
         work.make(resource).await?;
@@ -74,6 +93,7 @@ pub async fn deploy(
     let outputs: Vec<(String, String)> = template
         .outputs
         .iter()
+        .filter(|(_, about)| held(&work.scope, about).unwrap_or(false))
         .filter_map(|(name, about)| Some((name.clone(), text(&work.scope.resolve(about.get("Value")?).ok()??))))
         .collect();
     let ms = begun.elapsed().as_secs_f64() * 1_000.0;
@@ -81,9 +101,36 @@ pub async fn deploy(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether the condition of an output holds, if it has one.
+fn held(scope: &Scope, about: &Value) -> Result<bool, String> {
+    about.get("Condition").and_then(Value::as_str).map_or(Ok(true), |name| scope.holds(name))
+}
+
+/// What will be made, by resource, as far as stand-ins can tell.
+struct Plan(Vec<(String, Wish)>);
+
+impl Plan {
+    /// What policies of the template give to roles of the template.
+    fn kept(&self, place: &Place) -> Kept {
+        let mut kept = Kept::default();
+        for (_, wish) in &self.0 {
+            match wish {
+                Wish::InlinePolicy { name, roles, .. } => {
+                    kept.inline.extend(roles.iter().map(|role| (role.clone(), name.clone())));
+                }
+                Wish::ManagedPolicy(policy) => {
+                    kept.managed.extend(policy.roles.iter().map(|role| (role.clone(), policy.arn(place))));
+                }
+                _ => {}
+            }
+        }
+        kept
+    }
+}
+
 /// Resolves everything against stand-ins and packs all code: whatever would go wrong half-way goes wrong here.
-fn check(template: &Template, place: &Place, folder: &Path) -> Result<(), Failure> {
-    let mut wrong = Vec::new();
+fn check(template: &Template, place: &Place, source: &Source) -> Result<Plan, Failure> {
+    let (mut wrong, mut plan) = (Vec::new(), Vec::new());
     let mut scope = Scope {
         parameters: template.scope.parameters.clone(),
         mappings: template.scope.mappings.clone(),
@@ -93,131 +140,57 @@ fn check(template: &Template, place: &Place, folder: &Path) -> Result<(), Failur
     for resource in &template.resources {
         let made = scope.resolve(&resource.properties).and_then(|properties| {
             let properties = properties.unwrap_or_default();
-            let wish = Wish::of(resource, &properties, place, folder)?;
-            Ok(stand_ins(resource, &wish, place))
+            Wish::of(resource, &properties, place, source)
         });
         match made {
-            Ok(attributes) => scope.attributes.extend(attributes),
+            Ok(wish) => {
+                scope.attributes.extend(stand_ins(resource, &wish, place));
+                plan.push((resource.name.clone(), wish));
+            }
             Err(why) => wrong.push(format!("{}: {why}", resource.name)),
         }
     }
     if wrong.is_empty() {
         for (name, about) in &template.outputs {
-            let holds = about.get("Condition").and_then(Value::as_str).map_or(Ok(true), |name| scope.holds(name));
-            let resolved = holds.and_then(|holds| match about.get("Value") {
+            let resolved = held(&scope, about).and_then(|holds| match about.get("Value") {
                 Some(value) if holds => scope.resolve(value).map(drop),
                 _ => Ok(()),
             });
             wrong.extend(resolved.err().map(|why| format!("output {name}: {why}")));
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(refused(&wrong)) }
+    if wrong.is_empty() { Ok(Plan(plan)) } else { Err(refused(&wrong)) }
 }
 
-type Attributes = Vec<((String, String), Value)>;
-
-fn attribute(resource: &str, name: &str, value: impl Into<Value>) -> ((String, String), Value) {
-    ((resource.to_owned(), name.to_owned()), value.into())
-}
-
-/// What may be referred to of a resource that is not made yet: of the right form, and of no use.
-fn stand_ins(resource: &Resource, wish: &Wish, place: &Place) -> Attributes {
-    let name = resource.name.as_str();
-    let arn = |rest: &str| format!("arn:aws:lambda:{}:{}:{rest}", place.region, place.account);
-    match wish {
-        Wish::Function(function) => {
-            let arn = arn(&format!("function:{}", function.name));
-            let url = function.url.as_ref().map(|_| "http://url.invalid/".to_owned());
-            let alias = function.alias.as_ref().map(|alias| (format!("{arn}:1"), format!("{arn}:{alias}")));
-            of_function(name, &function.name, &arn, alias, url)
-        }
-        Wish::Layer(layer) => {
-            let arn = arn(&format!("layer:{}:1", layer.name));
-            vec![attribute(name, "", arn.clone()), attribute(name, "LayerVersionArn", arn)]
-        }
-        Wish::Url { function, .. } => of_url(name, function, "http://url.invalid/"),
-        Wish::Permission { .. } => vec![attribute(name, "", name)],
-    }
-}
-
-fn of_function(
-    logical: &str,
-    name: &str,
-    arn: &str,
-    alias: Option<(String, String)>,
-    url: Option<String>,
-) -> Attributes {
-    let mut all = vec![attribute(logical, "", name), attribute(logical, "Arn", arn)];
-    if let Some((version, alias)) = alias {
-        all.extend([attribute(logical, "Version", version), attribute(logical, "Alias", alias)]);
-    }
-    if let Some(url) = url {
-        all.extend(of_url(&format!("{logical}Url"), arn, &url));
-    }
-    all
-}
-
-fn of_url(logical: &str, function: &str, url: &str) -> Attributes {
-    vec![
-        attribute(logical, "", function),
-        attribute(logical, "FunctionArn", function),
-        attribute(logical, "FunctionUrl", url),
-    ]
-}
-
-/// A deploy under way.
-struct Work<'a> {
-    client: &'a mut Client,
-    place: Place,
-    folder: &'a Path,
-    scope: Scope,
-    /// Resource, kind, what it is called, and what became of it.
-    rows: Vec<[String; 4]>,
-}
-
-impl Work<'_> {
-    async fn make(&mut self, resource: &Resource) -> Result<(), Failure> {
-        let name = resource.name.as_str();
-        let broken = |why: String| Failure::refused(format!("{name}: {why}"), "report this as a mistake in lacewing");
-        let properties = self.scope.resolve(&resource.properties).map_err(broken)?.unwrap_or_default();
-        let wish = Wish::of(resource, &properties, &self.place, self.folder).map_err(broken)?;
-        let within = |mut failure: Failure| {
-            failure.message = format!("{name}: {}", failure.message);
-            failure
-        };
-        let (change, shown, attributes) = match &wish {
-            Wish::Function(function) => {
-                let made = apply::function(self.client, function).await.map_err(within)?;
-                let version = made.version.map(|version| format!("{}:{version}", made.arn));
-                let shown = made.url.clone().map_or(function.name.clone(), |url| format!("{}  {url}", function.name));
-                let attributes = of_function(name, &function.name, &made.arn, version.zip(made.alias_arn), made.url);
-                (made.change.as_str(), shown, attributes)
-            }
+/// Asks the server for the layers and policies that the template names and does not make.
+async fn elsewhere(plan: &Plan, place: &Place, client: &mut Client) -> Result<(), Failure> {
+    let mut wrong = Vec::new();
+    let own: BTreeSet<String> = plan
+        .0
+        .iter()
+        .filter_map(|(_, wish)| match wish {
+            Wish::ManagedPolicy(policy) => Some(policy.arn(place)),
             Wish::Layer(layer) => {
-                let (change, arn) = apply::layer(self.client, layer).await.map_err(within)?;
-                let attributes =
-                    vec![attribute(name, "", arn.clone()), attribute(name, "LayerVersionArn", arn.clone())];
-                (change.as_str(), arn, attributes)
+                Some(format!("arn:aws:lambda:{}:{}:layer:{}:1", place.region, place.account, layer.name))
             }
-            Wish::Url { function, qualifier, config } => {
-                let url = apply::url(self.client, function, qualifier.as_deref(), config).await.map_err(within)?;
-                ("made", url.clone(), of_url(name, function, &url))
+            _ => None,
+        })
+        .collect();
+    for (name, wish) in &plan.0 {
+        let missing = match wish {
+            Wish::Function(function) => {
+                let layers = function.fields.get("Layers").and_then(Value::as_array).into_iter().flatten();
+                apply::missing_layer(client, layers.map(text).filter(|arn| !own.contains(arn)).collect()).await?
             }
-            Wish::Permission { function, statement } => {
-                apply::permission(self.client, function, None, statement).await.map_err(within)?;
-                ("made", function.clone(), vec![attribute(name, "", name)])
+            Wish::Role(role) => {
+                let arns = role.managed.iter().chain(&role.boundary);
+                apply::missing_policy(client, arns.filter(|arn| !own.contains(*arn)).cloned().collect()).await?
             }
+            _ => None,
         };
-        let kind = match resource.kind {
-            Kind::Function => "function",
-            Kind::Layer => "layer",
-            Kind::Url => "url",
-            Kind::Permission => "permission",
-        };
-        self.rows.push([name.to_owned(), kind.to_owned(), shown, change.to_owned()]);
-        self.scope.attributes.extend(attributes);
-        Ok(())
+        wrong.extend(missing.map(|why| format!("{name}: {why}")));
     }
+    if wrong.is_empty() { Ok(()) } else { Err(refused(&wrong)) }
 }
 
 fn refused(wrong: &[String]) -> Failure {
@@ -238,21 +211,29 @@ fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     given.iter().map(pair).collect()
 }
 
-fn report(stack: &str, rows: &[[String; 4]], outputs: &[(String, String)], ms: f64, output: Output) {
+fn report(stack: &str, rows: &[Row], outputs: &[(String, String)], ms: f64, output: Output) {
     if output.json {
         let resources: Vec<Value> = rows
             .iter()
-            .map(|[name, kind, shown, change]| json!({"resource": name, "kind": kind, "name": shown, "change": change}))
+            .map(|row| json!({"resource": row.resource, "kind": row.kind, "name": row.shown, "change": row.change}))
             .collect();
         let outputs: Value = outputs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-        output.document(&json!({"stack": stack, "resources": resources, "outputs": outputs, "milliseconds": ms}));
+        let notes: Vec<&str> = rows.iter().filter_map(|row| row.note).collect::<BTreeSet<_>>().into_iter().collect();
+        output.document(
+            &json!({"stack": stack, "resources": resources, "outputs": outputs, "notes": notes, "milliseconds": ms}),
+        );
         return;
     }
-    for [name, kind, shown, change] in rows {
-        output.line(&format!("{name}  {kind}  {shown}  {change}"));
+    for row in rows {
+        output.line(&format!("{}  {}  {}  {}", row.resource, row.kind, row.shown, row.change));
     }
     for (name, value) in outputs {
         output.line(&format!("{name} = {value}"));
+    }
+    for row in rows {
+        if let Some(note) = row.note {
+            output.say(&format!("note: {}: {note}", row.resource));
+        }
     }
     output.say(&format!("stack {stack} is deployed, in {}", milliseconds(ms)));
 }

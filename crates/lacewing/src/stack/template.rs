@@ -1,22 +1,14 @@
 //! A template's resources: which there are, in which order they are made, and what of them cannot be done here.
 
+use super::expand::expanded;
+use super::kind::Kind;
+use super::parameters;
 use super::resolve::{Scope, names, text};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most resources of a template. Source: CloudFormation quotas.
 const RESOURCES_MAX: usize = 500;
-
-/// A kind of resource that can be made here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Function,
-    Layer,
-    /// `AWS::Lambda::Url`.
-    Url,
-    /// `AWS::Lambda::Permission`.
-    Permission,
-}
 
 /// A resource, its properties not resolved yet.
 #[derive(Clone, Debug)]
@@ -41,88 +33,8 @@ pub(super) struct Place {
     pub stack: String,
     pub account: String,
     pub region: String,
-}
-
-/// What a function may say of itself. Source: AWS SAM specification, `AWS::Serverless::Function`.
-const FUNCTION: [&str; 28] = [
-    "FunctionName",
-    "Handler",
-    "Runtime",
-    "CodeUri",
-    "InlineCode",
-    "PackageType",
-    "Description",
-    "MemorySize",
-    "Timeout",
-    "Role",
-    "Environment",
-    "Layers",
-    "Architectures",
-    "EphemeralStorage",
-    "Tracing",
-    "Tags",
-    "VpcConfig",
-    "KmsKeyArn",
-    "DeadLetterQueue",
-    "FileSystemConfigs",
-    "LoggingConfig",
-    "SnapStart",
-    "ReservedConcurrentExecutions",
-    "AutoPublishAlias",
-    "ProvisionedConcurrencyConfig",
-    "FunctionUrlConfig",
-    "RuntimeManagementConfig",
-    "RecursiveLoop",
-];
-const LAYER: [&str; 7] = [
-    "LayerName",
-    "Description",
-    "ContentUri",
-    "CompatibleRuntimes",
-    "CompatibleArchitectures",
-    "LicenseInfo",
-    "RetentionPolicy",
-];
-const URL: [&str; 5] = ["TargetFunctionArn", "Qualifier", "AuthType", "Cors", "InvokeMode"];
-const PERMISSION: [&str; 8] = [
-    "FunctionName",
-    "Action",
-    "Principal",
-    "SourceArn",
-    "SourceAccount",
-    "EventSourceToken",
-    "FunctionUrlAuthType",
-    "PrincipalOrgID",
-];
-
-impl Kind {
-    fn of(word: &str) -> Option<Self> {
-        Some(match word {
-            "AWS::Serverless::Function" => Self::Function,
-            "AWS::Serverless::LayerVersion" => Self::Layer,
-            "AWS::Lambda::Url" => Self::Url,
-            "AWS::Lambda::Permission" => Self::Permission,
-            _ => return None,
-        })
-    }
-
-    fn properties(self) -> &'static [&'static str] {
-        match self {
-            Self::Function => &FUNCTION,
-            Self::Layer => &LAYER,
-            Self::Url => &URL,
-            Self::Permission => &PERMISSION,
-        }
-    }
-
-    /// The section of `Globals` that holds for it.
-    fn globals(self) -> Option<&'static str> {
-        match self {
-            Self::Function => Some("Function"),
-            Self::Layer => Some("LayerVersion"),
-            Self::Url | Self::Permission => None,
-        }
-    }
+    /// Whether the template is the Serverless Framework's.
+    pub is_serverless: bool,
 }
 
 impl Template {
@@ -131,19 +43,15 @@ impl Template {
     /// # Errors
     /// Everything that cannot be done, each as a sentence.
     pub(super) fn of(document: &Value, given: &BTreeMap<String, String>, place: &Place) -> Result<Self, Vec<String>> {
-        let mut wrong = Vec::new();
+        let mut wrong = sections(document);
         let part = |name: &str| document.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
         let mut scope = Scope {
-            parameters: parameters(&part("Parameters"), given, &mut wrong),
+            parameters: parameters::values(&part("Parameters"), given, &mut wrong),
             mappings: document.get("Mappings").cloned().unwrap_or_default(),
             conditions: part("Conditions"),
             attributes: BTreeMap::new(),
         };
-        pseudo(&mut scope.parameters, place);
-        match document.get("Transform").map(text).as_deref() {
-            None | Some("AWS::Serverless-2016-10-31") => {}
-            Some(other) => wrong.push(format!("the transform {other} is not done here")),
-        }
+        parameters::pseudo(&mut scope.parameters, place);
         let globals = part("Globals");
         let listed = part("Resources");
         if listed.is_empty() {
@@ -159,21 +67,19 @@ impl Template {
                 Ok(true) => {}
                 Err(why) => wrong.push(format!("{name}: {why}")),
             }
-            let word = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
-            match Kind::of(word) {
-                None => wrong.push(format!("{name}: {word} is not made here")),
-                Some(kind) => {
-                    let own = resource.get("Properties").cloned().unwrap_or_else(|| Value::Object(Map::new()));
-                    let shared = kind.globals().and_then(|section| globals.get(section));
-                    let properties = shared.map_or(own.clone(), |shared| merged(shared, &own));
-                    unknown(name, kind, &properties, &mut wrong);
-                    if let Some(built) = resource.pointer("/Metadata/BuildMethod").map(text) {
-                        wrong.push(format!(
-                            "{name}: it is built by {built}: run `sam build` and deploy .aws-sam/build/template.yaml"
-                        ));
-                    }
-                    resources.push((Resource { name: name.clone(), kind, properties }, references(resource)));
-                }
+            let Some(kind) = kind(name, resource, place, &mut wrong) else { continue };
+            let own = resource.get("Properties").cloned().unwrap_or_else(|| Value::Object(Map::new()));
+            let shared = kind.globals().and_then(|section| globals.get(section));
+            let properties = shared.map_or(own.clone(), |shared| merged(shared, &own));
+            unknown(name, kind, &properties, &mut wrong);
+            unbuilt(name, resource, &mut wrong);
+            let needs = resource.get("DependsOn").map(names_in).unwrap_or_default();
+            match expanded(Resource { name: name.clone(), kind, properties }) {
+                Ok(all) => resources.extend(all.into_iter().map(|one| {
+                    let needs = names_in(&one.properties).into_iter().chain(needs.clone()).collect();
+                    (one, needs)
+                })),
+                Err(why) => wrong.push(format!("{name}: {why}")),
             }
         }
         let resources = ordered(resources).map_err(|circle| vec![circle]);
@@ -182,6 +88,53 @@ impl Template {
             Ok(_) => Err(wrong),
             Err(circle) => Err([wrong, circle].concat()),
         }
+    }
+}
+
+/// What whole sections of `document` ask for and cannot have.
+fn sections(document: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let transforms = match document.get("Transform") {
+        None => Vec::new(),
+        Some(Value::Array(all)) => all.iter().map(text).collect(),
+        Some(one) => vec![text(one)],
+    };
+    for transform in transforms.iter().filter(|transform| *transform != "AWS::Serverless-2016-10-31") {
+        wrong.push(format!("the transform {transform} is not done here"));
+    }
+    for (rule, about) in document.get("Rules").and_then(Value::as_object).into_iter().flatten() {
+        // Asks whether the account has been prepared for the CDK's uploads: there are none.
+        if !names_in(about).iter().all(|name| name == "BootstrapVersion") {
+            wrong.push(format!("the rule {rule} is not checked here"));
+        }
+    }
+    if document.get("Hooks").is_some() {
+        wrong.push("the section Hooks is not done here".to_owned());
+    }
+    wrong
+}
+
+fn kind(name: &str, resource: &Value, place: &Place, wrong: &mut Vec<String>) -> Option<Kind> {
+    let word = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
+    // The Serverless Framework's own bucket, for packages that are not uploaded here.
+    if place.is_serverless && matches!(name, "ServerlessDeploymentBucket" | "ServerlessDeploymentBucketPolicy") {
+        return Some(Kind::Needless);
+    }
+    if let Some(policy) = resource.get("UpdatePolicy").and_then(Value::as_object) {
+        wrong.extend(policy.keys().map(|key| format!("{name}: the update policy {key} is not done here")));
+    }
+    let kind = Kind::of(word);
+    if kind.is_none() {
+        wrong.push(format!("{name}: {word} is not made here"));
+    }
+    kind
+}
+
+/// Code that `sam build` would build first, and has not.
+fn unbuilt(name: &str, resource: &Value, wrong: &mut Vec<String>) {
+    let of = |key: &str| resource.pointer(&format!("/Metadata/{key}")).map(text);
+    if let (Some(method), None) = (of("BuildMethod"), of("SamResourceId")) {
+        wrong.push(format!("{name}: it is built by {method}: run `sam build` and deploy .aws-sam/build/template.yaml"));
     }
 }
 
@@ -194,8 +147,9 @@ fn wanted(scope: &Scope, resource: &Value) -> Result<bool, String> {
 }
 
 fn unknown(name: &str, kind: Kind, properties: &Value, wrong: &mut Vec<String>) {
+    let Some(known) = kind.properties() else { return };
     for (property, value) in properties.as_object().into_iter().flatten() {
-        if kind.properties().contains(&property.as_str()) {
+        if known.contains(&property.as_str()) {
             continue;
         }
         match (property.as_str(), value.as_object()) {
@@ -210,9 +164,16 @@ fn unknown(name: &str, kind: Kind, properties: &Value, wrong: &mut Vec<String>) 
     }
 }
 
-fn references(resource: &Value) -> BTreeSet<String> {
+/// What `DependsOn`, or an expression, refers to.
+fn names_in(expression: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    names(resource, &mut found);
+    match expression {
+        Value::String(name) => drop(found.insert(name.clone())),
+        Value::Array(all) if all.iter().all(Value::is_string) => {
+            found.extend(all.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+        other => names(other, &mut found),
+    }
     found
 }
 
@@ -259,60 +220,6 @@ fn is_intrinsic(fields: &Map<String, Value>) -> bool {
     fields.keys().any(|key| key == "Ref" || key.starts_with("Fn::"))
 }
 
-fn parameters(
-    declared: &Map<String, Value>,
-    given: &BTreeMap<String, String>,
-    wrong: &mut Vec<String>,
-) -> BTreeMap<String, Value> {
-    for name in given.keys().filter(|name| !declared.contains_key(*name)) {
-        wrong.push(format!("the template has no parameter {name}"));
-    }
-    let mut all = BTreeMap::new();
-    for (name, about) in declared {
-        let kind = about.get("Type").and_then(Value::as_str).unwrap_or("String");
-        let Some(value) = given.get(name).cloned().or_else(|| about.get("Default").map(text)) else {
-            wrong.push(format!("the parameter {name} has no default: give it with --parameter {name}=VALUE"));
-            continue;
-        };
-        if let Some(allowed) = about.get("AllowedValues").and_then(Value::as_array)
-            && !allowed.iter().any(|one| text(one) == value)
-        {
-            let allowed: Vec<String> = allowed.iter().map(text).collect();
-            wrong.push(format!("the parameter {name} must be one of {}, not {value}", allowed.join(", ")));
-        }
-        let value = match kind {
-            "String" => Value::String(value),
-            "Number" if value.parse::<f64>().is_ok() => Value::String(value),
-            "Number" => {
-                wrong.push(format!("the parameter {name} must be a number, not {value}"));
-                continue;
-            }
-            "CommaDelimitedList" | "List<Number>" => value.split(',').map(|item| Value::from(item.trim())).collect(),
-            other => {
-                wrong.push(format!("the parameter {name} is of type {other}, which is not done here"));
-                continue;
-            }
-        };
-        all.insert(name.clone(), value);
-    }
-    all
-}
-
-fn pseudo(parameters: &mut BTreeMap<String, Value>, place: &Place) {
-    let Place { stack, account, region } = place;
-    let id = format!("arn:aws:cloudformation:{region}:{account}:stack/{stack}/lacewing");
-    for (name, value) in [
-        ("AWS::Region", region.as_str()),
-        ("AWS::AccountId", account),
-        ("AWS::StackName", stack),
-        ("AWS::StackId", &id),
-        ("AWS::Partition", "aws"),
-        ("AWS::URLSuffix", "amazonaws.com"),
-    ] {
-        parameters.insert(name.to_owned(), value.into());
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -320,7 +227,12 @@ mod tests {
     use super::*;
 
     fn read(text: &str, given: &[(&str, &str)]) -> Result<Template, Vec<String>> {
-        let place = Place { stack: "shop".into(), account: "123456789012".into(), region: "eu-west-1".into() };
+        let place = Place {
+            stack: "shop".into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            is_serverless: false,
+        };
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Template::of(&yaml::read(text).unwrap(), &given, &place)
     }
@@ -351,12 +263,12 @@ mod tests {
 
     #[test]
     fn everything_that_cannot_be_done_is_named_at_once() {
-        let text = "Transform: [Other]\nParameters:\n  P: {Type: String}\n  Q: {Type: Number, Default: x}\n  R: {Type: String, Default: a, AllowedValues: [b]}\n  S: {Type: 'AWS::SSM::Parameter::Value<String>', Default: a}\nConditions:\n  Never: !Equals [a, b]\nResources:\n  T: {Type: 'AWS::DynamoDB::Table'}\n  Not: {Type: 'AWS::S3::Bucket', Condition: Never}\n  F:\n    Type: AWS::Serverless::Function\n    Metadata: {BuildMethod: makefile}\n    Properties:\n      Policies: [x]\n      Events:\n        Tick: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}\n  G: {Type: 'AWS::Serverless::Function', Properties: {Handler: !Ref H}}\n  H: {Type: 'AWS::Serverless::Function', Properties: {Handler: !Ref G}}\n";
+        let text = "Transform: [Other]\nParameters:\n  P: {Type: String}\n  Q: {Type: Number, Default: x}\n  R: {Type: String, Default: a, AllowedValues: [b]}\n  S: {Type: 'AWS::SSM::Parameter::Value<String>', Default: a}\nConditions:\n  Never: !Equals [a, b]\nResources:\n  T: {Type: 'AWS::DynamoDB::Table'}\n  Not: {Type: 'AWS::S3::Bucket', Condition: Never}\n  F:\n    Type: AWS::Serverless::Function\n    UpdatePolicy: {CodeDeployLambdaAliasUpdate: {}}\n    Metadata: {BuildMethod: makefile}\n    Properties:\n      Events:\n        Tick: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}\n  G: {Type: 'AWS::Serverless::Function', Properties: {Handler: !Ref H}}\n  H: {Type: 'AWS::Serverless::Function', Properties: {Handler: !Ref G}}\n";
         let mut said = read(text, &[("U", "x")]).unwrap_err();
         said.sort();
         let all = said.join("\n");
         for part in [
-            "the transform [\"Other\"]",
+            "the transform Other",
             "no parameter U",
             "parameter P has no default",
             "Q must be a number",
@@ -364,7 +276,7 @@ mod tests {
             "S is of type AWS::SSM",
             "T: AWS::DynamoDB::Table",
             "F: it is built by makefile",
-            "F: the property Policies",
+            "F: the update policy CodeDeployLambdaAliasUpdate",
             "F: the event Tick of type Schedule",
             "G, H need each other",
         ] {
@@ -380,5 +292,17 @@ mod tests {
         assert_eq!(template.scope.parameters["A"], "y");
         assert_eq!(template.scope.parameters["L"], serde_json::json!(["a", "b"]));
         assert_eq!(template.scope.parameters["AWS::StackName"], "shop");
+    }
+
+    #[test]
+    fn what_the_cdk_and_serverless_add_for_themselves_is_no_matter() {
+        let text = "Parameters:\n  BootstrapVersion: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /cdk-bootstrap/hnb/version}\nRules:\n  Check: {Assertions: [{Assert: {'Fn::Not': [{'Fn::Contains': [['1'], !Ref BootstrapVersion]}]}}]}\nResources:\n  M: {Type: 'AWS::CDK::Metadata', Properties: {Analytics: x}}\n  F: {Type: 'AWS::Lambda::Function'}\n";
+        assert_eq!(read(text, &[]).unwrap().resources.len(), 2);
+        let rule = "Rules:\n  Mine: {Assertions: [{Assert: !Equals [!Ref P, a]}]}\nParameters:\n  P: {Type: String, Default: a}\nResources: {F: {Type: 'AWS::Lambda::Function'}}\n";
+        assert!(read(rule, &[]).unwrap_err().concat().contains("the rule Mine"));
+        let bucket = "Resources:\n  ServerlessDeploymentBucket: {Type: 'AWS::S3::Bucket'}\n  F: {Type: 'AWS::Lambda::Function'}\n";
+        assert!(read(bucket, &[]).unwrap_err().concat().contains("AWS::S3::Bucket"));
+        let place = Place { is_serverless: true, stack: "s".into(), account: "1".into(), region: "r".into() };
+        assert!(Template::of(&yaml::read(bucket).unwrap(), &BTreeMap::new(), &place).is_ok());
     }
 }

@@ -33,6 +33,6 @@ impl Deploy {
     /// Gives the function a URL, if it has none, and lets callers through as asked: the URL.
     pub(super) async fn open_url(&self, client: &mut Client, name: &str) -> Result<String, Failure> {
         let auth = if self.iam { "AWS_IAM" } else { "NONE" };
-        stack::url(client, name, None, &json!({"AuthType": auth, "InvokeMode": "RESPONSE_STREAM"})).await
+        stack::open_url(client, name, None, &json!({"AuthType": auth, "InvokeMode": "RESPONSE_STREAM"})).await
     }
 }

@@ -1,5 +1,9 @@
 //! Makes what a template asks for, through the public API: each resource is created, or changed where it differs.
 
+mod elsewhere;
+mod identity;
+mod versions;
+
 use super::wish::{Code, FunctionWish, LayerWish};
 use crate::client::{Client, encoded};
 use crate::failure::Failure;
@@ -8,6 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+
+pub(super) use elsewhere::{missing_layer, missing_policy};
+pub(super) use identity::{Kept, inline_policy, managed_policy, role};
+pub(super) use versions::{alias, event_invoke, provision, version};
 
 /// What became of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,19 +102,16 @@ pub(super) async fn function(client: &mut Client, wish: &FunctionWish) -> Result
     around(client, wish).await?;
     let mut made = Made { change, arn: state.arn, version: None, alias_arn: None, url: None };
     if let Some(alias) = &wish.alias {
-        let version =
-            client.operation(Method::POST, &function_path("2015-03-31", name, "/versions"), Some(&json!({}))).await?;
-        let version = text_of(&version, "Version");
-        made.alias_arn = Some(point(client, name, alias, &version).await?);
-        made.version = Some(version);
+        let published = version(client, name, &json!({})).await?;
+        let body = json!({"FunctionVersion": published.number});
+        made.alias_arn = Some(versions::alias(client, name, alias, &body).await?.1);
+        made.version = Some(published.number);
         if let Some(count) = wish.provisioned {
-            let path =
-                function_path("2019-09-30", name, &format!("/provisioned-concurrency?Qualifier={}", encoded(alias)));
-            client.operation(Method::PUT, &path, Some(&json!({"ProvisionedConcurrentExecutions": count}))).await?;
+            provision(client, name, alias, Some(count)).await?;
         }
     }
     if let Some(config) = &wish.url {
-        made.url = Some(url(client, name, wish.alias.as_deref(), config).await?);
+        made.url = Some(open_url(client, name, wish.alias.as_deref(), config).await?);
     }
     Ok(made)
 }
@@ -133,23 +138,29 @@ async fn around(client: &mut Client, wish: &FunctionWish) -> Result<(), Failure>
     Ok(())
 }
 
-/// Has an alias lead to a version; its ARN.
-async fn point(client: &mut Client, name: &str, alias: &str, version: &str) -> Result<String, Failure> {
-    let folder = function_path("2015-03-31", name, "/aliases");
-    let path = format!("{folder}/{}", encoded(alias));
-    let body = json!({"FunctionVersion": version});
-    let found = match client.operation(Method::PUT, &path, Some(&body)).await {
-        Err(failure) if failure.is("ResourceNotFoundException") => {
-            let body = json!({"Name": alias, "FunctionVersion": version});
-            client.operation(Method::POST, &folder, Some(&body)).await?
+/// Creates or changes a URL; one that asks for no signature is opened to everybody, as SAM does.
+pub(crate) async fn open_url(
+    client: &mut Client,
+    function: &str,
+    qualifier: Option<&str>,
+    config: &Value,
+) -> Result<String, Failure> {
+    let made = url(client, function, qualifier, config).await?;
+    if config.get("AuthType").and_then(Value::as_str) == Some("NONE") {
+        for statement in [
+            json!({"StatementId": "FunctionURLAllowPublicAccess", "Action": "lambda:InvokeFunctionUrl", "Principal": "*",
+                "FunctionUrlAuthType": "NONE"}),
+            json!({"StatementId": "FunctionURLInvokeAllowPublicAccess", "Action": "lambda:InvokeFunction", "Principal": "*",
+                "InvokedViaFunctionUrl": true}),
+        ] {
+            permission(client, function, qualifier, &statement).await?;
         }
-        other => other?,
-    };
-    Ok(text_of(&found, "AliasArn"))
+    }
+    Ok(made)
 }
 
-/// Creates or changes a URL. One that asks for no signature is open to everybody, as SAM makes it.
-pub(crate) async fn url(
+/// Creates or changes a URL.
+pub(super) async fn url(
     client: &mut Client,
     function: &str,
     qualifier: Option<&str>,
@@ -163,16 +174,6 @@ pub(crate) async fn url(
         }
         other => other?,
     };
-    if config.get("AuthType").and_then(Value::as_str) == Some("NONE") {
-        for statement in [
-            json!({"StatementId": "FunctionURLAllowPublicAccess", "Action": "lambda:InvokeFunctionUrl", "Principal": "*",
-                "FunctionUrlAuthType": "NONE"}),
-            json!({"StatementId": "FunctionURLInvokeAllowPublicAccess", "Action": "lambda:InvokeFunction", "Principal": "*",
-                "InvokedViaFunctionUrl": true}),
-        ] {
-            permission(client, function, qualifier, &statement).await?;
-        }
-    }
     Ok(text_of(&found, "FunctionUrl"))
 }
 
@@ -184,11 +185,21 @@ pub(super) async fn permission(
     statement: &Value,
 ) -> Result<(), Failure> {
     let suffix = qualifier.map(|qualifier| format!("?Qualifier={}", encoded(qualifier))).unwrap_or_default();
-    let add = function_path("2015-03-31", function, &format!("/policy{suffix}"));
+    replace_statement(client, &function_path("2015-03-31", function, "/policy"), &suffix, statement).await
+}
+
+/// The same for a layer version, which is named by its ARN.
+pub(super) async fn layer_permission(client: &mut Client, layer: &str, statement: &Value) -> Result<(), Failure> {
+    let (layer, version) = layer.rsplit_once(':').unwrap_or((layer, ""));
+    let policy = format!("/2018-10-31/layers/{}/versions/{}/policy", encoded(layer), encoded(version));
+    replace_statement(client, &policy, "", statement).await
+}
+
+async fn replace_statement(client: &mut Client, policy: &str, suffix: &str, statement: &Value) -> Result<(), Failure> {
+    let add = format!("{policy}{suffix}");
     match client.operation(Method::POST, &add, Some(statement)).await {
         Err(failure) if failure.is("ResourceConflictException") => {
-            let id = encoded(&text_of(statement, "StatementId"));
-            let remove = function_path("2015-03-31", function, &format!("/policy/{id}{suffix}"));
+            let remove = format!("{policy}/{}{suffix}", encoded(&text_of(statement, "StatementId")));
             client.operation(Method::DELETE, &remove, None).await?;
             client.operation(Method::POST, &add, Some(statement)).await?;
         }
