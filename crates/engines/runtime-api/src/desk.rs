@@ -8,6 +8,7 @@ use crate::event;
 use crate::intake::truncated;
 use crate::refusal::Refusal;
 use crate::state::Phase;
+use crate::wire::Wire;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
@@ -54,7 +55,20 @@ enum Asker {
     /// Our own bootstrap, on its Unix stream.
     Own,
     /// A TCP connection.
-    Tcp(oneshot::Sender<EventResponse>),
+    Tcp(Tcp),
+}
+
+/// A TCP connection on which an event is waited for.
+struct Tcp {
+    waiting: oneshot::Sender<EventResponse>,
+    wire: Wire,
+}
+
+impl Tcp {
+    /// True when nobody waits there any more.
+    fn is_gone(&self) -> bool {
+        self.waiting.is_closed() || self.wire.is_closed()
+    }
 }
 
 /// To whom an event went.
@@ -105,8 +119,8 @@ impl Desk {
                 inner.phase = inner.phase.hand_over(work.request_id);
                 return Handed::ToOwn;
             }
-            Asker::Tcp(waiting) => {
-                if waiting.send(event::as_response(work)).is_ok() {
+            Asker::Tcp(tcp) => {
+                if !tcp.is_gone() && tcp.waiting.send(event::as_response(work)).is_ok() {
                     inner.phase = inner.phase.hand_over(work.request_id);
                     return Handed::Done;
                 }
@@ -162,9 +176,13 @@ impl Desk {
         self.lock().answer_begun
     }
 
-    /// Our own stream has ended: it asks no more.
-    pub(crate) fn own_left(&self) {
+    /// Our own stream has ended: it asks no more. `unsent`: the event that it was handed and that did not reach it.
+    pub(crate) fn own_left(&self, unsent: Option<&Work>) {
         let mut inner = self.lock();
+        if let Some(work) = unsent.filter(|work| inner.phase == Phase::Busy(work.request_id)) {
+            inner.phase = inner.phase.give_back(work.request_id);
+            inner.event = Some(work.clone());
+        }
         if matches!(inner.asker, Asker::Own) {
             inner.asker = Asker::Nobody;
             inner.phase = inner.phase.withdraw();
@@ -172,10 +190,10 @@ impl Desk {
     }
 
     /// `/next` on a TCP connection. Dropping the receiver before the event came withdraws the request.
-    pub(crate) fn ask_tcp(&self) -> Result<oneshot::Receiver<EventResponse>, Refusal> {
+    pub(crate) fn ask_tcp(&self, wire: Wire) -> Result<oneshot::Receiver<EventResponse>, Refusal> {
         let (waiting, event) = oneshot::channel();
         let mut inner = self.lock();
-        if matches!(&inner.asker, Asker::Tcp(earlier) if earlier.is_closed()) {
+        if matches!(&inner.asker, Asker::Tcp(earlier) if earlier.is_gone()) {
             inner.asker = Asker::Nobody;
             inner.phase = inner.phase.withdraw();
         }
@@ -186,7 +204,7 @@ impl Desk {
                 // The receiver is alive: it is returned below.
                 let _ = waiting.send(event::as_response(&work));
             }
-            None => inner.asker = Asker::Tcp(waiting),
+            None => inner.asker = Asker::Tcp(Tcp { waiting, wire }),
         }
         drop(inner);
         self.news.notify_one();
@@ -310,33 +328,34 @@ impl Drop for AnswerTicket<'_> {
 mod tests {
     use super::*;
     use crate::event::tests::work;
+    use crate::wire::tests::pair;
 
-    #[test]
-    fn an_event_waits_for_the_runtime_that_asks_later() {
-        let desk = Desk::default();
+    #[tokio::test]
+    async fn an_event_waits_for_the_runtime_that_asks_later() {
+        let (desk, (wire, _guest)) = (Desk::default(), pair().await);
         let work = work(b"1");
         assert_eq!(desk.hand_over(&work), Handed::Done);
-        let mut event = desk.ask_tcp().unwrap();
+        let mut event = desk.ask_tcp(wire).unwrap();
         assert!(event.try_recv().is_ok());
         desk.begin_answer(Some(work.request_id), "x").unwrap().settle(GuestAnswer::Response(Bytes::new()));
         assert!(desk.take_answer().is_some());
     }
 
-    #[test]
-    fn a_connection_that_left_while_it_waited_does_not_swallow_the_event() {
-        let desk = Desk::default();
-        drop(desk.ask_tcp().unwrap());
+    #[tokio::test]
+    async fn a_connection_that_left_while_it_waited_does_not_swallow_the_event() {
+        let (desk, (wire, _guest)) = (Desk::default(), pair().await);
+        drop(desk.ask_tcp(wire.clone()).unwrap());
         let work = work(b"1");
         desk.hand_over(&work);
-        assert!(desk.ask_tcp().unwrap().try_recv().is_ok());
+        assert!(desk.ask_tcp(wire).unwrap().try_recv().is_ok());
     }
 
-    #[test]
-    fn an_answer_of_a_former_process_changes_nothing() {
-        let desk = Desk::default();
+    #[tokio::test]
+    async fn an_answer_of_a_former_process_changes_nothing() {
+        let (desk, (wire, _guest)) = (Desk::default(), pair().await);
         let work = work(b"1");
         desk.hand_over(&work);
-        let _event = desk.ask_tcp().unwrap();
+        let _event = desk.ask_tcp(wire).unwrap();
         let ticket = desk.begin_answer(Some(work.request_id), "x").unwrap();
         desk.reset();
         ticket.settle(GuestAnswer::TooLarge { bytes_max: 1 });

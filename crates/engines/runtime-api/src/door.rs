@@ -108,7 +108,7 @@ impl Door {
     /// Complete.
     pub async fn asked_again(&mut self) {
         while !self.shared.desk.asks() {
-            self.turn().await;
+            self.turn(None).await;
         }
     }
 
@@ -161,7 +161,7 @@ impl Door {
                     return GuestReady::InitError(error);
                 }
                 None if self.shared.desk.restore_asked() => return GuestReady::Asked,
-                None => self.turn().await,
+                None => self.turn(None).await,
             }
         }
     }
@@ -185,7 +185,7 @@ impl Door {
                 }
                 return answer;
             }
-            self.turn().await;
+            self.turn(Some(work)).await;
         }
     }
 
@@ -195,8 +195,8 @@ impl Door {
         self.shared.desk.take_back()
     }
 
-    /// Waits for the guest's next word, on whichever side.
-    async fn turn(&mut self) {
+    /// Waits for the guest's next word, on whichever side. `work` is the invocation that is open.
+    async fn turn(&mut self, work: Option<&Work>) {
         let desk = &self.shared.desk;
         let Some(own) = &mut self.own else {
             return desk.news.notified().await;
@@ -207,8 +207,8 @@ impl Door {
                 self.first_sign = self.first_sign.or(own.first_sign);
                 if turned.is_err() {
                     // The process ended or closed it. It may still come over TCP.
+                    desk.own_left(work.filter(|_| own.owes_event()));
                     self.own = None;
-                    desk.own_left();
                 }
             }
             () = desk.news.notified() => {}

@@ -3,13 +3,13 @@
 //! One head may be large (clients send an X-Ray cause of up to 1 MiB in it), but not on every connection at
 //! once: whoever sends another large one while too much is held already is cut off.
 
+use crate::wire::Wire;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Every connection may hold this much of a head, whatever the others do.
 const HEAD_BYTES_FREE: usize = 16 * 1024;
@@ -77,7 +77,7 @@ impl Drop for Serving<'_> {
 
 /// A stream whose reads are counted.
 pub(crate) struct Counted {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Wire,
     pub(crate) share: Arc<HeadShare>,
 }
 

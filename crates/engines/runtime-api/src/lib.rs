@@ -33,6 +33,7 @@ mod state;
 mod tcp;
 mod telemetry;
 pub mod waiting;
+mod wire;
 
 pub use answer::{GuestAnswer, GuestError, GuestReady};
 pub use door::{Door, DoorOptions};

@@ -45,6 +45,8 @@ pub(crate) struct Own {
     /// Bytes of a refused body still to be thrown away.
     skip: u64,
     output: VecDeque<Bytes>,
+    /// Bytes of the output up to the end of the last event.
+    event_left: usize,
     /// When the first byte came.
     pub(crate) first_sign: Option<Instant>,
 }
@@ -52,7 +54,16 @@ pub(crate) struct Own {
 impl Own {
     pub(crate) fn new(stream: UnixStream) -> Self {
         let input = BytesMut::with_capacity(INPUT_BYTES);
-        Self { stream, input, head: None, flow: None, skip: 0, output: VecDeque::new(), first_sign: None }
+        Self {
+            stream,
+            input,
+            head: None,
+            flow: None,
+            skip: 0,
+            output: VecDeque::new(),
+            event_left: 0,
+            first_sign: None,
+        }
     }
 
     /// Sends an event.
@@ -62,6 +73,12 @@ impl Own {
         if !body.is_empty() {
             self.output.push_back(body);
         }
+        self.event_left = self.output.iter().map(Bytes::len).sum();
+    }
+
+    /// Whether the last event has not been sent whole: then its runtime has not run it.
+    pub(crate) fn owes_event(&self) -> bool {
+        self.event_left > 0
     }
 
     /// Answers `restore/next`.
@@ -153,6 +170,7 @@ impl Own {
     }
 
     fn sent(&mut self, mut written: usize) {
+        self.event_left = self.event_left.saturating_sub(written);
         while let Some(front) = self.output.front_mut() {
             if written < front.len() {
                 front.advance(written);

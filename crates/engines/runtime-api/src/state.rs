@@ -72,6 +72,11 @@ impl Phase {
         if matches!(self, Self::Asked { .. }) { Self::Busy(id) } else { self }
     }
 
+    /// The event that it was handed did not reach it: as if it had not asked.
+    pub(crate) fn give_back(self, id: RequestId) -> Self {
+        if self == Self::Busy(id) { Self::Starting } else { self }
+    }
+
     /// It begins to send the answer of an invocation (`/response`, `/error`). One at a time, so no more
     /// than one answer is ever held for a sandbox.
     ///
@@ -201,5 +206,7 @@ mod tests {
         assert_eq!(Phase::Starting.ask().unwrap().withdraw(), Phase::Starting);
         assert_eq!(Phase::Answered(id).ask().unwrap().withdraw(), Phase::Answered(id));
         assert_eq!(Phase::Busy(id).withdraw(), Phase::Busy(id));
+        assert_eq!(Phase::Busy(id).give_back(id), Phase::Starting);
+        assert_eq!(Phase::Busy(id).give_back(RequestId::random()), Phase::Busy(id));
     }
 }

@@ -13,6 +13,7 @@ use crate::intake::{Intake, StreamTrailers};
 use crate::refusal::Refusal;
 use crate::route::{Route, route};
 use crate::telemetry::{self, Telemetry};
+use crate::wire::Wire;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -92,12 +93,13 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut process: watch::Recei
     let _ = stream.set_nodelay(true);
     let options = shared.options;
     let share = shared.heads.connection();
-    let stream = Counted { stream, share: Arc::clone(&share) };
+    let wire = Wire::new(stream);
+    let stream = Counted { stream: wire.clone(), share: Arc::clone(&share) };
     let service = service_fn(move |request| {
-        let (shared, share) = (Arc::clone(&shared), Arc::clone(&share));
+        let (shared, share, wire) = (Arc::clone(&shared), Arc::clone(&share), wire.clone());
         async move {
             let _serving = share.serve();
-            Ok::<_, Infallible>(answer(request, &shared).await)
+            Ok::<_, Infallible>(answer(request, wire, &shared).await)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -111,10 +113,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut process: watch::Recei
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, wire: Wire, shared: &Shared) -> Response<Full<Bytes>> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let answered = match route(request.method().as_str(), path) {
-        Route::Next => match shared.desk.ask_tcp() {
+        Route::Next => match shared.desk.ask_tcp(wire) {
             Ok(event) => match event.await {
                 Ok(event) => return event,
                 // Its process is no longer the expected one: this connection is about to be closed.

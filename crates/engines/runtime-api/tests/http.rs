@@ -93,6 +93,31 @@ async fn refusals_are_the_apis_own_and_leave_the_invocation_open() {
     assert_eq!(answer.await.unwrap().1, GuestAnswer::Response("ok".into()));
 }
 
+/// Hands over `work` without a turn for any other task, as where the machine is busy: whether no runtime has seen it.
+async fn hand_over(door: &mut Door, work: &Work) -> bool {
+    tokio::select! {
+        biased;
+        answer = door.invoke(work) => panic!("answered: {answer:?}"),
+        () = std::future::ready(()) => door.take_back(),
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_that_was_killed_while_it_waited_has_not_seen_the_next_event() {
+    let (mut door, address, _) = door().await;
+    let mut client = connect(address).await;
+    client.send(NEXT).await;
+    door.ready().await;
+    drop(client);
+    assert!(hand_over(&mut door, &work("1")).await, "over TCP");
+
+    let (mut door, mut client) = own().await;
+    client.send(NEXT).await;
+    door.ready().await;
+    drop(client);
+    assert!(hand_over(&mut door, &work("1")).await, "over our own stream");
+}
+
 #[tokio::test]
 async fn an_answer_over_the_limit_is_refused_and_told() {
     for chunked in [false, true] {
