@@ -14,6 +14,8 @@ pub struct Counts {
     pub failed: u64,
     /// Tests that this machine cannot run.
     pub skipped: u64,
+    /// A closing line of nextest's was seen: it counts all, and no other line does.
+    closed: bool,
 }
 
 /// What the steps so far came to.
@@ -59,7 +61,7 @@ impl Steps {
         println!();
         let mut all = Counts::default();
         for step in &self.done {
-            let Counts { passed, failed, skipped } = step.counts;
+            let Counts { passed, failed, skipped, .. } = step.counts;
             let tests = if step.counts == Counts::default() {
                 String::new()
             } else {
@@ -107,13 +109,23 @@ impl Counts {
     /// that of Node's own runner.
     pub fn add(&mut self, line: &str) {
         let line = line.trim().trim_matches('=').trim();
+        if self.closed {
+            return;
+        }
+        if line.starts_with("Summary [") {
+            // What came before is the output of tests that failed, which have closing lines of their own.
+            *self = Self { closed: true, ..Self::default() };
+            return self.add_words(line);
+        }
         if let Some(count) = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# ")) {
             return self.add_node(count);
         }
-        let closing = line.starts_with("Summary [") || line.starts_with("test result:") || is_pytest(line);
-        if !closing {
-            return;
+        if line.starts_with("test result:") || is_pytest(line) {
+            self.add_words(line);
         }
+    }
+
+    fn add_words(&mut self, line: &str) {
         let words: Vec<&str> = line.split([' ', ',', ';', ':', '(', ')']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
             let Ok(count) = pair[0].parse::<u64>() else { continue };
@@ -163,7 +175,18 @@ mod tests {
         ] {
             let mut counts = Counts::default();
             counts.add(line);
-            assert_eq!(counts, Counts { passed, failed, skipped }, "{line}");
+            assert_eq!((counts.passed, counts.failed, counts.skipped), (passed, failed, skipped), "{line}");
         }
+    }
+
+    #[test]
+    fn a_failed_test_counts_once_although_its_output_has_a_closing_line_too() {
+        let mut counts = Counts::default();
+        let closing =
+            "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.00s";
+        for line in [closing, closing, "Summary [   0.523s] 12 tests run: 10 passed, 2 failed, 0 skipped", closing] {
+            counts.add(line);
+        }
+        assert_eq!((counts.passed, counts.failed), (10, 2));
     }
 }
