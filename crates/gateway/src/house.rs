@@ -12,9 +12,10 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use jiff::tz::TimeZone;
 use lacewing_lambda_api::{ApiError, CostLine, CostReply, DoctorReply, ErrorCode, InterpreterReply, WallReply};
-use lacewing_ledger::{Bill, BillLine, BillQuery, METRICS_CONTENT_TYPE, RateCard, Slice, UsageQuery};
+use lacewing_ledger::{Bill, BillLine, BillQuery, METRICS_CONTENT_TYPE, Moment, RateCard, Slice, UsageQuery};
 use lacewing_model::{FunctionName, Timestamp};
 use lacewing_sandbox::Strength;
+use std::sync::Arc;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -67,9 +68,19 @@ impl Gateway {
 
     /// Every figure of the node, as Prometheus reads it.
     pub(crate) async fn metrics(&self) -> Result<Reply, ApiError> {
-        let (ledger, invoke) = (self.inner.ledger.clone(), self.inner.invoke.clone());
+        let inner = Arc::clone(&self.inner);
         // Thousands of series take milliseconds to write.
-        let text = blocking(move || Ok(ledger.metrics().expose(&invoke.moment()))).await?;
+        let text = blocking(move || {
+            let events = inner.events.waiting().map_err(refusals::events)?;
+            let moment = Moment {
+                events_waiting: events.events,
+                events_waiting_bytes: events.bytes,
+                events_oldest: events.oldest.unwrap_or_default(),
+                ..inner.invoke.moment()
+            };
+            Ok(inner.ledger.metrics().expose(&moment))
+        })
+        .await?;
         Ok(reply::bytes(200, HeaderValue::from_static(METRICS_CONTENT_TYPE), text.into()))
     }
 

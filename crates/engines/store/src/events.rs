@@ -4,10 +4,15 @@
 use crate::column::{parse, signed, unsigned};
 use crate::{Store, StoreError};
 use lacewing_model::{AccountId, FunctionName, Qualifier, Region, RequestId, Timestamp};
-use rusqlite::{Transaction, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension, Transaction, params};
 
 /// Records of undelivered results that are kept: the newest.
 pub const UNDELIVERED_MAX: u64 = 10_000;
+/// Bytes of them that are kept, but for those of the newest [`WEIGHED_EVERY`].
+pub const UNDELIVERED_BYTES_MAX: u64 = 256 << 20;
+/// Weighing them reads the whole table: it is done once for so many of them.
+const WEIGHED_EVERY: u64 = 64;
 
 /// An event that waits to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +41,31 @@ pub struct StoredEvent {
     pub failures: u32,
     /// How often in a row it could not be run.
     pub refusals: u32,
+}
+
+/// How many events there are, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventCount {
+    /// Events.
+    pub events: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
+impl EventCount {
+    fn add(&mut self, payload_bytes: u64) {
+        self.events += 1;
+        self.bytes += payload_bytes;
+    }
+}
+
+/// What a change has made of the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventsChanged {
+    /// New events.
+    pub added: EventCount,
+    /// Those that are gone.
+    pub removed: EventCount,
 }
 
 /// One step of a change.
@@ -68,18 +98,22 @@ pub enum EventStep {
 }
 
 impl Store {
-    /// Makes several changes, each a list of steps, all in one transaction: durable when this returns.
+    /// Takes several steps in one transaction: durable when this returns.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
-    pub fn change_events(&self, changes: &[Vec<EventStep>]) -> Result<(), StoreError> {
+    pub fn change_events<'a>(
+        &self,
+        steps: impl IntoIterator<Item = &'a EventStep>,
+    ) -> Result<EventsChanged, StoreError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        for step in changes.iter().flatten() {
-            take(&transaction, step)?;
+        let mut changed = EventsChanged::default();
+        for step in steps {
+            take(&transaction, step, &mut changed)?;
         }
         transaction.commit()?;
-        Ok(())
+        Ok(changed)
     }
 
     /// The ids of events that are due, the longest due first; at most `max`.
@@ -121,13 +155,15 @@ impl Store {
         )?;
         let mut rows = statement.query([id.to_string()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let qualifier: Option<String> = row.get(4)?;
         Ok(Some(StoredEvent {
             id,
             account: parse(row, 1)?,
             region: parse(row, 2)?,
             function: parse(row, 3)?,
-            qualifier: qualifier.and_then(|text| text.parse().ok()),
+            qualifier: match row.get_ref(4)? {
+                ValueRef::Null => None,
+                _ => Some(parse(row, 4)?),
+            },
             payload: row.get(5)?,
             trace_id: row.get(6)?,
             client_context: row.get(7)?,
@@ -142,11 +178,23 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn events_waiting(&self) -> Result<(u64, u64), StoreError> {
+    pub fn events_waiting(&self) -> Result<EventCount, StoreError> {
         let connection = self.lock();
         let sum = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM events";
-        let (count, bytes): (i64, i64) = connection.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok((unsigned(count), unsigned(bytes)))
+        let (events, bytes): (i64, i64) = connection.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(EventCount { events: unsigned(events), bytes: unsigned(bytes) })
+    }
+
+    /// When the oldest event was taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn oldest_event(&self) -> Result<Option<Timestamp>, StoreError> {
+        let connection = self.lock();
+        // SQLite numbers rows in the order of their coming: no index by time is needed.
+        let mut statement = connection.prepare_cached("SELECT arrived_ms FROM events ORDER BY rowid LIMIT 1")?;
+        let arrived: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+        Ok(arrived.map(|arrived| Timestamp(unsigned(arrived))))
     }
 
     /// Results that could not be sent, oldest first: destination and record.
@@ -161,7 +209,7 @@ impl Store {
     }
 }
 
-fn take(transaction: &Transaction<'_>, step: &EventStep) -> Result<(), StoreError> {
+fn take(transaction: &Transaction<'_>, step: &EventStep, changed: &mut EventsChanged) -> Result<(), StoreError> {
     match step {
         EventStep::Add(event) => {
             transaction
@@ -180,6 +228,7 @@ fn take(transaction: &Transaction<'_>, step: &EventStep) -> Result<(), StoreErro
                     event.failures,
                     event.refusals,
                 ])?;
+            changed.added.add(event.payload.len() as u64);
         }
         EventStep::PutOff { id, due, failures, refusals } => {
             transaction
@@ -187,17 +236,35 @@ fn take(transaction: &Transaction<'_>, step: &EventStep) -> Result<(), StoreErro
                 .execute(params![id.to_string(), signed(due.0), failures, refusals])?;
         }
         EventStep::Remove(id) => {
-            transaction.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id.to_string()])?;
+            let bytes: Option<i64> = transaction
+                .prepare_cached("DELETE FROM events WHERE id = ?1 RETURNING length(payload)")?
+                .query_row([id.to_string()], |row| row.get(0))
+                .optional()?;
+            if let Some(bytes) = bytes {
+                changed.removed.add(unsigned(bytes));
+            }
         }
         EventStep::Undelivered { destination, record, at } => {
             transaction
                 .prepare_cached("INSERT INTO undelivered (destination, record, at_ms) VALUES (?1, ?2, ?3)")?
                 .execute(params![destination, record, signed(at.0)])?;
-            let newest = transaction.last_insert_rowid();
-            transaction
-                .prepare_cached("DELETE FROM undelivered WHERE number <= ?1")?
-                .execute([newest.saturating_sub(signed(UNDELIVERED_MAX))])?;
+            forget_old_results(transaction, unsigned(transaction.last_insert_rowid()))?;
         }
+    }
+    Ok(())
+}
+
+fn forget_old_results(transaction: &Transaction<'_>, newest: u64) -> Result<(), StoreError> {
+    let mut forget = transaction.prepare_cached("DELETE FROM undelivered WHERE number <= ?1")?;
+    forget.execute([signed(newest.saturating_sub(UNDELIVERED_MAX))])?;
+    if newest.is_multiple_of(WEIGHED_EVERY) {
+        let too_old: Option<i64> = transaction
+            .prepare_cached(
+                "SELECT max(number) FROM (SELECT number, sum(length(record)) OVER (ORDER BY number DESC) AS bytes \
+                 FROM undelivered) WHERE bytes > ?1",
+            )?
+            .query_row([signed(UNDELIVERED_BYTES_MAX)], |row| row.get(0))?;
+        forget.execute([too_old.unwrap_or_default()])?;
     }
     Ok(())
 }
@@ -217,7 +284,7 @@ mod tests {
             payload: b"{\"a\":1}".to_vec(),
             trace_id: Some("Root=1".into()),
             client_context: None,
-            arrived: Timestamp(1),
+            arrived: Timestamp(due + 1),
             due: Timestamp(due),
             failures: 0,
             refusals: 0,
@@ -228,14 +295,19 @@ mod tests {
     fn events_are_due_in_their_order_and_come_back_as_they_were() {
         let store = Store::in_memory().unwrap();
         let (first, second, later) = (event(10), event(20), event(30));
-        let add = |event: &StoredEvent| vec![EventStep::Add(Box::new(event.clone()))];
-        store.change_events(&[add(&second), add(&first), add(&later)]).unwrap();
+        let add = |event: &StoredEvent| EventStep::Add(Box::new(event.clone()));
+        let changed = store.change_events(&[add(&second), add(&first), add(&later)]).unwrap();
+        assert_eq!(changed.added, EventCount { events: 3, bytes: 21 });
+        assert_eq!(store.oldest_event().unwrap(), Some(second.arrived));
         assert_eq!(store.due_events(Timestamp(20), 9).unwrap(), [first.id, second.id]);
         assert_eq!(store.next_event_after(Timestamp(20)).unwrap(), Some(Timestamp(30)));
         assert_eq!(store.event(first.id).unwrap(), Some(first.clone()));
-        assert_eq!(store.events_waiting().unwrap(), (3, 21));
+        assert_eq!(store.events_waiting().unwrap(), changed.added);
         let off = EventStep::PutOff { id: first.id, due: Timestamp(40), failures: 1, refusals: 2 };
-        store.change_events(&[vec![off], vec![EventStep::Remove(second.id)]]).unwrap();
+        let gone = [off, EventStep::Remove(second.id), EventStep::Remove(second.id)];
+        let changed = store.change_events(&gone).unwrap();
+        assert_eq!(changed.removed, EventCount { events: 1, bytes: 7 }, "what is gone is gone once");
+        assert_eq!(store.oldest_event().unwrap(), Some(first.arrived));
         assert_eq!(store.due_events(Timestamp(40), 9).unwrap(), [later.id, first.id]);
         assert_eq!(
             store.event(first.id).unwrap(),
@@ -247,14 +319,11 @@ mod tests {
     fn what_follows_from_an_event_comes_with_its_end_or_not_at_all() {
         let store = Store::in_memory().unwrap();
         let (before, after) = (event(1), event(2));
-        store.change_events(&[vec![EventStep::Add(Box::new(before.clone()))]]).unwrap();
+        store.change_events(&[EventStep::Add(Box::new(before.clone()))]).unwrap();
         // The same id twice breaks the second step; the first must not stand.
-        let twice = vec![
-            EventStep::Remove(before.id),
-            EventStep::Add(Box::new(after.clone())),
-            EventStep::Add(Box::new(after)),
-        ];
-        assert!(store.change_events(&[twice]).is_err());
+        let twice =
+            [EventStep::Remove(before.id), EventStep::Add(Box::new(after.clone())), EventStep::Add(Box::new(after))];
+        assert!(store.change_events(&twice).is_err());
         assert_eq!(store.due_events(Timestamp(9), 9).unwrap(), [before.id]);
     }
 
@@ -266,9 +335,19 @@ mod tests {
             record: n.to_string().into_bytes(),
             at: Timestamp(n),
         };
-        store.change_events(&[(0..UNDELIVERED_MAX + 3).map(one).collect()]).unwrap();
+        store.change_events(&(0..UNDELIVERED_MAX + 3).map(one).collect::<Vec<_>>()).unwrap();
         let kept = store.undelivered().unwrap();
         assert_eq!(kept.len() as u64, UNDELIVERED_MAX);
         assert_eq!(kept[0].1, b"3");
+        let large = |n: u64| EventStep::Undelivered {
+            destination: "arn".into(),
+            record: vec![b'x'; 6 << 20],
+            at: Timestamp(n),
+        };
+        for n in 0..2 * WEIGHED_EVERY {
+            store.change_events(&[large(n)]).unwrap();
+        }
+        let bytes: u64 = store.undelivered().unwrap().iter().map(|(_, record)| record.len() as u64).sum();
+        assert!(bytes <= UNDELIVERED_BYTES_MAX + WEIGHED_EVERY * (6 << 20), "{bytes}");
     }
 }

@@ -33,6 +33,7 @@ pub struct House {
     pub access: Access,
     pub driver: Arc<FakeDriver>,
     pub ledger: Ledger,
+    pub events: Events,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -126,14 +127,14 @@ impl House {
             access: access.clone(),
             catalog,
             invoke,
-            events,
+            events: events.clone(),
             ledger: ledger.clone(),
             account,
             limits,
             clock,
             urls: lacewing_gateway::UrlOptions::default(),
         });
-        Self { gateway, access, driver, ledger, _dir: None }
+        Self { gateway, access, driver, ledger, events, _dir: None }
     }
 
     /// Asks as the root key, signed for `lambda`.

@@ -1,7 +1,8 @@
 //! The one writer of the events' table: changes that wait for the disk together are made in one transaction.
 
+use crate::backlog::Backlog;
+use lacewing_store::Store;
 use lacewing_store::events::EventStep;
-use lacewing_store::{Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,7 +12,7 @@ const WAITING_MAX: usize = 1_024;
 const TOGETHER_MAX: usize = 256;
 
 struct Change {
-    steps: Vec<EventStep>,
+    steps: Arc<[EventStep]>,
     done: oneshot::Sender<Result<(), String>>,
 }
 
@@ -23,9 +24,9 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Starts the writer; it ends when the last way to it is gone.
-    pub(crate) fn open(store: Arc<Store>) -> std::io::Result<Self> {
+    pub(crate) fn open(store: Arc<Store>, backlog: Arc<Backlog>) -> std::io::Result<Self> {
         let (inbox, changes) = mpsc::channel(WAITING_MAX);
-        std::thread::Builder::new().name("events".to_owned()).spawn(move || write(&store, changes))?;
+        std::thread::Builder::new().name("events".to_owned()).spawn(move || write(&store, &backlog, changes))?;
         Ok(Self { inbox })
     }
 
@@ -33,7 +34,10 @@ impl Journal {
     ///
     /// # Errors
     /// What the disk said; then nothing has changed.
-    pub(crate) async fn make(&self, steps: Vec<EventStep>) -> Result<(), String> {
+    ///
+    /// # Cancel safety
+    /// Dropping it undoes nothing: a change that was sent is made.
+    pub(crate) async fn make(&self, steps: Arc<[EventStep]>) -> Result<(), String> {
         let (done, answer) = oneshot::channel();
         let gone = |_| "the writer of events has ended".to_owned();
         self.inbox.send(Change { steps, done }).await.map_err(|_| gone(()))?;
@@ -41,7 +45,7 @@ impl Journal {
     }
 }
 
-fn write(store: &Store, mut changes: mpsc::Receiver<Change>) {
+fn write(store: &Store, backlog: &Backlog, mut changes: mpsc::Receiver<Change>) {
     while let Some(first) = changes.blocking_recv() {
         let mut together = vec![first];
         while together.len() < TOGETHER_MAX
@@ -49,11 +53,11 @@ fn write(store: &Store, mut changes: mpsc::Receiver<Change>) {
         {
             together.push(next);
         }
-        let (steps, answers): (Vec<_>, Vec<_>) = together.into_iter().map(|change| (change.steps, change.done)).unzip();
-        let made = store.change_events(&steps).map_err(|error: StoreError| error.to_string());
-        for answer in answers {
+        let made = store.change_events(together.iter().flat_map(|change| change.steps.iter()));
+        let answer = made.map(|changed| backlog.change(changed)).map_err(|error| error.to_string());
+        for change in together {
             // Nobody may wait any more.
-            let _ = answer.send(made.clone());
+            let _ = change.done.send(answer.clone());
         }
     }
 }

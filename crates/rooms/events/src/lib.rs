@@ -6,12 +6,13 @@
 //! Nothing that was answered with 202 is lost: an event leaves the table only in the transaction that writes what
 //! follows from its end. After a crash whatever was running runs again.
 
+mod backlog;
 mod decide;
 mod journal;
 mod queue;
 mod record;
 
-pub use queue::Events;
+pub use queue::{Events, EventsWaiting};
 
 use lacewing_invoke::{Invoke, InvokeError};
 use lacewing_model::Clock;

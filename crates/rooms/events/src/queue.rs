@@ -8,6 +8,7 @@
 //! The table is the truth, memory knows only what runs right now: a process that dies leaves every event as it was
 //! before its attempt, and the next one runs it again.
 
+use crate::backlog::Backlog;
 use crate::decide::{self, Bounds, End, Next, Standing};
 use crate::journal::Journal;
 use crate::record::{self, Outcome, Ran};
@@ -16,24 +17,21 @@ use bytes::Bytes;
 use lacewing_invoke::{Call, EventRules, Invoke, InvokeError};
 use lacewing_model::{Clock, FunctionName, Qualifier, RequestId};
 use lacewing_store::Store;
-use lacewing_store::events::{EventStep, StoredEvent};
+use lacewing_store::events::{EventCount, EventStep, StoredEvent};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Events that may wait: more are refused.
-const EVENTS_MAX: u64 = 100_000;
-/// Bytes of events that may wait.
-const BYTES_MAX: u64 = 2 << 30;
 /// Attempts at once. Each waits in the corridor like any other call.
 const RUNNING_MAX: usize = 256;
 /// The longest pause between two looks at the table.
 const LOOK_MAX: Duration = Duration::from_secs(30);
 /// The pause after the table could not be read or written.
 const TROUBLE: Duration = Duration::from_secs(1);
+/// How often what follows from an attempt is tried to be written. Over it the event runs again.
+const SETTLE_TRIES_MAX: u32 = 60;
 
 /// The queue of asynchronous calls: a cheap handle.
 #[derive(Clone)]
@@ -42,14 +40,23 @@ pub struct Events(Arc<Inner>);
 struct Inner {
     store: Arc<Store>,
     journal: Journal,
+    backlog: Arc<Backlog>,
     invoke: Invoke,
     clock: Arc<dyn Clock>,
-    wake: Notify,
     stop: watch::Sender<bool>,
     /// True when no attempt runs any more, after [`Events::drain`].
     ended: watch::Sender<bool>,
-    waiting: AtomicU64,
-    bytes: AtomicU64,
+}
+
+/// What waits or runs at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventsWaiting {
+    /// Events.
+    pub events: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// How long ago the oldest of them was taken.
+    pub oldest: Option<Duration>,
 }
 
 impl Events {
@@ -61,18 +68,16 @@ impl Events {
         let EventsParts { store, invoke, clock } = parts;
         let store = Arc::new(store);
         let internal = |error: &dyn std::fmt::Display| EventsError::Internal(error.to_string());
-        let (waiting, bytes) = store.events_waiting().map_err(|error| internal(&error))?;
-        let journal = Journal::open(Arc::clone(&store)).map_err(|error| internal(&error))?;
+        let backlog = Arc::new(Backlog::new(store.events_waiting().map_err(|error| internal(&error))?));
+        let journal = Journal::open(Arc::clone(&store), Arc::clone(&backlog)).map_err(|error| internal(&error))?;
         let inner = Arc::new(Inner {
             store,
             journal,
+            backlog,
             invoke,
             clock,
-            wake: Notify::new(),
             stop: watch::Sender::new(false),
             ended: watch::Sender::new(false),
-            waiting: AtomicU64::new(waiting),
-            bytes: AtomicU64::new(bytes),
         });
         tokio::spawn(Arc::clone(&inner).run());
         Ok(Self(inner))
@@ -82,12 +87,12 @@ impl Events {
     ///
     /// # Errors
     /// [`EventsError`]; then it was not taken.
+    ///
+    /// # Cancel safety
+    /// An event that was on its way to the disk is taken and runs.
     pub async fn enqueue(&self, call: Call) -> Result<RequestId, EventsError> {
         let payload = self.0.invoke.check_event(&call)?;
-        let bytes = payload.len() as u64;
-        if self.0.waiting.load(Ordering::Relaxed) >= EVENTS_MAX
-            || self.0.bytes.load(Ordering::Relaxed) + bytes > BYTES_MAX
-        {
+        if !self.0.backlog.has_room_for(payload.len() as u64) {
             return Err(EventsError::Full);
         }
         let now = self.0.clock.now();
@@ -106,17 +111,20 @@ impl Events {
             refusals: 0,
         };
         let id = event.id;
-        self.0.journal.make(vec![EventStep::Add(Box::new(event))]).await.map_err(EventsError::Internal)?;
-        self.0.waiting.fetch_add(1, Ordering::Relaxed);
-        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.0.wake.notify_one();
+        let steps = Arc::new([EventStep::Add(Box::new(event))]);
+        self.0.journal.make(steps).await.map_err(EventsError::Internal)?;
         Ok(id)
     }
 
-    /// How many events wait or run.
-    #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.0.waiting.load(Ordering::Relaxed)
+    /// What waits or runs. Reads the disk: to be called off the async threads.
+    ///
+    /// # Errors
+    /// [`EventsError::Internal`] when the table cannot be read.
+    pub fn waiting(&self) -> Result<EventsWaiting, EventsError> {
+        let oldest = self.0.store.oldest_event().map_err(|error| EventsError::Internal(error.to_string()))?;
+        let oldest = oldest.map(|arrived| self.0.clock.now().since(arrived));
+        let EventCount { events, bytes } = self.0.backlog.now();
+        Ok(EventsWaiting { events, bytes, oldest })
     }
 
     /// Begins no more attempts; those that run end by themselves, and all else waits for the next start.
@@ -161,7 +169,7 @@ impl Inner {
                     Some(Err(error)) => tracing::error!(%error, "an attempt at an event broke"),
                     None => {}
                 },
-                () = self.wake.notified() => {}
+                () = self.backlog.more.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 _ = stopped.changed() => {}
             }
@@ -192,29 +200,27 @@ impl Inner {
             Ok(Err(error)) => return self.trouble(id, error.to_string()).await,
             Err(error) => return self.trouble(id, error.to_string()).await,
         };
-        let Some(steps) = self.follow(&event).await else { return };
-        let gone = steps.iter().any(|step| matches!(step, EventStep::Remove(_)));
-        let (added, added_bytes) = steps.iter().fold((0, 0), |(count, bytes), step| match step {
-            EventStep::Add(event) => (count + 1, bytes + event.payload.len() as u64),
-            _ => (count, bytes),
-        });
-        if let Err(error) = self.journal.make(steps).await {
-            return self.trouble(id, error.to_string()).await;
-        }
-        self.waiting.fetch_add(added, Ordering::Relaxed);
-        self.bytes.fetch_add(added_bytes, Ordering::Relaxed);
-        if gone {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.bytes.fetch_sub(event.payload.len() as u64, Ordering::Relaxed);
-        }
-        if added > 0 {
-            self.wake.notify_one();
+        if let Some(steps) = self.follow(&event).await {
+            self.settle(id, steps.into()).await;
         }
     }
 
-    /// The event stays as it is and is tried again, a little later.
+    /// Writes what follows from an attempt. While the disk refuses it the function does not run again for that.
+    async fn settle(&self, id: RequestId, steps: Arc<[EventStep]>) {
+        for _ in 0..SETTLE_TRIES_MAX {
+            match self.journal.make(Arc::clone(&steps)).await {
+                Ok(()) => return,
+                Err(error) => self.trouble(id, error).await,
+            }
+            if *self.stop.borrow() {
+                return;
+            }
+        }
+    }
+
+    /// The event stays as it is, for a little while.
     async fn trouble(&self, id: RequestId, error: String) {
-        tracing::error!(%id, %error, "an event could not be settled and will run again");
+        tracing::error!(%id, %error, "what follows from an event cannot be read or written; it is tried again");
         tokio::time::sleep(TROUBLE).await;
     }
 

@@ -81,6 +81,7 @@ impl Invoke {
             memory_promised_bytes: census.memory_mib << 20,
             memory_promised_bytes_max: inner.memory_mib_max << 20,
             memory_used_bytes: inner.driver.memory_used_bytes(),
+            ..Moment::default()
         }
     }
 
