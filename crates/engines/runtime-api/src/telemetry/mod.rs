@@ -39,8 +39,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What is kept for those who have yet to subscribe, bytes of text.
+/// What is kept for those who have yet to subscribe, bytes.
 const BACKLOG_BYTES_MAX: usize = 256 * 1024;
+/// What an event counts beyond its text: one without any takes room too.
+const EVENT_BYTES: usize = 256;
 
 /// The way to listeners inside the sandbox.
 #[async_trait]
@@ -143,7 +145,7 @@ impl Telemetry {
         let mut state = self.lock();
         state.subscribers.iter().for_each(|subscriber| subscriber.offer(&event));
         if !state.closed && state.backlog_bytes < BACKLOG_BYTES_MAX {
-            state.backlog_bytes += event.record.as_str().map_or(256, str::len);
+            state.backlog_bytes += EVENT_BYTES + event.record.as_str().map_or(0, str::len);
             state.backlog.push(event);
         }
     }
@@ -173,11 +175,12 @@ impl Telemetry {
 
     /// Subscribes an extension, in place of what it subscribed before.
     fn subscribe(&self, extension: &str, api: Api, body: &[u8]) -> Result<(), Refusal> {
-        if self.lock().closed {
+        let subscription = Subscription::parse(api, body);
+        let mut state = self.lock();
+        if state.closed {
             return Err(api.closed());
         }
-        let subscription = Subscription::parse(api, body)?;
-        let mut state = self.lock();
+        let subscription = subscription?;
         let earlier = state.subscribers.iter().position(|subscriber| subscriber.extension == extension);
         if let Some(at) = earlier {
             if state.subscribers[at].subscription.schema.api() != api {

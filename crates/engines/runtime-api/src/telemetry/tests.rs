@@ -73,6 +73,15 @@ fn kinds(events: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn what_is_kept_before_the_first_subscription_is_bounded_also_in_empty_lines() {
+    let telemetry = telemetry();
+    for _ in 0..100_000 {
+        telemetry.tell(|| event(EventKind::FunctionLine, ""));
+    }
+    assert!(telemetry.lock().backlog.len() <= BACKLOG_BYTES_MAX / EVENT_BYTES + 1);
+}
+
+#[tokio::test]
 async fn a_subscriber_gets_what_came_before_it_and_only_what_it_wants() {
     let (telemetry, (listener, port)) = (telemetry(), listener().await);
     telemetry.tell(|| event(EventKind::FunctionLine, "early"));
