@@ -77,12 +77,12 @@ impl Nested {
                 #[allow(unsafe_code)]
                 match unsafe { sys::clone_into(NAMESPACES, None) }? {
                     None => live(plan, theirs.as_fd(), go.as_fd(), mounted.as_fd()),
-                    Some((_, pidfd)) => {
+                    Some((_, pidfd)) => or_kill(pidfd.as_fd(), || {
                         let pid = host_pid(pidfd.as_fd())?;
                         map(pid, "uid_map", INSIDE_UID, user)?;
                         map(pid, "gid_map", INSIDE_GID, user)?;
                         packet::send(theirs.as_fd(), &0_i32.to_ne_bytes(), &[pidfd.as_fd()])
-                    }
+                    }),
                 }
             }));
             if let Ok(Err(error)) = &made {
@@ -95,7 +95,7 @@ impl Nested {
         // Init's life is bound to its parent's later on, which must be the template's init by then.
         sys::reap(helper, 0)?;
         let pidfd = take_one(channel.as_fd())?.pop().ok_or(io::ErrorKind::UnexpectedEof)?;
-        let pid = host_pid(pidfd.as_fd())?;
+        let pid = or_kill(pidfd.as_fd(), || host_pid(pidfd.as_fd()))?;
         Ok(Self { pid, pidfd, go, mounted, channel })
     }
 
@@ -184,6 +184,11 @@ fn live(plan: Plan<'_>, channel: BorrowedFd<'_>, go: BorrowedFd<'_>, mounted: Bo
     }
     let birth = Birth { tmp_bytes: plan.tmp_bytes, privileged: true, seal: plan.seal, adopts: true, gate: None };
     init::run(plan.control, go, mounted, &birth)
+}
+
+/// What `step` returns. Where it fails the process behind `pidfd` is ended: it would wait for ever.
+fn or_kill<T>(pidfd: BorrowedFd<'_>, step: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    step().inspect_err(|_| drop(sys::pidfd_kill(pidfd, libc::SIGKILL)))
 }
 
 /// One message: descriptors, or the number of an error.
