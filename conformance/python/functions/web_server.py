@@ -66,6 +66,9 @@ class Handler(BaseHTTPRequestHandler):
         self.say(int(self.query("status", "200")), json.dumps(answer).encode(), Content_Type="application/json",
                  Set_Cookie="a=b; Path=/", X_Own="yes")
 
+    def get_binary(self):
+        self.say(200, b"\xff" * int(self.query("bytes")))
+
     def get_slow(self):
         time.sleep(float(self.query("s", "1")))
         self.say(200, str(os.getpid()).encode())

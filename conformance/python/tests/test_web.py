@@ -321,6 +321,15 @@ def test_invoked_by_the_api_any_other_event_is_posted(app, lam):
     assert answer.value["errorMessage"] == f"RequestId: {answer.request_id} Error: Runtime exited with error: exit status 3"
 
 
+def test_invoked_by_the_api_an_answer_that_is_too_large_as_a_payload_is_an_error(app, lam):
+    """Bytes that are no text are a third longer in a payload."""
+    event = {"rawPath": "/binary", "requestContext": {"http": {"method": "GET"}}}
+    answer = call(lam, "app", {**event, "rawQueryString": "bytes=4000000"})
+    assert answer.error is None and len(base64.b64decode(answer.value["body"])) == 4_000_000
+    answer = call(lam, "app", {**event, "rawQueryString": "bytes=5000000"})
+    assert (answer.error, answer.value["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
+
+
 def test_a_signed_url_hands_a_verified_request_on(server, lam):
     create(lam, "signed", package({"app.py": SERVER}), Timeout=10,
            Environment={"Variables": {"LACEWING_WEB_COMMAND": "python3 app.py"}})

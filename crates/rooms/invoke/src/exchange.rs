@@ -131,7 +131,11 @@ impl Inner {
         let mut answer = walked?;
         answer.ending = match (answer.ending, told.await) {
             (Ending::Answer(_), _) if too_large => response_too_large(max),
-            (Ending::Answer(_), Ok(head)) => payload_of(head, body),
+            (Ending::Answer(_), Ok(head)) => match payload_of(head, body) {
+                // Bytes that are no text have grown in it.
+                Ending::Answer(payload) if payload.len() as u64 > max => response_too_large(max),
+                ending => ending,
+            },
             (ending, _) => ending,
         };
         Ok(answer)
