@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 /// Records of undelivered results that are kept: the newest.
 pub const UNDELIVERED_MAX: u64 = 10_000;
-/// Bytes of them that are kept, but for those of the newest [`WEIGHED_EVERY`].
+/// Bytes of them that are kept, but for those of the newest 64.
 pub const UNDELIVERED_BYTES_MAX: u64 = 256 << 20;
 /// Weighing them reads the whole table: it is done once for so many of them.
 const WEIGHED_EVERY: u64 = 64;
