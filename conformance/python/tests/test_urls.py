@@ -3,11 +3,12 @@ import base64
 import http.client
 import json
 import time
+import uuid
 
 import pytest
 import requests
 
-from harness.calls import client, create
+from harness.calls import client, create, refused
 from harness.packages import NODE, package, python
 from harness.signing import send, signed
 from harness.wait import until
@@ -153,6 +154,28 @@ def test_an_alias_has_a_url_of_its_own(server, lam, deploy):
     lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
     url = Url(server, public(lam, name, alias="live"))
     assert url.json()["requestContext"]["domainPrefix"] == url.host.split(".")[0]
+
+
+@pytest.mark.parametrize("tag", ["lacewing:url-id", "_custom_id_"])
+def test_a_function_chooses_the_id_of_its_url_by_a_tag(server, lam, deploy, tag):
+    chosen = f"shop-{uuid.uuid4().hex[:6]}"
+    name, rival = deploy(python(ECHO), Tags={tag: chosen}), deploy(python(ECHO), Tags={tag: chosen})
+    lam.publish_version(FunctionName=name)
+    lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    for alias, prefix in [(None, chosen), ("live", f"{chosen}-live")]:
+        url = Url(server, public(lam, name, alias=alias))
+        assert url.host.startswith(f"{prefix}.lambda-url.")
+        assert url.json()["requestContext"]["domainPrefix"] == prefix
+    status, kind, text = refused(lam.create_function_url_config, FunctionName=rival, AuthType="NONE")
+    assert (status, kind) == (409, "ResourceConflictException") and chosen in text
+    lam.delete_function(FunctionName=name)
+    assert Url(server, public(lam, rival)).json()["requestContext"]["domainPrefix"] == chosen
+
+
+def test_an_id_that_no_host_can_have_is_refused(lam, deploy):
+    name = deploy(python(ECHO), Tags={"lacewing:url-id": "Not_A_Host"})
+    status, kind, text = refused(lam.create_function_url_config, FunctionName=name, AuthType="NONE")
+    assert (status, kind) == (400, "InvalidParameterValueException") and "Not_A_Host" in text
 
 
 def test_signed_urls_take_signed_requests_only(server, lam, deploy):

@@ -53,6 +53,7 @@ mod sts;
 mod tags;
 mod tls;
 mod traffic;
+mod url_id;
 mod urls;
 mod versions;
 mod web;

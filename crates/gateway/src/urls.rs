@@ -5,16 +5,15 @@ use crate::asked::{Asked, Target};
 use crate::paging::FIFTY;
 use crate::policies::NO_RESOURCE;
 use crate::reply::{self, Reply};
-use crate::{Gateway, refusals};
+use crate::{Gateway, refusals, url_id};
 use bytes::Bytes;
 use lacewing_catalog::records::{Cors, Document, RecordKey, UrlConfig};
-use lacewing_catalog::{CatalogError, Scope};
+use lacewing_catalog::{CatalogError, FunctionView, Scope};
 use lacewing_lambda_api::{
     ALIAS_QUALIFIER_PATTERN, ApiError, CorsSettings, ErrorCode, ListUrlConfigsReply, ReferenceForm, UrlConfigReply,
     UrlConfigRequest, Violations, parse, url_time,
 };
 use lacewing_model::Qualifier;
-use sha2::{Digest, Sha256};
 
 /// Source: recorded AWS text.
 const NO_FUNCTION: &str = "Function does not exist";
@@ -29,26 +28,31 @@ impl Gateway {
             request.check(violations);
         })?;
         let scope = asked.scope();
-        self.url_function(&scope, &target)?;
+        let tags = self.url_function(&scope, &target)?.tags;
         let (key, now) = (key(&scope, &target), asked.now.0);
         let new = UrlConfig {
-            id: url_id(&key),
+            id: url_id::chosen(&tags, &key.name)?.unwrap_or_else(|| url_id::generated(&key)),
             signed: request.auth_type.as_deref() == Some("AWS_IAM"),
             streams: request.invoke_mode.as_deref() == Some("RESPONSE_STREAM"),
             cors: request.cors.map(kept),
             created_ms: now,
             modified_ms: now,
         };
-        let arn = scope.arn(&target.name, target.qualifier.as_ref());
-        let decide = move |lying: &mut Option<UrlConfig>| match lying {
-            Some(_) => Err(CatalogError::Conflict(format!(
-                "Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig \
-                 exists for this Lambda function"
-            ))),
-            None => Ok(lying.insert(new).clone()),
-        };
-        let made = self.inner.catalog.change_record(key.clone(), decide).await.map_err(refusals::catalog)?;
-        let mut reply = shown(asked, self.url_domain(), &key, &made);
+        match self.inner.catalog.add_url(key.clone(), new.clone()).await.map_err(refusals::catalog)? {
+            Some(there) if *there == key => {
+                return Err(refusals::catalog(CatalogError::Conflict(format!(
+                    "Failed to create function url config for [functionArn = {}]. Error message:  FunctionUrlConfig \
+                     exists for this Lambda function",
+                    scope.arn(&target.name, target.qualifier.as_ref())
+                ))));
+            }
+            Some(_) => {
+                let text = format!("Another function's URL has the id {}: choose another one by its tag.", new.id);
+                return Err(refusals::catalog(CatalogError::Conflict(text)));
+            }
+            None => {}
+        }
+        let mut reply = shown(asked, self.url_domain(), &key, &new);
         reply.last_modified_time = None;
         reply.invoke_mode = reply.invoke_mode.filter(|_| request.invoke_mode.is_some());
         Ok(ok(201, &reply))
@@ -135,24 +139,15 @@ impl Gateway {
         &self.inner.urls.domain
     }
 
-    fn url_function(&self, scope: &Scope, target: &Target) -> Result<(), ApiError> {
+    fn url_function(&self, scope: &Scope, target: &Target) -> Result<FunctionView, ApiError> {
         let found = self.inner.catalog.get(scope, &target.name, target.qualifier.as_ref());
-        found.map(drop).map_err(|_| ApiError::new(ErrorCode::ResourceNotFound, NO_FUNCTION))
+        found.map_err(|_| ApiError::new(ErrorCode::ResourceNotFound, NO_FUNCTION))
     }
 }
 
 fn key(scope: &Scope, target: &Target) -> RecordKey {
     let alias = target.qualifier.as_ref().map(ToString::to_string).unwrap_or_default();
     scope.function_record(UrlConfig::FAMILY, &target.name, &alias)
-}
-
-/// The id of a URL: 32 of `[a-z0-9]`. It follows from whose URL it is, so that a function that is made anew under
-/// its name is found where it was.
-fn url_id(key: &RecordKey) -> String {
-    const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let name = key.function.as_ref().map(ToString::to_string).unwrap_or_default();
-    let digest = Sha256::digest(format!("{}/{}/{name}/{}", key.account, key.region, key.name));
-    digest.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
 }
 
 fn shown(asked: &Asked<'_>, domain: &str, key: &RecordKey, config: &UrlConfig) -> UrlConfigReply {
@@ -189,22 +184,5 @@ fn given(cors: Cors) -> CorsSettings {
         allow_origins: cors.allow_origins,
         expose_headers: cors.expose_headers,
         max_age: cors.max_age.map(i64::from),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_url_has_an_id_of_its_own_that_stays() {
-        let scope = Scope { account: "000000000000".parse().unwrap(), region: "us-east-1".parse().unwrap() };
-        let id =
-            |name: &str, alias: &str| url_id(&scope.function_record(UrlConfig::FAMILY, &name.parse().unwrap(), alias));
-        assert_eq!(id("f", ""), id("f", ""));
-        assert_eq!(id("f", "").len(), 32);
-        assert_ne!(id("f", ""), id("f", "live"));
-        assert_ne!(id("f", ""), id("g", ""));
     }
 }

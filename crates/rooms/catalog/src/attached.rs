@@ -162,6 +162,30 @@ impl Catalog {
         })
     }
 
+    /// Gives a function or an alias its URL, unless it has one or the id is another one's, of whatever account: then the
+    /// key of that one, and nothing is put.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`] when the function of the key is not there.
+    ///
+    /// # Cancel safety
+    /// The change may be made all the same.
+    pub async fn add_url(&self, key: RecordKey, url: UrlConfig) -> Result<Option<Arc<RecordKey>>, CatalogError> {
+        self.ask(move |writer| {
+            let records = writer.records.load();
+            let own = records.table.get_key_value(&key).map(|(key, _)| key);
+            if let Some(there) = own.or_else(|| records.urls.get(url.id.as_str())) {
+                return Ok(Some(there.clone()));
+            }
+            writer.change_record(key, |lying| {
+                *lying = Some(url);
+                Ok(())
+            })?;
+            Ok(None)
+        })
+        .await
+    }
+
     /// Puts a document under `key`, whatever lies there.
     ///
     /// # Errors
