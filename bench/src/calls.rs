@@ -65,10 +65,16 @@ pub fn deploy_web(server: &Server, package: &[u8], command: &str) -> Result<Stri
     post(&mut connection, server, "/2015-03-31/functions", &body)?;
     active(&mut connection, server, "web", |config| config["State"] == "Active")?;
     let config = post(&mut connection, server, "/2021-10-31/functions/web/url", &json!({ "AuthType": "NONE" }))?;
-    let grant = json!({
-        "StatementId": "public", "Action": "lambda:InvokeFunctionUrl", "Principal": "*", "FunctionUrlAuthType": "NONE",
-    });
-    post(&mut connection, server, "/2015-03-31/functions/web/policy", &grant)?;
+    for grant in [
+        json!({
+            "StatementId": "public", "Action": "lambda:InvokeFunctionUrl", "Principal": "*", "FunctionUrlAuthType": "NONE",
+        }),
+        json!({
+            "StatementId": "invoke", "Action": "lambda:InvokeFunction", "Principal": "*", "InvokedViaFunctionUrl": true,
+        }),
+    ] {
+        post(&mut connection, server, "/2015-03-31/functions/web/policy", &grant)?;
+    }
     let url = config["FunctionUrl"].as_str().and_then(|url| url.strip_prefix("http://"));
     url.map(|host| host.trim_end_matches('/').to_owned()).ok_or_else(|| format!("no URL: {config}"))
 }

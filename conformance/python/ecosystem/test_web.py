@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from harness.calls import open_url
 from harness.commands import lacewing
 from harness.wait import until
 
@@ -68,8 +69,7 @@ def handler(server, lam):
     def deploy(name, path=None, mode="BUFFERED"):
         lacewing(server, "deploy", str(path or built(name)), "--name", name, "--memory", "512", "--timeout", "30")
         url = lam.create_function_url_config(FunctionName=name, AuthType="NONE", InvokeMode=mode)["FunctionUrl"]
-        lam.add_permission(FunctionName=name, StatementId="public", Action="lambda:InvokeFunctionUrl", Principal="*",
-                           FunctionUrlAuthType="NONE")
+        open_url(lam, FunctionName=name)
         return url
     return deploy
 

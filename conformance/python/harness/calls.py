@@ -55,6 +55,12 @@ def call(lam, name, event=None, raw=None, tail=True, **more) -> Answer:
                   reply.get("ExecutedVersion"), meta["RequestId"], meta["HTTPHeaders"])
 
 
+def open_url(lam, **where):
+    """Lets everybody call a function's URL: it takes two permissions."""
+    lam.add_permission(StatementId="public", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE", **where)
+    lam.add_permission(StatementId="public-invoke", Action="lambda:InvokeFunction", Principal="*", InvokedViaFunctionUrl=True, **where)
+
+
 def refused(action, *arguments, **more):
     """The error that an API call must end in: `(status, type, message)`."""
     try:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.calls import call, client, create
+from harness.calls import call, client, create, open_url
 from harness.packages import python
 from harness.signing import signed
 from harness.wait import until
@@ -182,7 +182,7 @@ def test_tls_on_the_same_port(server, certificate, protocol):
 def test_a_function_is_told_of_the_encryption(server, lam, certificate, deploy):
     name = deploy(python(HANDLER))
     host = lam.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"].split("/")[2]
-    lam.add_permission(FunctionName=name, StatementId="s", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    open_url(lam, FunctionName=name)
     context = ssl.create_default_context(cafile=certificate[0])
     connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context)
     connection.request("GET", "/", headers={"Host": host})

@@ -8,7 +8,7 @@ import uuid
 import pytest
 import requests
 
-from harness.calls import client, create, refused
+from harness.calls import client, create, open_url, refused
 from harness.packages import NODE, package, python
 from harness.signing import send, signed
 from harness.wait import until
@@ -31,8 +31,7 @@ def public(lam, name, alias=None, mode="BUFFERED", auth="NONE", **more):
     where = {"FunctionName": name, **({"Qualifier": alias} if alias else {})}
     url = lam.create_function_url_config(AuthType=auth, InvokeMode=mode, **where, **more)["FunctionUrl"]
     if auth == "NONE":
-        lam.add_permission(StatementId="public", Action="lambda:InvokeFunctionUrl", Principal="*",
-                           FunctionUrlAuthType="NONE", **where)
+        open_url(lam, **where)
     return url.split("/")[2]
 
 
@@ -141,6 +140,8 @@ def test_refusals(server, lam, deploy, echo):
     reply = private()
     assert reply.status == 403 and json.loads(reply.read())["Message"].startswith("Forbidden. For troubleshooting")
     lam.add_permission(FunctionName=name, StatementId="s", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    assert private().status == 403, "InvokeFunction is asked for too"
+    lam.add_permission(FunctionName=name, StatementId="t", Action="lambda:InvokeFunction", Principal="*", InvokedViaFunctionUrl=True)
     assert private().status == 200, "the permission is in force at once"
     lam.delete_function_url_config(FunctionName=name)
     assert private().status == 403

@@ -1,7 +1,7 @@
 //! Operations on aliases.
 
 use crate::answer::ok;
-use crate::asked::Asked;
+use crate::asked::{Asked, Target};
 use crate::functions::invalid;
 use crate::paging::{marker, max_items, next_marker};
 use crate::reply::{self, Reply};
@@ -12,7 +12,7 @@ use lacewing_catalog::AliasChange;
 use lacewing_lambda_api::{
     AliasReply, AliasRequest, ApiError, ErrorCode, ListAliasesReply, ReferenceForm, RoutingConfig, Violations, parse,
 };
-use lacewing_model::{Alias, AliasName, FunctionName, Routing, VersionNumber};
+use lacewing_model::{Alias, AliasName, Routing, VersionNumber};
 use std::collections::BTreeMap;
 
 const ALIAS_PATTERN: &str = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
@@ -20,7 +20,7 @@ const VERSION_PATTERN: &str = r"(\$LATEST|[0-9]+)";
 
 impl Gateway {
     pub(crate) async fn create_alias(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
-        let name = self.function(asked, function, "lambda:CreateAlias")?;
+        let target = self.function(asked, function, "lambda:CreateAlias")?;
         let request: AliasRequest = parse(&body)?;
         let mut violations = Violations::default();
         match request.name.as_deref() {
@@ -34,28 +34,28 @@ impl Gateway {
         let change = change(request, violations)?;
         // The violations are told by now.
         let alias = alias.ok_or_else(|| ApiError::new(ErrorCode::Validation, "The alias has no name."))?;
-        let made = self.inner.catalog.create_alias(&asked.scope(), &name, alias, change).await;
-        Ok(ok(201, &shown(asked, &name, &*made.map_err(refusals::catalog)?)))
+        let made = self.inner.catalog.create_alias(&target.scope, &target.name, alias, change).await;
+        Ok(ok(201, &shown(&target, &*made.map_err(refusals::catalog)?)))
     }
 
     pub(crate) fn get_alias(&self, asked: &Asked<'_>, function: &str, alias: &str) -> Result<Reply, ApiError> {
-        let name = self.aliased(asked, function, alias, "lambda:GetAlias")?;
-        let found = self.inner.catalog.alias(&asked.scope(), &name, alias).map_err(refusals::catalog)?;
-        Ok(ok(200, &shown(asked, &name, &found)))
+        let target = self.aliased(asked, function, alias, "lambda:GetAlias")?;
+        let found = self.inner.catalog.alias(&target.scope, &target.name, alias).map_err(refusals::catalog)?;
+        Ok(ok(200, &shown(&target, &found)))
     }
 
     pub(crate) fn list_aliases(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let name = self.function(asked, function, "lambda:ListAliases")?;
+        let target = self.function(asked, function, "lambda:ListAliases")?;
         let mut violations = Violations::default();
         let max = max_items(asked, 10_000, &mut violations);
         let version = asked.query.get("FunctionVersion");
         let version = version.as_deref().and_then(|text| read_version(text, &mut violations));
         violations.finish()?;
         let after: Option<AliasName> = marker(asked)?;
-        let page = self.inner.catalog.aliases(&asked.scope(), &name, version, after.as_ref(), max);
+        let page = self.inner.catalog.aliases(&target.scope, &target.name, version, after.as_ref(), max);
         let page = page.map_err(refusals::catalog)?;
         let next_marker = page.items.last().filter(|_| page.more).map(|last| next_marker(&last.name));
-        let aliases = page.items.iter().map(|alias| shown(asked, &name, alias)).collect();
+        let aliases = page.items.iter().map(|alias| shown(&target, alias)).collect();
         Ok(ok(200, &ListAliasesReply { aliases, next_marker }))
     }
 
@@ -66,25 +66,25 @@ impl Gateway {
         alias: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let name = self.aliased(asked, function, alias, "lambda:UpdateAlias")?;
+        let target = self.aliased(asked, function, alias, "lambda:UpdateAlias")?;
         let change = change(parse(&body)?, Violations::default())?;
-        let changed = self.inner.catalog.update_alias(&asked.scope(), &name, alias, change).await;
-        Ok(ok(200, &shown(asked, &name, &*changed.map_err(refusals::catalog)?)))
+        let changed = self.inner.catalog.update_alias(&target.scope, &target.name, alias, change).await;
+        Ok(ok(200, &shown(&target, &*changed.map_err(refusals::catalog)?)))
     }
 
     pub(crate) async fn delete_alias(&self, asked: &Asked<'_>, function: &str, alias: &str) -> Result<Reply, ApiError> {
-        let name = self.aliased(asked, function, alias, "lambda:DeleteAlias")?;
-        self.inner.catalog.delete_alias(&asked.scope(), &name, alias).await.map_err(refusals::catalog)?;
+        let target = self.aliased(asked, function, alias, "lambda:DeleteAlias")?;
+        self.inner.catalog.delete_alias(&target.scope, &target.name, alias).await.map_err(refusals::catalog)?;
         Ok(reply::empty(204))
     }
 
     /// The function whose aliases are meant.
-    fn function(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<FunctionName, ApiError> {
-        Ok(asked.target(self, function, ReferenceForm::Short, action, "")?.name)
+    fn function(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<Target, ApiError> {
+        asked.target(self, function, ReferenceForm::Short, action)
     }
 
     /// The function of the alias in a path.
-    fn aliased(&self, asked: &Asked<'_>, function: &str, alias: &str, action: &str) -> Result<FunctionName, ApiError> {
+    fn aliased(&self, asked: &Asked<'_>, function: &str, alias: &str, action: &str) -> Result<Target, ApiError> {
         let mut violations = Violations::default();
         check_name(alias, &mut violations);
         violations.finish()?;
@@ -154,9 +154,9 @@ fn check_weights(weights: &BTreeMap<String, f64>, violations: &mut Violations) {
     }
 }
 
-fn shown(asked: &Asked<'_>, name: &FunctionName, alias: &Alias) -> AliasReply {
+fn shown(function: &Target, alias: &Alias) -> AliasReply {
     AliasReply {
-        alias_arn: asked.arn(&format!("{name}:{}", alias.name)),
+        alias_arn: format!("{}:{}", function.scope.arn(&function.name, None), alias.name),
         name: alias.name.to_string(),
         function_version: alias.version.to_string(),
         description: alias.description.clone(),

@@ -4,7 +4,7 @@ use crate::tls::Encrypted;
 use crate::{Gateway, refusals};
 use http::HeaderMap;
 use http::request::Parts;
-use lacewing_access::{Caller, CallerFacts, Fact, Facts, Principal, Wish};
+use lacewing_access::{Caller, CallerFacts, Facts, Principal, Wish};
 use lacewing_catalog::Scope;
 use lacewing_lambda_api::{
     ApiError, ErrorCode, FunctionReference, QUALIFIER_PATTERN, Query, ReferenceForm, Violations,
@@ -39,6 +39,8 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 /// A function that a request names, as far as it can be one.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
+    /// Whose it is: not always the caller's.
+    pub(crate) scope: Scope,
     pub(crate) name: FunctionName,
     /// What the caller wrote behind the name or as `?Qualifier`.
     pub(crate) qualifier: Option<Qualifier>,
@@ -54,9 +56,24 @@ pub(crate) struct Named<'a> {
 
 impl Named<'_> {
     /// The function, if there can be one.
-    pub(crate) fn target(&self) -> Option<Target> {
+    pub(crate) fn target(&self, scope: &Scope) -> Option<Target> {
         let qualifier = self.qualifier.as_ref().map(|text| text.parse()).transpose().ok()?;
-        Some(Target { name: self.name.parse().ok()?, qualifier })
+        Some(Target { scope: scope.clone(), name: self.name.parse().ok()?, qualifier })
+    }
+
+    /// Name and qualifier, as an ARN ends.
+    pub(crate) fn shown(&self) -> String {
+        match &self.qualifier {
+            Some(qualifier) => format!("{}:{qualifier}", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
+impl Target {
+    /// The ARN with the qualifier as the caller wrote it.
+    pub(crate) fn arn(&self) -> String {
+        self.scope.arn(&self.name, self.qualifier.as_ref()).to_string()
     }
 }
 
@@ -109,33 +126,13 @@ impl<'a> Asked<'a> {
         format!("arn:aws:lambda:{}:{}:function:{name}", self.caller.region, self.caller.account)
     }
 
-    /// Reads the function that a path or a body names, and checks that the caller may do `action` to it.
-    /// `unqualified` is what a missing function's ARN ends in when the caller gave no qualifier.
-    pub(crate) fn target(
-        &self,
-        gateway: &Gateway,
-        text: &str,
-        form: ReferenceForm,
-        action: &str,
-        unqualified: &str,
-    ) -> Result<Target, ApiError> {
-        let named = self.named(text, form)?;
-        let qualified = named.qualifier.as_ref().map(|qualifier| format!("{}:{qualifier}", named.name));
-        let qualified = qualified.as_deref();
+    /// Whose functions `named` is one of, and where.
+    pub(crate) fn scope_of(&self, named: &Named<'_>) -> Result<Scope, ApiError> {
+        let mut scope = self.scope();
         if let Some(other) = named.foreign {
-            let name = qualified.unwrap_or(named.name);
-            let foreign = format!("arn:aws:lambda:{}:{other}:function:{name}", self.caller.region);
-            self.permit_also(gateway, action, &foreign, &())?;
-            return Err(ApiError::new(ErrorCode::AccessDenied, "The account is not yours."));
+            scope.account = other.parse().map_err(|_| ApiError::new(ErrorCode::AccessDenied, "No such account."))?;
         }
-        if self.caller.principal != Principal::Root {
-            let facts = FunctionFacts { gateway, scope: self.scope(), name: named.name };
-            self.permit_also(gateway, action, &self.arn(qualified.unwrap_or(named.name)), &facts)?;
-        }
-        named.target().ok_or_else(|| {
-            let shown = qualified.map_or_else(|| format!("{}{unqualified}", named.name), str::to_owned);
-            ApiError::new(ErrorCode::ResourceNotFound, format!("Function not found: {}", self.arn(&shown)))
-        })
+        Ok(scope)
     }
 
     /// Reads the function that a path or a body names, of whatever account.
@@ -168,41 +165,27 @@ impl<'a> Asked<'a> {
         if self.caller.principal == Principal::Root {
             return Ok(());
         }
-        self.permit_also(gateway, action, &resource(), &())
+        self.permit_told(gateway, action, &resource(), &())
     }
 
     /// The same for everyone, root keys too, where conditions may ask for `more` than every request has.
-    pub(crate) fn permit_also(
+    pub(crate) fn permit_told(
         &self,
         gateway: &Gateway,
         action: &str,
         resource: &str,
         more: &dyn Facts,
     ) -> Result<(), ApiError> {
-        let wish = Wish { action, resource, policy: None };
+        let wish = Wish { action, resource, policy: None, about: &() };
         let access = &gateway.inner.access;
         access.allows(&wish, &self.facts(gateway), more).map_err(refusals::access)
     }
 
     /// What conditions may ask about every request.
     pub(crate) fn facts<'b>(&'b self, gateway: &'b Gateway) -> CallerFacts<'b> {
-        CallerFacts { access: &gateway.inner.access, caller: self.caller, now: self.now, source: self.source }
-    }
-}
-
-/// What conditions may ask about a function: looked up where one does.
-pub(crate) struct FunctionFacts<'a> {
-    pub(crate) gateway: &'a Gateway,
-    pub(crate) scope: Scope,
-    pub(crate) name: &'a str,
-}
-
-impl Facts for FunctionFacts<'_> {
-    fn fact(&self, key: &str) -> Fact<'_> {
-        let Some(tag) = key.strip_prefix("aws:resourcetag/") else { return Fact::Absent };
-        let name = self.name.parse::<FunctionName>().ok();
-        let view = name.and_then(|name| self.gateway.inner.catalog.get(&self.scope, &name, None).ok());
-        Fact::maybe(view.and_then(|view| view.tags.get(tag).cloned()))
+        let agent = self.header("user-agent");
+        let (now, source, encrypted) = (self.now, self.source, self.encrypted);
+        CallerFacts { access: &gateway.inner.access, caller: self.caller, now, source, encrypted, agent }
     }
 }
 

@@ -5,6 +5,8 @@ use crate::asked::Asked;
 use crate::paging::FIFTY;
 use crate::reply::Reply;
 use crate::requests::check_tags;
+use crate::roles::LAMBDA;
+use crate::told::Told;
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_catalog::CatalogError;
@@ -39,7 +41,19 @@ impl Gateway {
         check_tags(&tags, &mut violations);
         violations.finish()?;
         let key = asked.scope().record(CapacityProvider::FAMILY, name);
-        asked.permit(self, "lambda:CreateCapacityProvider", || arn(&key))?;
+        let vpc = settings.vpc_config.iter();
+        let told = Told::new()
+            .tags(&tags)
+            .many("lambda:subnetids", vpc.clone().flat_map(|vpc| &vpc.subnet_ids))
+            .many("lambda:securitygroupids", vpc.flat_map(|vpc| &vpc.security_group_ids));
+        asked.permit_told(self, "lambda:CreateCapacityProvider", &arn(&key), &told)?;
+        if !tags.is_empty() {
+            asked.permit_told(self, "lambda:TagResource", &arn(&key), &told)?;
+        }
+        if let Some(permissions) = &settings.permissions_config {
+            let role = &permissions.capacity_provider_operator_role_arn;
+            asked.permit_told(self, "iam:PassRole", role, &[("iam:passedtoservice", LAMBDA)])?;
+        }
         let new = CapacityProvider { settings: written(&settings)?, modified_ms: asked.now.0, tags };
         let taken = format!("Capacity provider already exists: {}", arn(&key));
         let made = self.inner.catalog.change_record(key.clone(), move |lying| match lying {
@@ -122,7 +136,9 @@ impl Gateway {
         check(&mut violations);
         violations.finish()?;
         let key = asked.scope().record(CapacityProvider::FAMILY, name);
-        asked.permit(self, action, || arn(&key))?;
+        let lying = self.inner.catalog.record::<CapacityProvider>(&key);
+        let about = lying.as_ref().map(|provider| Told::new().tagged(&provider.tags)).unwrap_or_default();
+        asked.permit_told(self, action, &arn(&key), &about)?;
         Ok(key)
     }
 }

@@ -5,6 +5,7 @@ use crate::asked::Asked;
 use crate::paging::{FIFTY, Paging};
 use crate::reply::{self, Reply};
 use crate::requests::check_tags;
+use crate::told::Told;
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_catalog::records::{CodeSigning, Document, FunctionSigning, RecordKey};
@@ -22,8 +23,16 @@ const PAGING: Paging = Paging { asked_max: 10_000, ..FIFTY };
 
 impl Gateway {
     pub(crate) async fn create_code_signing(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, ApiError> {
-        asked.permit(self, "lambda:CreateCodeSigningConfig", || "*".to_owned())?;
         let request: CodeSigningRequest = parse(&body)?;
+        let none = std::collections::BTreeMap::new();
+        let tags = request.tags.as_ref().unwrap_or(&none);
+        asked.permit_told(self, "lambda:CreateCodeSigningConfig", "*", &Told::new().tags(tags))?;
+        // 17 of 32 hex digits: random enough to be nobody else's.
+        let digits = RequestId::random().to_string().replace('-', "");
+        let key = asked.scope().record(CodeSigning::FAMILY, &format!("csc-{}", &digits[..17]));
+        if !tags.is_empty() {
+            asked.permit_told(self, "lambda:TagResource", &config_arn(&key), &Told::new().tags(tags))?;
+        }
         let mut violations = Violations::default();
         if request.allowed_publishers.is_none() {
             violations.null("allowedPublishers");
@@ -38,9 +47,6 @@ impl Gateway {
             modified_ms: asked.now.0,
             tags: request.tags.unwrap_or_default(),
         };
-        // 17 of 32 hex digits: random enough to be nobody else's.
-        let digits = RequestId::random().to_string().replace('-', "");
-        let key = asked.scope().record(CodeSigning::FAMILY, &format!("csc-{}", &digits[..17]));
         let reply = shown(&key, &new);
         let put = self.inner.catalog.put_record(key, new);
         put.await.map_err(refusals::catalog)?;
@@ -110,7 +116,8 @@ impl Gateway {
     ) -> Result<Reply, ApiError> {
         let request: FunctionCodeSigningRequest = parse(&body)?;
         let action = "lambda:PutFunctionCodeSigningConfig";
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let told = Told::new().one("lambda:codesigningconfigarn", request.code_signing_config_arn.as_deref());
+        let target = asked.target_told(self, function, ReferenceForm::Namespaced, action, &told)?;
         let mut violations = Violations::default();
         match &request.code_signing_config_arn {
             None => violations.null("codeSigningConfigArn"),
@@ -118,6 +125,8 @@ impl Gateway {
         }
         violations.finish()?;
         let config_arn = request.code_signing_config_arn.unwrap_or_default();
+        let told = Told::new().one("lambda:codesigningconfigarn", Some(&config_arn));
+        self.permit_config(asked, &config_arn, action, &told)?;
         let reply = json!({"CodeSigningConfigArn": config_arn, "FunctionName": target.name.as_str()});
         // The configuration is looked for first, as recorded.
         let signing = self.signing_of(asked, config_arn)?;
@@ -150,7 +159,7 @@ impl Gateway {
 
     pub(crate) fn get_function_code_signing(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
         let action = "lambda:GetFunctionCodeSigningConfig";
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let scope = asked.scope();
         self.inner.catalog.get(&scope, &target.name, None).map_err(refusals::catalog)?;
         let key = scope.function_record(FunctionSigning::FAMILY, &target.name, "");
@@ -169,7 +178,7 @@ impl Gateway {
         function: &str,
     ) -> Result<Reply, ApiError> {
         let action = "lambda:DeleteFunctionCodeSigningConfig";
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let key = asked.scope().function_record(FunctionSigning::FAMILY, &target.name, "");
         let delete = self.inner.catalog.change_record(key, |lying: &mut Option<FunctionSigning>| {
             *lying = None;
@@ -186,6 +195,13 @@ impl Gateway {
         having.filter_map(|(key, _)| Some(key.function.as_ref()?.to_string())).collect()
     }
 
+    /// Checks that the caller may do `action` to a configuration, whose tags conditions may ask for.
+    fn permit_config(&self, asked: &Asked<'_>, arn: &str, action: &str, told: &Told<'_>) -> Result<(), ApiError> {
+        let lying = self.inner.catalog.record::<CodeSigning>(&config_key(&asked.scope(), arn));
+        let about = lying.as_ref().map(|config| Told::new().tagged(&config.tags)).unwrap_or_default();
+        asked.permit_told(self, action, arn, &(told, &about))
+    }
+
     fn code_signing_key(
         &self,
         asked: &Asked<'_>,
@@ -193,13 +209,17 @@ impl Gateway {
         action: &str,
         check: impl FnOnce(&mut Violations),
     ) -> Result<RecordKey, ApiError> {
-        asked.permit(self, action, || arn.to_owned())?;
+        self.permit_config(asked, arn, action, &Told::new())?;
         let mut violations = Violations::default();
         check_code_signing_arn(arn, &mut violations);
         check(&mut violations);
         violations.finish()?;
         Ok(config_key(&asked.scope(), arn))
     }
+}
+
+fn config_arn(key: &RecordKey) -> String {
+    format!("arn:aws:lambda:{}:{}:code-signing-config:{}", key.region, key.account, key.name)
 }
 
 /// An ARN of another account or region leads to a record that is not there.
@@ -237,10 +257,7 @@ fn shown(key: &RecordKey, config: &CodeSigning) -> CodeSigningReply {
     let word = if config.enforce { "Enforce" } else { "Warn" };
     CodeSigningReply {
         code_signing_config_id: key.name.to_string(),
-        code_signing_config_arn: format!(
-            "arn:aws:lambda:{}:{}:code-signing-config:{}",
-            key.region, key.account, key.name
-        ),
+        code_signing_config_arn: config_arn(key),
         description: config.description.clone(),
         allowed_publishers: AllowedPublishers { signing_profile_version_arns: Some(config.publishers.clone()) },
         code_signing_policies: CodeSigningPolicies { untrusted_artifact_on_deployment: Some(word.to_owned()) },

@@ -23,11 +23,11 @@ impl Gateway {
         function: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let name = self.whole_function(asked, function, "lambda:PutFunctionConcurrency")?;
+        let Target { scope, name, .. } = self.whole_function(asked, function, "lambda:PutFunctionConcurrency")?;
         let request: PutConcurrencyRequest = parse(&body)?;
         let reserved = count(request.reserved_concurrent_executions, "reservedConcurrentExecutions", 0)?;
         let max = self.inner.limits.account_concurrency_max;
-        let put = self.inner.catalog.reserve(&asked.scope(), &name, Some(reserved), max).await;
+        let put = self.inner.catalog.reserve(&scope, &name, Some(reserved), max).await;
         put.map_err(|error| match error {
             // AWS shows a missing function with `$LATEST` here.
             CatalogError::NotFound { arn } => refusals::catalog(CatalogError::NotFound {
@@ -39,23 +39,23 @@ impl Gateway {
     }
 
     pub(crate) fn get_concurrency(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let name = self.whole_function(asked, function, "lambda:GetFunctionConcurrency")?;
-        let view = self.inner.catalog.get(&asked.scope(), &name, None).map_err(refusals::catalog)?;
+        let Target { scope, name, .. } = self.whole_function(asked, function, "lambda:GetFunctionConcurrency")?;
+        let view = self.inner.catalog.get(&scope, &name, None).map_err(refusals::catalog)?;
         Ok(ok(200, &ConcurrencyReply { reserved_concurrent_executions: view.reserved }))
     }
 
     pub(crate) async fn delete_concurrency(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let name = self.whole_function(asked, function, "lambda:DeleteFunctionConcurrency")?;
+        let Target { scope, name, .. } = self.whole_function(asked, function, "lambda:DeleteFunctionConcurrency")?;
         let max = self.inner.limits.account_concurrency_max;
-        self.inner.catalog.reserve(&asked.scope(), &name, None, max).await.map_err(refusals::catalog)?;
+        self.inner.catalog.reserve(&scope, &name, None, max).await.map_err(refusals::catalog)?;
         Ok(reply::empty(204))
     }
 
     /// The function of an operation that knows no versions.
-    fn whole_function(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<FunctionName, ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Short, action, "")?;
+    fn whole_function(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<Target, ApiError> {
+        let target = asked.target(self, function, ReferenceForm::Short, action)?;
         match target.qualifier {
-            None => Ok(target.name),
+            None => Ok(target),
             Some(_) => Err(invalid(
                 "This operation is permitted on Lambda functions only. Aliases and versions do not support this \
                  operation. Please specify either a function name or an unqualified function ARN.",
@@ -100,7 +100,7 @@ impl Gateway {
 
     pub(crate) fn list_provisioned(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
         let action = "lambda:ListProvisionedConcurrencyConfigs";
-        let target = asked.target(self, function, ReferenceForm::Short, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Short, action)?;
         let mut violations = Violations::default();
         let max = max_items(asked, 50, &mut violations);
         violations.finish()?;
@@ -133,7 +133,7 @@ impl Gateway {
         function: &str,
         action: &str,
     ) -> Result<(FunctionName, Qualifier), ApiError> {
-        let Target { name, qualifier } = asked.target(self, function, ReferenceForm::Short, action, "")?;
+        let Target { name, qualifier, .. } = asked.target(self, function, ReferenceForm::Short, action)?;
         let missing = || {
             let mut violations = Violations::default();
             violations.null("qualifier");

@@ -45,7 +45,7 @@ impl Gateway {
         whole: bool,
     ) -> Result<Reply, ApiError> {
         let request: EventInvokeRequest = parse(body)?;
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let mut violations = Violations::default();
         request.check(&mut violations);
         violations.finish()?;
@@ -90,7 +90,7 @@ impl Gateway {
 
     pub(crate) fn get_event_invoke(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
         let action = "lambda:GetFunctionEventInvokeConfig";
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let (scope, missing) = (asked.scope(), no_config(&asked.scope(), &target));
         let found = self.inner.catalog.record::<EventInvoke>(&key(&scope, &target));
         let found = found.ok_or_else(|| ApiError::new(ErrorCode::ResourceNotFound, missing))?;
@@ -99,7 +99,7 @@ impl Gateway {
 
     pub(crate) async fn delete_event_invoke(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
         let action = "lambda:DeleteFunctionEventInvokeConfig";
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let scope = asked.scope();
         let missing = || CatalogError::Missing(no_config(&scope, &target));
         let (gone, refused) = (missing(), missing());
@@ -114,7 +114,7 @@ impl Gateway {
 
     pub(crate) fn list_event_invokes(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
         let action = "lambda:ListFunctionEventInvokeConfigs";
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let scope = asked.scope();
         if self.inner.catalog.get(&scope, &target.name, None).is_err() {
             return Err(ApiError::new(ErrorCode::ResourceNotFound, "The function doesn't exist."));

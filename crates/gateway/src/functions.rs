@@ -1,22 +1,24 @@
 //! Operations on functions.
 
 use crate::answer::{heavy, ok};
-use crate::asked::Asked;
+use crate::asked::{Asked, Target};
 use crate::configuration::{self, Detail};
 use crate::paging::{marker, max_items, next_marker};
 use crate::reply::{self, Reply};
 use crate::requests::{CodeSource, NewFunctionParts, config_of, read_code_change, read_create};
 use crate::settings::{change, check_model};
+use crate::told::Told;
 use crate::{Gateway, refusals};
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use lacewing_catalog::{Code, CodeChange, FunctionView, NewFunction, ObjectRef, Scope};
+use lacewing_catalog::{Code, CodeChange, ConfigChange, FunctionView, NewFunction, ObjectRef, Scope};
 use lacewing_lambda_api::{
     ApiError, CodeLocation, ConcurrencyReply, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply,
-    ReferenceForm, Violations, parse,
+    ReferenceForm, TagsError, Violations, parse,
 };
 use lacewing_model::{FunctionName, Lifecycle, Qualifier};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Standard base64, its padding optional.
@@ -34,7 +36,11 @@ impl Gateway {
     pub(crate) async fn create_function(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, ApiError> {
         let limits = self.inner.limits.clone();
         let new = heavy(body.len(), move || read_create(&body, &limits)).await?;
-        let target = asked.target(self, &new.reference, ReferenceForm::Short, "lambda:CreateFunction", "")?;
+        let told = told_of(&new.change).tags(&new.tags).one("lambda:codesigningconfigarn", new.code_signing.as_deref());
+        let target = asked.target_told(self, &new.reference, ReferenceForm::Short, "lambda:CreateFunction", &told)?;
+        if !new.tags.is_empty() {
+            self.permit_also(asked, &target, "lambda:TagResource", &Told::new().tags(&new.tags))?;
+        }
         let NewFunctionParts { mut change, architecture, code, tags, publish, egress, code_signing, .. } = new;
         let layers = change.layers.take().unwrap_or_default();
         self.permit_layers(asked, &layers)?;
@@ -87,9 +93,11 @@ impl Gateway {
     }
 
     pub(crate) fn get_function(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let (view, qualifier) = self.view(asked, function, "lambda:GetFunction")?;
+        let (view, target) = self.view(asked, function, "lambda:GetFunction")?;
+        // Tags are for who may list them; the rest of the answer is for everyone who came so far.
+        let tags = self.permit_also(asked, &target, "lambda:ListTags", &());
         let reply = GetFunctionReply {
-            configuration: configuration::of(&view, qualifier.as_ref(), Detail::Full),
+            configuration: configuration::of(&view, target.qualifier.as_ref(), Detail::Full),
             code: match &view.version.config.image {
                 None => CodeLocation {
                     repository_type: "S3",
@@ -104,7 +112,8 @@ impl Gateway {
                     resolved_image_uri: Some(image.resolved_uri.clone()),
                 },
             },
-            tags: view.tags.as_ref().clone(),
+            tags: tags.as_ref().map_or_else(|_| BTreeMap::new(), |()| view.tags.as_ref().clone()),
+            tags_error: tags.err().map(|error| TagsError { error_code: error.code.name(), message: error.message }),
             concurrency: view
                 .reserved
                 .map(|reserved| ConcurrencyReply { reserved_concurrent_executions: Some(reserved) }),
@@ -113,19 +122,14 @@ impl Gateway {
     }
 
     pub(crate) fn get_function_configuration(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let (view, qualifier) = self.view(asked, function, "lambda:GetFunctionConfiguration")?;
-        Ok(ok(200, &configuration::of(&view, qualifier.as_ref(), Detail::Full)))
+        let (view, target) = self.view(asked, function, "lambda:GetFunctionConfiguration")?;
+        Ok(ok(200, &configuration::of(&view, target.qualifier.as_ref(), Detail::Full)))
     }
 
-    fn view(
-        &self,
-        asked: &Asked<'_>,
-        function: &str,
-        action: &str,
-    ) -> Result<(FunctionView, Option<Qualifier>), ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
-        let found = self.inner.catalog.get(&asked.scope(), &target.name, target.qualifier.as_ref());
-        Ok((found.map_err(refusals::catalog)?, target.qualifier))
+    fn view(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<(FunctionView, Target), ApiError> {
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
+        let found = self.inner.catalog.get(&target.scope, &target.name, target.qualifier.as_ref());
+        Ok((found.map_err(refusals::catalog)?, target))
     }
 
     pub(crate) fn list_functions(&self, asked: &Asked<'_>) -> Result<Reply, ApiError> {
@@ -158,11 +162,11 @@ impl Gateway {
         function: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let name = self.latest(asked, function, "lambda:UpdateFunctionCode")?;
+        let Target { scope, name, .. } = self.latest(asked, function, "lambda:UpdateFunctionCode", &Told::new())?;
         let limits = self.inner.limits.clone();
         let (change, source) = heavy(body.len(), move || read_code_change(&body, &limits)).await?;
         let change = CodeChange { code: self.code_of(asked, source).await?, ..change };
-        let changed = self.inner.catalog.update_code(&asked.scope(), &name, change).await;
+        let changed = self.inner.catalog.update_code(&scope, &name, change).await;
         Ok(ok(200, &configuration::changed(&changed.map_err(refusals::catalog)?)))
     }
 
@@ -172,8 +176,9 @@ impl Gateway {
         function: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let name = self.latest(asked, function, "lambda:UpdateFunctionConfiguration")?;
         let settings: FunctionSettings = parse(&body)?;
+        let action = "lambda:UpdateFunctionConfiguration";
+        let name = self.latest(asked, function, action, &told_of_settings(&settings))?.name;
         let mut violations = Violations::default();
         check_model(&settings, &mut violations);
         violations.finish()?;
@@ -185,10 +190,16 @@ impl Gateway {
     }
 
     /// The function that a change is for: only its newest state can be changed.
-    pub(crate) fn latest(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<FunctionName, ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Short, action, "")?;
+    pub(crate) fn latest(
+        &self,
+        asked: &Asked<'_>,
+        function: &str,
+        action: &str,
+        told: &Told<'_>,
+    ) -> Result<Target, ApiError> {
+        let target = asked.target_told(self, function, ReferenceForm::Short, action, told)?;
         match target.qualifier {
-            None | Some(Qualifier::Latest) => Ok(target.name),
+            None | Some(Qualifier::Latest) => Ok(target),
             Some(Qualifier::Number(_) | Qualifier::Alias(_)) => {
                 Err(invalid("Only $LATEST can be changed: leave the version or alias out of the function's name."))
             }
@@ -196,11 +207,28 @@ impl Gateway {
     }
 
     pub(crate) async fn delete_function(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Namespaced, "lambda:DeleteFunction", "")?;
-        let deleted = self.inner.catalog.delete(&asked.scope(), &target.name, target.qualifier.as_ref()).await;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, "lambda:DeleteFunction")?;
+        let deleted = self.inner.catalog.delete(&target.scope, &target.name, target.qualifier.as_ref()).await;
         deleted.map_err(refusals::catalog)?;
         Ok(reply::empty(204))
     }
+}
+
+/// What a new configuration says that conditions may ask for. Which VPC subnets belong to is nowhere to be asked here,
+/// so that `lambda:VpcIds` is never known.
+fn told_of(change: &ConfigChange) -> Told<'_> {
+    let vpc = &change.vpc;
+    let told = Told::new().many("lambda:layer", change.layers.iter().flatten());
+    let told = told.many("lambda:subnetids", vpc.iter().flat_map(|vpc| &vpc.subnets));
+    told.many("lambda:securitygroupids", vpc.iter().flat_map(|vpc| &vpc.security_groups))
+}
+
+/// The same of a change.
+fn told_of_settings(settings: &FunctionSettings) -> Told<'_> {
+    let vpc = settings.vpc_config.iter();
+    let (subnets, groups) = (vpc.clone().flat_map(|vpc| &vpc.subnet_ids), vpc.flat_map(|vpc| &vpc.security_group_ids));
+    let told = Told::new().many("lambda:layer", settings.layers.iter().flatten());
+    told.many("lambda:subnetids", subnets.flatten()).many("lambda:securitygroupids", groups.flatten())
 }
 
 pub(crate) fn invalid(text: impl Into<String>) -> ApiError {

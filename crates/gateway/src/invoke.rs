@@ -1,7 +1,6 @@
 //! Invocations.
 
 use crate::asked::Asked;
-use crate::callable::Callee;
 use crate::flow::{self, Flow, Form, ReplyBody};
 use crate::functions::invalid;
 use crate::reply::{self, REQUEST_ID, Reply};
@@ -24,6 +23,9 @@ const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-ver
 const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const REMAPPED_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
 
+/// What a caller has to be allowed.
+const INVOKE: &str = "lambda:InvokeFunction";
+
 /// How a function is to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum InvocationType {
@@ -35,7 +37,7 @@ enum InvocationType {
 impl Gateway {
     pub(crate) async fn invoke(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
         let kinds = ["Event", "RequestResponse", "DryRun"];
-        let (kind, call) = self.call_asked_for(asked, function, body, &kinds)?;
+        let (kind, call) = self.call_asked_for(asked, function, INVOKE, body, &kinds)?;
         match kind {
             InvocationType::RequestResponse => {
                 let answer = self.inner.invoke.call(call).await.map_err(refusals::invoke)?;
@@ -48,7 +50,8 @@ impl Gateway {
 
     /// `InvokeAsync`, the older way to say `Event`.
     pub(crate) async fn invoke_async(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
-        let (_, call) = self.call_asked_for(asked, function, body, &["Event", "RequestResponse"])?;
+        let action = "lambda:InvokeAsync";
+        let (_, call) = self.call_asked_for(asked, function, action, body, &["Event", "RequestResponse"])?;
         self.enqueue(call, reply::bytes(202, JSON, Bytes::from_static(b"{\"Status\":202}"))).await
     }
 
@@ -66,7 +69,7 @@ impl Gateway {
         function: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let (kind, call) = self.call_asked_for(asked, function, body, &["RequestResponse", "DryRun"])?;
+        let (kind, call) = self.call_asked_for(asked, function, INVOKE, body, &["RequestResponse", "DryRun"])?;
         if kind == InvocationType::DryRun {
             return self.dry_run(&call);
         }
@@ -92,14 +95,15 @@ impl Gateway {
         &self,
         asked: &Asked<'_>,
         function: &str,
+        action: &str,
         body: Bytes,
         kinds: &[&str],
     ) -> Result<(InvocationType, Call), ApiError> {
         let (kind, tail) = words(asked, kinds)?;
-        let Callee { scope, target } = self.callee(asked, function)?;
+        let target = self.callee(asked, function, action)?;
         refuse_unserved(asked)?;
         let call = Call {
-            scope: Arc::new(scope),
+            scope: Arc::new(target.scope),
             name: target.name,
             qualifier: target.qualifier,
             payload: body,

@@ -9,7 +9,7 @@ use crate::reply::{self, Reply};
 use crate::requests::{CodeSource, source_of};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
-use lacewing_access::{Kind, Policy as AccessPolicy, Wish};
+use lacewing_access::{Kind, Policy as AccessPolicy, Principal, Wish};
 use lacewing_catalog::policies::{Believed, add_statement, remove_statement};
 use lacewing_catalog::records::{Document, Layer, LayerVersion, Policy};
 use lacewing_catalog::{CatalogError, NewLayerVersion, Scope};
@@ -39,7 +39,7 @@ impl Gateway {
         layer: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let name = self.layer(asked, layer, "lambda:PublishLayerVersion")?;
+        let name = self.layer(asked, layer, Some("lambda:PublishLayerVersion"))?;
         let limits = self.inner.limits.clone();
         let (new, source) = heavy(body.len(), move || read_publish(&body, &limits)).await?;
         let new = NewLayerVersion { zip: self.package_of(asked, source).await?, ..new };
@@ -81,23 +81,28 @@ impl Gateway {
 
     /// Whose layer it is, and its name, if the caller may see the version: one of another account by its policy.
     fn permit_layer(&self, asked: &Asked<'_>, reference: &LayerReference<'_>) -> Result<(Scope, LayerName), ApiError> {
-        let action = "lambda:GetLayerVersion";
-        let Some(account) = reference.account.filter(|other| *other != asked.caller.account.as_str()) else {
-            return Ok((asked.scope(), self.owned(asked, reference, action)?));
+        let foreign = reference.account.filter(|other| *other != asked.caller.account.as_str());
+        let (scope, name) = match foreign {
+            None => (asked.scope(), self.owned(asked, reference, None)?),
+            Some(account) => {
+                let missing = || ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE);
+                let scope = Scope {
+                    account: account.parse().map_err(|_| missing())?,
+                    region: reference.region.unwrap_or_default().parse().map_err(|_| missing())?,
+                };
+                (scope, reference.name.parse().map_err(|_| missing())?)
+            }
         };
-        let missing = || ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE);
-        let scope = Scope {
-            account: account.parse().map_err(|_| missing())?,
-            region: reference.region.unwrap_or_default().parse().map_err(|_| missing())?,
-        };
-        let name: LayerName = reference.name.parse().map_err(|_| missing())?;
-        let layer = self.inner.catalog.layer(&scope, &name);
-        let policy = layer.as_ref().and_then(|layer| layer.version(reference.version)?.policy.as_ref());
-        // What is not there is refused like what is not allowed: nobody learns of others' layers.
-        let policy = policy.and_then(|policy| AccessPolicy::parse(&policy.document(), Kind::Resource).ok());
-        let resource = format!("{}:{}", layer_arn(&scope, name.as_str()), reference.version);
-        let wish = Wish { action, resource: &resource, policy: policy.as_ref() };
-        self.inner.access.allows(&wish, &asked.facts(self), &()).map_err(refusals::access)?;
+        if foreign.is_some() || asked.caller.principal != Principal::Root {
+            let layer = self.inner.catalog.layer(&scope, &name);
+            let policy = layer.as_ref().and_then(|layer| layer.version(reference.version)?.policy.as_ref());
+            // What is not there is refused like what is not allowed: nobody learns of others' layers.
+            let policy = policy.and_then(|policy| AccessPolicy::parse(&policy.document(), Kind::Resource).ok());
+            let resource = format!("{}:{}", layer_arn(&scope, name.as_str()), reference.version);
+            let action = "lambda:GetLayerVersion";
+            let wish = Wish { action, resource: &resource, policy: policy.as_ref(), about: &() };
+            self.inner.access.allows(&wish, &asked.facts(self), &()).map_err(refusals::access)?;
+        }
         Ok((scope, name))
     }
 
@@ -131,7 +136,9 @@ impl Gateway {
     }
 
     pub(crate) fn list_layer_versions(&self, asked: &Asked<'_>, layer: &str) -> Result<Reply, ApiError> {
-        let name = self.layer(asked, layer, "lambda:ListLayerVersions")?;
+        // Source: service authorization reference: this one knows no resource.
+        asked.permit(self, "lambda:ListLayerVersions", || "*".to_owned())?;
+        let name = self.layer(asked, layer, None)?;
         let (scope, filter) = (asked.scope(), filter(asked)?);
         let layer = self.inner.catalog.layer(&scope, &name);
         let versions = layer.iter().flat_map(|layer| layer.versions.iter().rev());
@@ -250,7 +257,7 @@ impl Gateway {
     }
 
     /// The caller's layer that a path names.
-    fn layer(&self, asked: &Asked<'_>, text: &str, action: &str) -> Result<LayerName, ApiError> {
+    fn layer(&self, asked: &Asked<'_>, text: &str, action: Option<&str>) -> Result<LayerName, ApiError> {
         let mut violations = Violations::default();
         let reference = LayerReference::layer(text, &mut violations);
         violations.finish()?;
@@ -259,26 +266,36 @@ impl Gateway {
 
     /// The version that a path names.
     fn named(&self, asked: &Asked<'_>, layer: &str, number: &str, action: &str) -> Result<Named, ApiError> {
-        let layer = self.layer(asked, layer, action)?;
-        Ok(Named { layer, number: read_number(number)? })
+        let mut violations = Violations::default();
+        let reference = LayerReference::layer(layer, &mut violations);
+        violations.finish()?;
+        let number = read_number(number)?;
+        let layer = self.owned(asked, &LayerReference { version: number, ..reference }, Some(action))?;
+        Ok(Named { layer, number })
     }
 
-    /// The caller's own layer: those of other accounts and regions are not to be reached.
-    fn owned(&self, asked: &Asked<'_>, reference: &LayerReference<'_>, action: &str) -> Result<LayerName, ApiError> {
+    /// The caller's own layer or layer version: those of other accounts and regions are not to be reached.
+    fn owned(
+        &self,
+        asked: &Asked<'_>,
+        reference: &LayerReference<'_>,
+        action: Option<&str>,
+    ) -> Result<LayerName, ApiError> {
         let (account, region) = (asked.caller.account.as_str(), asked.region().as_str());
         let arn = || {
             let (region, account) = (reference.region.unwrap_or(region), reference.account.unwrap_or(account));
-            format!("arn:aws:lambda:{region}:{account}:layer:{}", reference.name)
+            let version = if reference.version == 0 { String::new() } else { format!(":{}", reference.version) };
+            format!("arn:aws:lambda:{region}:{account}:layer:{}{version}", reference.name)
         };
         if reference.account.is_some_and(|other| other != account) {
-            asked.permit_also(self, action, &arn(), &())?;
+            action.map_or(Ok(()), |action| asked.permit_told(self, action, &arn(), &()))?;
             return Err(ApiError::new(ErrorCode::AccessDenied, "The account is not yours."));
         }
         if let Some(other) = reference.region.filter(|other| *other != region) {
             let text = format!("Layers from '{other}' are not reachable in this region ('{region}')");
             return Err(ApiError::new(ErrorCode::ResourceNotFound, text));
         }
-        asked.permit(self, action, arn)?;
+        action.map_or(Ok(()), |action| asked.permit(self, action, arn))?;
         reference.name.parse().map_err(|_| ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE))
     }
 }

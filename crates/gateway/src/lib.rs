@@ -52,6 +52,7 @@ mod settings;
 mod sts;
 mod tags;
 mod tls;
+mod told;
 mod traffic;
 mod url_id;
 mod urls;

@@ -7,6 +7,7 @@ use crate::paging::Paging;
 use crate::policies::NO_RESOURCE;
 use crate::reply::Reply;
 use crate::requests::check_tags;
+use crate::told::Told;
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_catalog::CatalogError;
@@ -30,14 +31,22 @@ impl Gateway {
         request.check(&mut violations);
         check_tags(request.tags.as_ref().unwrap_or(&Default::default()), &mut violations);
         violations.finish()?;
+        let function = request.function_name.unwrap_or_default();
+        let function = self.mapped_function(asked, &function)?;
+        let key = asked.scope().record(Mapping::FAMILY, &RequestId::random().to_string());
+        let tags = request.tags.unwrap_or_default();
+        let told = Told::new().one("lambda:functionarn", Some(&function.arn)).tags(&tags);
+        asked.permit_told(self, "lambda:CreateEventSourceMapping", "*", &told)?;
+        if !tags.is_empty() {
+            asked.permit_told(self, "lambda:TagResource", &arn(&key), &told)?;
+        }
         let source_arn = request.event_source_arn;
         let source = source_arn.as_deref().unwrap_or_default();
         // Sources and settings are judged before the function is looked for, as recorded.
         let kind = SourceKind::of(source_arn.as_deref(), &request.settings)?;
         let settings = request.settings.with_defaults(kind, || RequestId::random().to_string());
         settings.check_for(kind, source)?;
-        let function = request.function_name.unwrap_or_default();
-        let (function_arn, name) = self.mapped_function(asked, &function, "lambda:CreateEventSourceMapping")?;
+        let MappedFunction { arn: function_arn, name } = function.there()?;
         let source_shown = source_arn.clone();
         let new = Mapping {
             function_arn,
@@ -45,9 +54,8 @@ impl Gateway {
             enabled: request.enabled.unwrap_or(true),
             settings: written(&settings)?,
             modified_ms: asked.now.0,
-            tags: request.tags.unwrap_or_default(),
+            tags,
         };
-        let key = asked.scope().record(Mapping::FAMILY, &RequestId::random().to_string());
         let reply = shown(&key, &new, "Creating");
         let (source, function_arn) = (new.source_arn.clone(), new.function_arn.clone());
         let twin = move |other: &Mapping| other.source_arn == source && other.function_arn == function_arn;
@@ -68,9 +76,13 @@ impl Gateway {
         let key = self.mapping_key(asked, uuid, "lambda:UpdateEventSourceMapping")?;
         let lying = self.inner.catalog.record::<Mapping>(&key).ok_or_else(missing)?;
         let function = request.function_name.filter(|function| !function.is_empty());
-        let function =
-            function.map(|function| self.mapped_function(asked, &function, "lambda:UpdateEventSourceMapping"));
-        let function_arn = function.transpose()?.map(|(arn, _)| arn);
+        let function = function.map(|function| self.mapped_function(asked, &function)).transpose()?;
+        if let Some(function) = &function {
+            // Who may feed this function may not feed any other with it.
+            let told = Told::new().one("lambda:functionarn", Some(&function.arn)).tagged(&lying.tags);
+            asked.permit_told(self, "lambda:UpdateEventSourceMapping", &arn(&key), &told)?;
+        }
+        let function_arn = function.map(MappedFunction::there).transpose()?.map(|function| function.arn);
         let kind = kind_of(&lying);
         let (newer, enabled, now) = (request.settings, request.enabled, asked.now.0);
         let was = lying.enabled;
@@ -130,20 +142,42 @@ impl Gateway {
         Ok(ok(200, &ListMappingsReply { event_source_mappings, next_marker: page.next_marker }))
     }
 
-    /// The ARN of a function, with the qualifier as the caller wrote it, and its name.
-    fn mapped_function(&self, asked: &Asked<'_>, text: &str, action: &str) -> Result<(String, String), ApiError> {
-        let target = asked.target(self, text, ReferenceForm::Namespaced, action, "")?;
+    /// The function that a mapping is to feed: of the caller's account, but perhaps not there.
+    fn mapped_function(&self, asked: &Asked<'_>, text: &str) -> Result<MappedFunction, ApiError> {
+        let named = asked.named(text, ReferenceForm::Namespaced)?;
+        if named.foreign.is_some() {
+            return Err(ApiError::new(ErrorCode::AccessDenied, "The account is not yours."));
+        }
         let scope = asked.scope();
-        let found = self.inner.catalog.get(&scope, &target.name, target.qualifier.as_ref());
-        found.map_err(|_| invalid("Function does not exist"))?;
-        Ok((scope.arn(&target.name, target.qualifier.as_ref()).to_string(), target.name.to_string()))
+        let target = named.target(&scope);
+        let found = target.filter(|t| self.inner.catalog.get(&scope, &t.name, t.qualifier.as_ref()).is_ok());
+        Ok(MappedFunction { arn: asked.arn(&named.shown()), name: found.map(|target| target.name.to_string()) })
     }
 
     /// The mapping that already feeds this function from this source.
     fn mapping_key(&self, asked: &Asked<'_>, uuid: &str, action: &str) -> Result<RecordKey, ApiError> {
         let key = asked.scope().record(Mapping::FAMILY, uuid);
-        asked.permit(self, action, || arn(&key))?;
+        let lying = self.inner.catalog.record::<Mapping>(&key);
+        let told = lying
+            .as_ref()
+            .map(|mapping| Told::new().one("lambda:functionarn", Some(&mapping.function_arn)).tagged(&mapping.tags));
+        asked.permit_told(self, action, &arn(&key), &told.unwrap_or_default())?;
         Ok(key)
+    }
+}
+
+/// A function as a mapping names it.
+struct MappedFunction<N = Option<String>> {
+    /// Its ARN, with the qualifier as the caller wrote it.
+    arn: String,
+    /// Its name; `None` where it is not there.
+    name: N,
+}
+
+impl MappedFunction {
+    fn there(self) -> Result<MappedFunction<String>, ApiError> {
+        let name = self.name.ok_or_else(|| invalid("Function does not exist"))?;
+        Ok(MappedFunction { arn: self.arn, name })
     }
 }
 

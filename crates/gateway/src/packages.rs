@@ -35,7 +35,7 @@ impl Gateway {
         if asked.caller.principal == Principal::Link {
             return Ok(());
         }
-        asked.permit_also(self, action, resource, &())
+        asked.permit_told(self, action, resource, &())
     }
 
     /// `GET /_lacewing/packages/ACCOUNT/NAME/HASH`.

@@ -16,7 +16,7 @@ impl Gateway {
             return Err(ApiError::new(ErrorCode::AccessDenied, "Cross-account pass role is not allowed."));
         }
         if asked.caller.principal != Principal::Root {
-            asked.permit_also(self, "iam:PassRole", role.as_str(), &[("iam:passedtoservice", LAMBDA)])?;
+            asked.permit_told(self, "iam:PassRole", role.as_str(), &[("iam:passedtoservice", LAMBDA)])?;
         }
         if self.inner.access.lets_assume(&asked.caller.account, role, LAMBDA) {
             return Ok(());

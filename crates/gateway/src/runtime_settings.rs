@@ -24,7 +24,7 @@ impl Gateway {
         body: Bytes,
     ) -> Result<Reply, ApiError> {
         let request: RecursionRequest = parse(&body)?;
-        let target = asked.target(self, function, ReferenceForm::Short, "lambda:PutFunctionRecursionConfig", "")?;
+        let target = asked.target(self, function, ReferenceForm::Short, "lambda:PutFunctionRecursionConfig")?;
         let mut violations = Violations::default();
         match request.recursive_loop.as_deref() {
             None => violations.null("recursiveLoop"),
@@ -39,7 +39,7 @@ impl Gateway {
     }
 
     pub(crate) fn get_recursion(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Short, "lambda:GetFunctionRecursionConfig", "")?;
+        let target = asked.target(self, function, ReferenceForm::Short, "lambda:GetFunctionRecursionConfig")?;
         let scope = asked.scope();
         self.inner.catalog.get(&scope, &target.name, None).map_err(refusals::catalog)?;
         let key = scope.function_record(Recursion::FAMILY, &target.name, "");
@@ -92,7 +92,7 @@ impl Gateway {
     }
 
     fn managed(&self, asked: &Asked<'_>, function: &str, action: &str) -> Result<Target, ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let found = self.inner.catalog.get(&asked.scope(), &target.name, target.qualifier.as_ref());
         found.map(|_| target).map_err(refusals::catalog)
     }
@@ -165,7 +165,7 @@ impl Gateway {
         }
         check(&mut violations);
         violations.finish()?;
-        asked.target(self, function, ReferenceForm::Short, action, "")
+        asked.target(self, function, ReferenceForm::Short, action)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::asked::Asked;
 use crate::functions::invalid;
 use crate::reply::{self, Reply};
 use crate::requests::{check_tags, egress_of};
+use crate::told::Told;
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_catalog::records::{CapacityProvider, CodeSigning, Mapping, Tagged};
@@ -35,7 +36,8 @@ impl Gateway {
         if new.is_empty() {
             return Err(invalid(NOTHING));
         }
-        self.retag(asked, arn, resource, "lambda:TagResource", move |tags| {
+        let told = new.clone();
+        self.retag(asked, arn, resource, ("lambda:TagResource", &Told::new().tags(&told)), move |tags| {
             tags.extend(new);
             if tags.len() > TAGS_MAX { Err(CatalogError::Invalid(TOO_MANY.to_owned())) } else { Ok(()) }
         })
@@ -50,7 +52,8 @@ impl Gateway {
             violations.null("tagKeys");
         }
         violations.finish()?;
-        self.retag(asked, arn, resource, "lambda:UntagResource", move |tags| {
+        let told = keys.clone();
+        self.retag(asked, arn, resource, ("lambda:UntagResource", &Told::new().tag_keys(&told)), move |tags| {
             tags.retain(|key, _| !keys.contains(key));
             Ok(())
         })
@@ -62,22 +65,18 @@ impl Gateway {
         let resource = TaggedResource::read(arn, &mut violations);
         violations.finish()?;
         let scope = asked.scope();
-        let tags: Tags = match resource {
+        let tags: Tags = match &resource {
             TaggedResource::Function(reference) => {
-                let target = asked.target(self, reference, ReferenceForm::Namespaced, "lambda:ListTags", "")?;
+                let target = asked.target(self, reference, ReferenceForm::Namespaced, "lambda:ListTags")?;
                 refuse_qualifier(&target)?;
-                let view = self.inner.catalog.get(&scope, &target.name, None).map_err(refusals::catalog)?;
+                let view = self.inner.catalog.get(&target.scope, &target.name, None).map_err(refusals::catalog)?;
                 view.tags.as_ref().clone()
             }
             other => {
-                self.permit_tags(asked, arn, "lambda:ListTags")?;
-                match other {
-                    TaggedResource::CodeSigning(id) => self.tags_of::<CodeSigning>(&scope, id),
-                    TaggedResource::CapacityProvider(name) => self.tags_of::<CapacityProvider>(&scope, name),
-                    TaggedResource::Mapping(uuid) => self.tags_of::<Mapping>(&scope, uuid),
-                    TaggedResource::Layer(_) | TaggedResource::Function(_) => None,
-                }
-                .ok_or_else(|| missing(&other, arn))?
+                let lying = self.lying_tags(&scope, other);
+                let told = lying.as_ref().map(|tags| Told::new().tagged(tags)).unwrap_or_default();
+                asked.permit_told(self, "lambda:ListTags", arn, &told)?;
+                lying.ok_or_else(|| missing(other, arn))?
             }
         };
         Ok(ok(200, &json!({"Tags": tags})))
@@ -88,22 +87,23 @@ impl Gateway {
         asked: &Asked<'_>,
         arn: &str,
         resource: TaggedResource<'_>,
-        action: &str,
+        (action, told): (&str, &Told<'_>),
         edit: impl FnOnce(&mut Tags) -> Result<(), CatalogError> + Send + 'static,
     ) -> Result<Reply, ApiError> {
         let scope = asked.scope();
         match resource {
             TaggedResource::Function(reference) => {
-                let target = asked.target(self, reference, ReferenceForm::Namespaced, action, "")?;
+                let target = asked.target_told(self, reference, ReferenceForm::Namespaced, action, told)?;
                 refuse_qualifier(&target)?;
                 let edit = move |tags: &mut Tags| {
                     edit(tags)?;
                     egress_of(tags).map_err(|error| CatalogError::Invalid(error.message))
                 };
-                self.inner.catalog.retag(&scope, &target.name, edit).await.map_err(refusals::catalog)?;
+                self.inner.catalog.retag(&target.scope, &target.name, edit).await.map_err(refusals::catalog)?;
             }
             other => {
-                self.permit_tags(asked, arn, action)?;
+                let lying = self.lying_tags(&scope, &other).unwrap_or_default();
+                asked.permit_told(self, action, arn, &(told, &Told::new().tagged(&lying)))?;
                 let result = match other {
                     TaggedResource::CodeSigning(id) => self.retag_record::<CodeSigning>(&scope, id, edit).await,
                     TaggedResource::CapacityProvider(name) => {
@@ -121,8 +121,14 @@ impl Gateway {
         Ok(reply::empty(204))
     }
 
-    fn permit_tags(&self, asked: &Asked<'_>, arn: &str, action: &str) -> Result<(), ApiError> {
-        asked.permit(self, action, || arn.to_owned())
+    /// The tags of what is no function; `None` where it is not there.
+    fn lying_tags(&self, scope: &Scope, resource: &TaggedResource<'_>) -> Option<Tags> {
+        match resource {
+            TaggedResource::CodeSigning(id) => self.tags_of::<CodeSigning>(scope, id),
+            TaggedResource::CapacityProvider(name) => self.tags_of::<CapacityProvider>(scope, name),
+            TaggedResource::Mapping(uuid) => self.tags_of::<Mapping>(scope, uuid),
+            TaggedResource::Layer(_) | TaggedResource::Function(_) => None,
+        }
     }
 
     fn tags_of<T: Tagged>(&self, scope: &Scope, name: &str) -> Option<Tags> {

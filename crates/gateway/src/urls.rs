@@ -5,6 +5,7 @@ use crate::asked::{Asked, Target};
 use crate::paging::FIFTY;
 use crate::policies::NO_RESOURCE;
 use crate::reply::{self, Reply};
+use crate::told::Told;
 use crate::{Gateway, refusals, url_id};
 use bytes::Bytes;
 use lacewing_catalog::records::{Cors, Document, RecordKey, UrlConfig};
@@ -14,6 +15,7 @@ use lacewing_lambda_api::{
     UrlConfigRequest, Violations, parse, url_time,
 };
 use lacewing_model::Qualifier;
+use std::collections::BTreeSet;
 
 /// Source: recorded AWS text.
 const NO_FUNCTION: &str = "Function does not exist";
@@ -21,7 +23,8 @@ const NO_FUNCTION: &str = "Function does not exist";
 impl Gateway {
     pub(crate) async fn create_url(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
         let request: UrlConfigRequest = parse(&body)?;
-        let target = self.url_target(asked, function, "lambda:CreateFunctionUrlConfig", |violations| {
+        let kind = request.auth_type.as_deref();
+        let target = self.url_target(asked, function, ("lambda:CreateFunctionUrlConfig", kind), |violations| {
             if request.auth_type.is_none() {
                 violations.null("authType");
             }
@@ -60,7 +63,8 @@ impl Gateway {
 
     pub(crate) async fn update_url(&self, asked: &Asked<'_>, function: &str, body: Bytes) -> Result<Reply, ApiError> {
         let request: UrlConfigRequest = parse(&body)?;
-        let target = self.url_target(asked, function, "lambda:UpdateFunctionUrlConfig", |v| request.check(v))?;
+        let said = ("lambda:UpdateFunctionUrlConfig", request.auth_type.as_deref());
+        let target = self.url_target(asked, function, said, |v| request.check(v))?;
         let scope = asked.scope();
         self.url_function(&scope, &target)?;
         let (key, now) = (key(&scope, &target), asked.now.0);
@@ -87,7 +91,7 @@ impl Gateway {
     }
 
     pub(crate) fn get_url(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let target = self.url_target(asked, function, "lambda:GetFunctionUrlConfig", |_| {})?;
+        let target = self.url_target(asked, function, ("lambda:GetFunctionUrlConfig", None), |_| {})?;
         let key = key(&asked.scope(), &target);
         let found = self.inner.catalog.record::<UrlConfig>(&key);
         let found = found.ok_or_else(|| ApiError::new(ErrorCode::ResourceNotFound, NO_RESOURCE))?;
@@ -95,7 +99,7 @@ impl Gateway {
     }
 
     pub(crate) async fn delete_url(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let target = self.url_target(asked, function, "lambda:DeleteFunctionUrlConfig", |_| {})?;
+        let target = self.url_target(asked, function, ("lambda:DeleteFunctionUrlConfig", None), |_| {})?;
         let missing = || CatalogError::Missing(NO_RESOURCE.to_owned());
         let decide = move |lying: &mut Option<UrlConfig>| lying.take().map(drop).ok_or_else(missing);
         let deleted = self.inner.catalog.change_record(key(&asked.scope(), &target), decide).await;
@@ -107,10 +111,16 @@ impl Gateway {
     }
 
     pub(crate) fn list_urls(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Short, "lambda:ListFunctionUrlConfigs", "")?;
         let scope = asked.scope();
-        self.url_function(&scope, &Target { qualifier: None, ..target.clone() })?;
-        let all = self.inner.catalog.function_records::<UrlConfig>(&scope, &target.name);
+        let named = asked.named(function, ReferenceForm::Short)?;
+        let lying = named.target(&scope).filter(|_| named.foreign.is_none());
+        let lying = lying.map(|target| self.inner.catalog.function_records::<UrlConfig>(&scope, &target.name));
+        let all = lying.unwrap_or_default();
+        let kinds = all.iter().map(|(_, config)| auth_type_of(config).to_owned()).collect::<BTreeSet<_>>();
+        let told = Told::new().many("lambda:functionurlauthtype", &kinds);
+        let action = "lambda:ListFunctionUrlConfigs";
+        let target = asked.target_told(self, function, ReferenceForm::Short, action, &told)?;
+        self.url_function(&scope, &Target { qualifier: None, ..target })?;
         let page = FIFTY.cut(asked, all, |(key, _)| &key.name)?;
         let function_url_configs =
             page.items.iter().map(|(key, config)| shown(asked, self.url_domain(), key, config)).collect();
@@ -122,10 +132,17 @@ impl Gateway {
         &self,
         asked: &Asked<'_>,
         function: &str,
-        action: &str,
+        (action, auth_type): (&str, Option<&str>),
         check: impl FnOnce(&mut Violations),
     ) -> Result<Target, ApiError> {
-        let target = asked.target(self, function, ReferenceForm::Short, action, "")?;
+        let named = asked.named(function, ReferenceForm::Short)?;
+        let arn = asked.arn(&named.shown());
+        // Where the request does not say how the URL is entered, the URL does.
+        let lying = named.target(&asked.scope()).filter(|_| auth_type.is_none() && named.foreign.is_none());
+        let lying = lying.and_then(|target| self.inner.catalog.record::<UrlConfig>(&key(&target.scope, &target)));
+        let auth_type = auth_type.or(lying.map(|config| auth_type_of(&config)));
+        let told = Told::new().one("lambda:functionarn", Some(&arn)).one("lambda:functionurlauthtype", auth_type);
+        let target = asked.target_told(self, function, ReferenceForm::Short, action, &told)?;
         let mut violations = Violations::default();
         if let Some(qualifier @ (Qualifier::Latest | Qualifier::Number(_))) = &target.qualifier {
             violations.pattern(&qualifier.to_string(), "qualifier", ALIAS_QUALIFIER_PATTERN);
@@ -150,6 +167,10 @@ fn key(scope: &Scope, target: &Target) -> RecordKey {
     scope.function_record(UrlConfig::FAMILY, &target.name, &alias)
 }
 
+pub(crate) fn auth_type_of(config: &UrlConfig) -> &'static str {
+    if config.signed { "AWS_IAM" } else { "NONE" }
+}
+
 fn shown(asked: &Asked<'_>, domain: &str, key: &RecordKey, config: &UrlConfig) -> UrlConfigReply {
     let name = key.function.as_ref().map(ToString::to_string).unwrap_or_default();
     let alias = if key.name.is_empty() { String::new() } else { format!(":{}", key.name) };
@@ -157,7 +178,7 @@ fn shown(asked: &Asked<'_>, domain: &str, key: &RecordKey, config: &UrlConfig) -
     UrlConfigReply {
         function_url: format!("{}://{}.lambda-url.{}.{domain}{port}/", asked.scheme(), config.id, key.region),
         function_arn: asked.arn(&format!("{name}{alias}")),
-        auth_type: if config.signed { "AWS_IAM" } else { "NONE" },
+        auth_type: auth_type_of(config),
         cors: config.cors.clone().map(given),
         creation_time: url_time(config.created_ms),
         last_modified_time: Some(url_time(config.modified_ms)),

@@ -1,10 +1,11 @@
 //! Operations on published versions.
 
 use crate::answer::ok;
-use crate::asked::Asked;
+use crate::asked::{Asked, Target};
 use crate::paging::{marker, max_items, next_marker};
 use crate::reply::Reply;
 use crate::settings::revision;
+use crate::told::Told;
 use crate::{Gateway, configuration, refusals};
 use bytes::Bytes;
 use lacewing_catalog::{FunctionView, Page, Publication};
@@ -22,7 +23,7 @@ impl Gateway {
         function: &str,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let name = self.latest(asked, function, "lambda:PublishVersion")?;
+        let Target { scope, name, .. } = self.latest(asked, function, "lambda:PublishVersion", &Told::new())?;
         let request: PublishVersionRequest = parse(&body)?;
         let mut violations = Violations::default();
         if let Some(description) = request.description.as_deref() {
@@ -34,18 +35,18 @@ impl Gateway {
             revision: request.revision_id.as_deref().map(revision).transpose()?,
             description: request.description.filter(|text| !text.is_empty()),
         };
-        let published = self.inner.catalog.publish(&asked.scope(), &name, publication).await;
+        let published = self.inner.catalog.publish(&scope, &name, publication).await;
         Ok(ok(201, &configuration::changed(&published.map_err(refusals::catalog)?)))
     }
 
     pub(crate) fn list_versions(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
         let action = "lambda:ListVersionsByFunction";
-        let target = asked.target(self, function, ReferenceForm::Namespaced, action, "")?;
+        let target = asked.target(self, function, ReferenceForm::Namespaced, action)?;
         let mut violations = Violations::default();
         let max = max_items(asked, 10_000, &mut violations);
         violations.finish()?;
         let after = marker::<Place>(asked)?.map(|Place(_, number)| number);
-        let page = self.inner.catalog.versions(&asked.scope(), &target.name, after, max);
+        let page = self.inner.catalog.versions(&target.scope, &target.name, after, max);
         let page = page.map_err(refusals::catalog)?;
         let versions = page.items.iter().map(configuration::listed).collect();
         Ok(ok(200, &ListVersionsReply { versions, next_marker: next_place(&page) }))

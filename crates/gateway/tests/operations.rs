@@ -173,8 +173,12 @@ async fn refusals_have_aws_shapes() {
 async fn who_may_not_ask_is_told_so() {
     let house = House::new().await;
     house.create("f", "").await;
-    let session =
-        house.access.open_session(&"000000000000".parse().unwrap(), &ROLE.parse().unwrap(), &"f".parse().unwrap());
+    let session = house.access.open_session(
+        &"000000000000".parse().unwrap(),
+        &"us-east-1".parse().unwrap(),
+        &ROLE.parse().unwrap(),
+        &"f".parse().unwrap(),
+    );
     let keys = function(&session.credentials);
     let invoke = format!("{FUNCTIONS}/f/invocations");
     assert_eq!(house.ask_as(&keys, "lambda", "POST", &invoke, &[], b"{}").await.status, 200);

@@ -181,7 +181,7 @@ fn take_snapshot(corridor: watch::Receiver<Option<Invoke>>) -> TakeSnapshot {
 
 fn open_session(access: Access) -> OpenSession {
     Arc::new(move |version| {
-        let session = access.open_session(&version.account, &version.config.role, &version.name);
+        let session = access.open_session(&version.account, &version.region, &version.config.role, &version.name);
         (session.credentials.clone(), Box::new(session))
     })
 }

@@ -7,9 +7,7 @@ use crate::functions::invalid;
 use crate::refusals;
 use crate::reply::Reply;
 use lacewing_invoke::{Invoke, StartRecord};
-use lacewing_lambda_api::{
-    ApiError, ErrorCode, ReferenceForm, WhyDecision, WhyFunctionReply, WhyPhases, WhyRequestReply, WhyStart,
-};
+use lacewing_lambda_api::{ApiError, ErrorCode, WhyDecision, WhyFunctionReply, WhyPhases, WhyRequestReply, WhyStart};
 use lacewing_ledger::{Ledger, UsageRecord};
 use lacewing_model::{AccountId, RequestId, Timestamp};
 use lacewing_pool::{Purpose, Record, What};
@@ -42,7 +40,7 @@ impl Gateway {
     }
 
     fn why_function(&self, asked: &Asked<'_>, name: &str) -> Result<Reply, ApiError> {
-        let target = asked.target(self, name, ReferenceForm::Namespaced, ACTION, ":$LATEST")?;
+        let target = self.callee(asked, name, ACTION)?;
         let runnable = self.inner.catalog.resolve(&asked.scope(), &target.name, target.qualifier.as_ref());
         let version = runnable.map_err(refusals::catalog)?.version;
         let starts = self.inner.invoke.starts();

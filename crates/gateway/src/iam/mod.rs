@@ -129,7 +129,7 @@ pub(crate) async fn answer(gateway: &Gateway, asked: &Asked<'_>, form: Form) -> 
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
             .collect();
-    asked.permit_also(gateway, &format!("iam:{action}"), &ask.resource(of), &more.as_slice())?;
+    asked.permit_told(gateway, &format!("iam:{action}"), &ask.resource(of), &more.as_slice())?;
     drop((policy, boundary));
     blocking(move || Ok(reply::xml(action, NAMESPACE, run(&ask)?))).await
 }

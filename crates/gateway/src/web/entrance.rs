@@ -4,6 +4,9 @@
 
 use super::event::Signer;
 use crate::Gateway;
+use crate::callable::FunctionFacts;
+use crate::told::Told;
+use crate::urls::auth_type_of;
 use http::request::Parts;
 use lacewing_access::{CallerFacts, Wish};
 use lacewing_catalog::UrlTarget;
@@ -11,24 +14,21 @@ use lacewing_model::{Qualifier, Timestamp};
 use lacewing_policy::{Fact, Facts, Question, Verdict, Who};
 use std::net::IpAddr;
 
-const ACTION: &str = "lambda:InvokeFunctionUrl";
+/// What a caller of a URL has to be allowed, all of it. The second since October 2025.
+const ACTIONS: [&str; 2] = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"];
 
 impl Gateway {
-    /// Whether anybody may call: the policy of the function says so. Since October 2025 AWS asks for
-    /// `lambda:InvokeFunction` too, for newly made URLs; policies that were enough before are enough here.
-    pub(super) fn is_public(
-        &self,
-        url: &UrlTarget,
-        qualifier: Option<&Qualifier>,
-        now: Timestamp,
-        source: Option<IpAddr>,
-    ) -> bool {
+    /// Whether anybody may call: the policy of the function says so.
+    pub(super) fn is_public(&self, url: &UrlTarget, qualifier: Option<&Qualifier>, stranger: &Stranger<'_>) -> bool {
         let resource = url.scope.arn(&url.function, qualifier).to_string();
-        let facts = Stranger { now, source };
-        let facts = (&UrlFacts(url) as &dyn Facts, &facts as &dyn Facts);
-        let asked = Question { action: ACTION, resource: &resource, who: Who::Anyone, facts: &facts };
-        let policy = self.compiled_policy(&url.scope, &url.function, qualifier);
-        policy.is_some_and(|policy| policy.is_ok_and(|policy| matches!(policy.verdict(&asked), Verdict::Allow(_))))
+        let Some(Ok(policy)) = self.compiled_policy(&url.scope, &url.function, qualifier) else { return false };
+        let about = FunctionFacts { gateway: self, scope: &url.scope, name: url.function.as_str() };
+        ACTIONS.iter().all(|action| {
+            let told = told(action, &resource, url);
+            let (request, about) = ((&told, stranger), &about);
+            let asked = Question { action, resource: &resource, who: Who::Anyone, facts: &(about, &request) };
+            matches!(policy.verdict(&asked), Verdict::Allow(_))
+        })
     }
 
     /// Whether this signer may: by its own policies or by the function's.
@@ -36,8 +36,22 @@ impl Gateway {
         let resource = url.scope.arn(&url.function, qualifier).to_string();
         // A policy that cannot be read lets nobody in.
         let Ok(policy) = self.compiled_policy(&url.scope, &url.function, qualifier).transpose() else { return false };
-        let wish = Wish { action: ACTION, resource: &resource, policy: policy.as_deref() };
-        facts.caller.service == "lambda" && self.inner.access.allows(&wish, facts, &UrlFacts(url)).is_ok()
+        let about = FunctionFacts { gateway: self, scope: &url.scope, name: url.function.as_str() };
+        facts.caller.service == "lambda"
+            && ACTIONS.iter().all(|action| {
+                let wish = Wish { action, resource: &resource, policy: policy.as_deref(), about: &about };
+                self.inner.access.allows(&wish, facts, &told(action, &resource, url)).is_ok()
+            })
+    }
+}
+
+/// The condition keys of each action. Source: service authorization reference.
+fn told<'a>(action: &str, resource: &'a str, url: &UrlTarget) -> Told<'a> {
+    match action {
+        "lambda:InvokeFunctionUrl" => Told::new()
+            .one("lambda:functionarn", Some(resource))
+            .one("lambda:functionurlauthtype", Some(auth_type_of(&url.config))),
+        _ => Told::new().one("lambda:invokedviafunctionurl", Some("true")),
     }
 }
 
@@ -58,32 +72,23 @@ pub(super) fn signer(facts: &CallerFacts<'_>, parts: &Parts) -> Signer {
     }
 }
 
-/// The condition keys of function URLs.
-struct UrlFacts<'a>(&'a UrlTarget);
-
-impl Facts for UrlFacts<'_> {
-    fn fact(&self, key: &str) -> Fact<'_> {
-        match key {
-            "lambda:functionurlauthtype" => Fact::one(if self.0.config.signed { "AWS_IAM" } else { "NONE" }),
-            "lambda:invokedviafunctionurl" => Fact::one("true"),
-            _ => Fact::Absent,
-        }
-    }
-}
-
 /// What is known of a caller that does not say who it is.
-struct Stranger {
-    now: Timestamp,
-    source: Option<IpAddr>,
+pub(super) struct Stranger<'a> {
+    pub(super) now: Timestamp,
+    pub(super) source: Option<IpAddr>,
+    pub(super) encrypted: bool,
+    pub(super) agent: Option<&'a str>,
 }
 
-impl Facts for Stranger {
+impl Facts for Stranger<'_> {
     fn fact(&self, key: &str) -> Fact<'_> {
         match key {
             "aws:sourceip" => Fact::maybe(self.source.map(|address| address.to_canonical().to_string())),
             "aws:currenttime" => Fact::one(self.now.to_string()),
             "aws:epochtime" => Fact::one((self.now.0 / 1_000).to_string()),
             "aws:principaltype" => Fact::one("Anonymous"),
+            "aws:securetransport" => Fact::one(if self.encrypted { "true" } else { "false" }),
+            "aws:useragent" => Fact::maybe(self.agent),
             _ => Fact::Absent,
         }
     }

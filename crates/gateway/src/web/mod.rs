@@ -22,8 +22,9 @@ use crate::reply::{self, Reply};
 use crate::tls::Encrypted;
 use crate::{Gateway, refusals};
 use bytes::{Bytes, BytesMut};
+use entrance::Stranger;
 use event::{Surroundings, event};
-use http::header::{CONTENT_TYPE, HOST, HeaderName};
+use http::header::{CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use lacewing_access::{CallerFacts, RequestHead};
@@ -171,6 +172,8 @@ impl Gateway {
     ) -> Result<Reply, Refused> {
         let qualifier = url.alias.as_deref().map(str::parse).transpose().map_err(|_| Refused::Forbidden)?;
         let (now, source) = (self.inner.clock.now(), parts.extensions.get::<Peer>().map(|peer| peer.0));
+        let encrypted = parts.extensions.get::<Encrypted>().is_some();
+        let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         let headers = header_list(&parts.headers);
         let written = parts.extensions.get::<SignedAs>().map_or(&parts.uri, |SignedAs(written)| written);
         let head = RequestHead {
@@ -181,7 +184,7 @@ impl Gateway {
         };
         let claim = match url.config.signed {
             true => Some(self.inner.access.check_head(head, now).map_err(|_| Refused::Forbidden)?),
-            false if self.is_public(url, qualifier.as_ref(), now, source) => None,
+            false if self.is_public(url, qualifier.as_ref(), &Stranger { now, source, encrypted, agent }) => None,
             false => return Err(Refused::Forbidden),
         };
         let mut call = Call {
@@ -223,7 +226,7 @@ impl Gateway {
             None => None,
             Some(claim) => {
                 let caller = claim.verify(&self.inner.access, &hash(&bytes).await).map_err(|_| Refused::Forbidden)?;
-                let facts = CallerFacts { access: &self.inner.access, caller: &caller, now, source };
+                let facts = CallerFacts { access: &self.inner.access, caller: &caller, now, source, encrypted, agent };
                 if !self.may_call(&facts, url, call.qualifier.as_ref()) {
                     return Err(Refused::Forbidden);
                 }

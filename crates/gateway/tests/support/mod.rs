@@ -114,7 +114,8 @@ impl House {
             pool: PoolOptions { memory_mib: 4_096, ..PoolOptions::default() },
             memory_left: Arc::new(|| None),
             open_session: Arc::new(move |version| {
-                let session = sessions.open_session(&version.account, &version.config.role, &version.name);
+                let session =
+                    sessions.open_session(&version.account, &version.region, &version.config.role, &version.name);
                 (session.credentials.clone(), Box::new(session))
             }),
             api: Arc::new(FakePassage),

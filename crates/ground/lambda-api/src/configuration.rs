@@ -147,7 +147,18 @@ pub struct GetFunctionReply {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags_error: Option<TagsError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<ConcurrencyReply>,
+}
+
+/// `TagsError` of `GetFunction`: why there are no tags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct TagsError {
+    pub error_code: &'static str,
+    pub message: String,
 }
 
 /// `Code` of `GetFunction`.

@@ -47,7 +47,7 @@ pub use concurrency::{
 pub use configuration::{
     CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply,
     ImageConfigReply, LayerReply, ListFunctionsReply, ListVersionsReply, LoggingReply, RuntimeVersionReply,
-    SnapStartReply, TracingReply, VpcReply,
+    SnapStartReply, TagsError, TracingReply, VpcReply,
 };
 pub use cost::{CostLine, CostReply, DoctorReply, InterpreterReply, WallReply};
 pub use error::{ApiError, ErrorCode, Fault, Protocol};

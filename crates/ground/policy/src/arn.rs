@@ -3,11 +3,24 @@
 //! `arn:partition:service:region:account:resource` has six segments, and only the last may hold colons. `*` and `?`
 //! stay within their segment, but a `*` at the end of one may go on beyond the colon: `arn:aws:lambda:*` is everything
 //! of Lambda. Source: IAM User Guide, "IAM JSON policy elements: Resource".
+//!
+//! What is compared comes from requests, and patterns come from tenants: neither may make the other expensive. A segment
+//! is compared once for each place where it can begin, and there are at most as many as an ARN may have colons.
 
 use crate::pattern::{Pattern, Signs};
 use crate::{Facts, Malformed};
 
 const SEGMENTS: usize = 6;
+/// The longest text that is taken for an ARN, bytes. Source: IAM API, `arnType`; Lambda API, `EventSourceArn`.
+pub const ARN_BYTES_MAX: usize = 2_048;
+/// Colons of an ARN: five between its segments, and some in the last.
+const COLONS_MAX: usize = 16;
+
+/// True for a text that can be an ARN by its size. No pattern but `*` fits another, and nothing should be asked about it.
+#[must_use]
+pub fn is_arn_sized(text: &str) -> bool {
+    text.len() <= ARN_BYTES_MAX && text.bytes().filter(|b| *b == b':').count() <= COLONS_MAX
+}
 
 /// What resources are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +53,7 @@ impl ArnPattern {
     pub(crate) fn fits(&self, arn: &str, facts: &dyn Facts) -> bool {
         match self {
             Self::Any => true,
-            Self::Segments(patterns) => fits(patterns, arn, facts),
+            Self::Segments(patterns) => is_arn_sized(arn) && fits(patterns, arn, facts),
         }
     }
 }
@@ -64,14 +77,24 @@ fn segments(text: &str) -> Vec<&str> {
 }
 
 fn fits(patterns: &[Pattern], text: &str, facts: &dyn Facts) -> bool {
-    let Some((first, others)) = patterns.split_first() else { return false };
-    if others.is_empty() {
-        return first.fits(text, facts);
+    let Some((last, before)) = patterns.split_last() else { return false };
+    let end_of = |start: usize| text[start..].find(':').map(|at| start + at);
+    // Where the next segment of the pattern may begin.
+    let mut starts = vec![0];
+    for segment in before {
+        let mut ends = starts.iter().filter_map(|start| {
+            let end = end_of(*start)?;
+            segment.fits(&text[*start..end], facts).then_some(end)
+        });
+        starts = if segment.ends_in_star() {
+            // It may go on to any later colon, so that the first place where it fits says all.
+            let Some(first) = ends.next() else { return false };
+            text[first..].match_indices(':').map(|(at, _)| first + at + 1).collect()
+        } else {
+            ends.map(|end| end + 1).collect()
+        };
     }
-    // At most five segments can go on, over the few colons that an ARN has.
-    let mut colons = text.match_indices(':').map(|(at, _)| at);
-    let reach = if first.ends_in_star() { usize::MAX } else { 1 };
-    colons.by_ref().take(reach).any(|at| first.fits(&text[..at], facts) && fits(others, &text[at + 1..], facts))
+    starts.into_iter().any(|start| last.fits(&text[start..], facts))
 }
 
 #[cfg(test)]
@@ -102,10 +125,26 @@ mod tests {
             ("arn:aws:lambda:us-east-1:${aws:PrincipalAccount}:function:*", true),
             ("arn:aws:lambda:us-east-1:${aws:username}:function:*", false),
             ("arn:aws:lambda:::function:*", false),
+            ("arn:aws:lam*:*:function:my-fn:prod", true),
+            ("arn:*:function:my-fn:*", true),
+            ("arn:a*s:l*a:*:*:function:my-fn:prod", true),
+            ("arn:a*a:us-east-1:123456789012:function:my-fn:prod", false),
+            ("arn:a*a*:us-east-1:123456789012:function:my-fn:prod", false),
+            ("arn:aws:LAMBDA:us-east-1:123456789012:function:my-fn:prod", false),
         ] {
             let facts = [("aws:principalaccount", "123456789012")];
             assert_eq!(ArnPattern::new(pattern, true).unwrap().fits(ARN, &facts), want, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_hostile_pair_of_pattern_and_text_costs_little() {
+        let pattern = ArnPattern::new("*:*:*:*:*:*a*a*a*a*a*a*a*b", true).unwrap();
+        assert!(!pattern.fits(&"a:".repeat(50_000), &()), "no such thing is an ARN");
+        let longest = "a:".repeat(COLONS_MAX) + &"a".repeat(ARN_BYTES_MAX - 2 * COLONS_MAX);
+        assert!(is_arn_sized(&longest) && !pattern.fits(&longest, &()));
+        assert!(pattern.fits(&(longest[1..].to_owned() + "b"), &()));
+        assert!(ArnPattern::Any.fits(&"a:".repeat(50_000), &()));
     }
 
     #[test]

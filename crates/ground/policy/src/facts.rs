@@ -27,9 +27,15 @@ impl<'a> Fact<'a> {
 
 /// Looks condition keys up, when a condition or a variable names one.
 pub trait Facts {
-    /// The value of `key`, whose name is in lower case: `aws:sourceip`, `lambda:functionarn`. What stands behind
-    /// the slash of `aws:resourcetag/Team` is a tag's key and keeps its case.
+    /// The value of `key`, which is in lower case: `aws:sourceip`, `lambda:functionarn`, `aws:resourcetag/team`.
+    /// Tags are to be found without regard to case: [`tag`] does.
     fn fact(&self, key: &str) -> Fact<'_>;
+}
+
+/// The value of the tag with this key, in whatever case the key is written. Of several the first counts.
+/// Source: IAM User Guide, "AWS global condition context keys", `aws:ResourceTag`.
+pub fn tag<'a>(tags: impl IntoIterator<Item = (&'a String, &'a String)>, key: &str) -> Option<&'a str> {
+    tags.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
 }
 
 /// No facts at all.

@@ -21,8 +21,9 @@ mod statement;
 mod verdict;
 mod written;
 
+pub use arn::{ARN_BYTES_MAX, is_arn_sized};
 pub use document::{DOCUMENT_BYTES_MAX, Kind, Policy};
 pub use error::Malformed;
-pub use facts::{Fact, Facts};
+pub use facts::{Fact, Facts, tag};
 pub use principal::Who;
 pub use verdict::{Question, Reach, Verdict};

@@ -45,7 +45,7 @@ impl Pattern {
                 '?' if signs.wildcards => Some((Piece::One, 1)),
                 '$' if signs.variables && rest.starts_with("${") => {
                     let end = rest.find('}').ok_or_else(|| {
-                        Malformed::syntax(format!("The policy variable in '{text}' has no closing brace."))
+                        Malformed::syntax(format!("The policy variable in '{text:.256}' has no closing brace."))
                     })?;
                     variable(&rest[2..end], &mut literal).map(|piece| (piece, end + 1)).or_else(|| {
                         rest = &rest[end + 1..];
@@ -152,12 +152,9 @@ fn variable(inner: &str, literal: &mut String) -> Option<Piece> {
     Some(Piece::Variable { key: key_name(key).into(), default: default.map(Into::into) })
 }
 
-/// A condition key as it is looked up: in lower case up to the slash, behind which stands a tag's own key.
+/// A condition key as it is looked up: in lower case, the key of a tag behind the slash too.
 pub(crate) fn key_name(key: &str) -> String {
-    match key.split_once('/') {
-        Some((name, tag)) => format!("{}/{tag}", name.to_ascii_lowercase()),
-        None => key.to_ascii_lowercase(),
-    }
+    key.to_ascii_lowercase()
 }
 
 fn flush(literal: &mut String, pieces: &mut Vec<Piece>) {
@@ -174,7 +171,7 @@ mod tests {
     const ALL: Signs = Signs { wildcards: true, variables: true };
 
     fn fits(pattern: &str, text: &str) -> bool {
-        let facts = [("aws:username", "a*b"), ("aws:principaltag/Team", "red")];
+        let facts = [("aws:username", "a*b"), ("aws:principaltag/team", "red")];
         Pattern::new(pattern, ALL).unwrap().fits(text, &facts)
     }
 
@@ -207,7 +204,7 @@ mod tests {
             ("home/${aws:username}/*", "home/axb/x", false),
             ("${AWS:UserName}", "a*b", true),
             ("${aws:PrincipalTag/Team}", "red", true),
-            ("${aws:PrincipalTag/team}", "red", false),
+            ("${aws:PrincipalTag/team}", "red", true),
             ("*${aws:PrincipalTag/Team}", "x-red", true),
             ("x${aws:userid}", "x", false),
             ("x${aws:userid, 'nobody'}", "xnobody", true),

@@ -105,13 +105,18 @@ impl Named {
 
     fn reach(&self, who: Who<'_>) -> Option<Reach> {
         match (self, who) {
-            (Self::Everyone, _) => Some(Reach::Caller),
+            (Self::Everyone, Who::Account { .. }) => Some(Reach::Role),
+            (Self::Everyone, Who::Service(_) | Who::Anyone) => Some(Reach::Caller),
             (Self::Account(wanted), Who::Account { account, arn, .. }) if **wanted == *account => {
                 // The root user is the account.
                 Some(if arn.ends_with(":root") { Reach::Caller } else { Reach::Account })
             }
             (Self::Arn(wanted), Who::Account { arn, role, .. }) => {
-                (**wanted == *arn || role == Some(&**wanted)).then_some(Reach::Caller)
+                if **wanted == *arn {
+                    Some(Reach::Caller)
+                } else {
+                    (role == Some(&**wanted)).then_some(Reach::Role)
+                }
             }
             (Self::Service(wanted), Who::Service(name)) => {
                 (**wanted == *name || &**wanted == "*").then_some(Reach::Caller)
@@ -148,13 +153,13 @@ mod tests {
     fn principals_reach_those_they_name() {
         for (element, who, want) in [
             (json!("*"), Who::Anyone, Some(Reach::Caller)),
-            (json!({"AWS": "*"}), USER, Some(Reach::Caller)),
+            (json!({"AWS": "*"}), USER, Some(Reach::Role)),
             (json!({"AWS": "111111111111"}), USER, Some(Reach::Account)),
             (json!({"AWS": "111111111111"}), ROOT, Some(Reach::Caller)),
             (json!({"AWS": ["arn:aws:iam::111111111111:root"]}), SESSION, Some(Reach::Account)),
             (json!({"AWS": "arn:aws:iam::111111111111:user/ann"}), USER, Some(Reach::Caller)),
             (json!({"AWS": ["111111111111", "arn:aws:iam::111111111111:user/ann"]}), USER, Some(Reach::Caller)),
-            (json!({"AWS": "arn:aws:iam::111111111111:role/x/r"}), SESSION, Some(Reach::Caller)),
+            (json!({"AWS": "arn:aws:iam::111111111111:role/x/r"}), SESSION, Some(Reach::Role)),
             (json!({"AWS": "arn:aws:sts::111111111111:assumed-role/r/s"}), SESSION, Some(Reach::Caller)),
             (json!({"AWS": "222222222222"}), USER, None),
             (json!({"AWS": "111111111111"}), Who::Anyone, None),

@@ -27,10 +27,13 @@ pub enum Verdict {
 }
 
 /// Whom a resource's policy lets in. Ordered: the further one counts.
+/// Source: IAM User Guide, "Evaluating policies within a single account", the table of principals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// The caller's account: the caller's own policies have to allow it too.
     Account,
+    /// The role of a session, or everyone: the caller's boundary and session policy have to allow it too.
+    Role,
     /// The caller. Also what a policy without principals says.
     Caller,
 }

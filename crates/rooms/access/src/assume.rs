@@ -8,7 +8,7 @@ use crate::identities::{IdentityError, path_arn, session_name};
 use crate::keys::{Key, random_id};
 use crate::{Access, AccessError, Caller, CallerFacts, DenialReason, Principal};
 use lacewing_model::{AccountId, RoleArn, Timestamp};
-use lacewing_policy::{Kind, Policy, Question, Reach, Verdict};
+use lacewing_policy::{Kind, Policy, Question, Verdict};
 use lacewing_sandbox::Credentials;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use std::time::Duration;
 const SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
 /// A session's life where none is asked for, seconds.
 const SECONDS_DEFAULT: u32 = 3_600;
+/// A session's longest life where a session asks for it, seconds: chaining must not be a way to live on and on.
+/// Source: IAM User Guide, "Role chaining".
+const SECONDS_CHAINED: u32 = 3_600;
 /// Characters of a session policy. Source: STS API, `AssumeRole`.
 const POLICY_CHARACTERS_MAX: usize = 2_048;
 
@@ -72,7 +75,9 @@ struct Token {
     i: String,
     /// The session's name.
     s: String,
-    /// Its end, milliseconds since 1970.
+    /// Its beginning and its end, milliseconds since 1970.
+    #[serde(default)]
+    b: u64,
     e: u64,
     /// Its policy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,9 +128,7 @@ impl Access {
         let own = self.own_policies_say(caller, &asked);
         let trusted = match role.trust.verdict(&asked) {
             // Named in the trust policy, a caller of the same account needs nothing else; but it may be forbidden.
-            Verdict::Allow(Reach::Caller) if account == caller.account => {
-                own.is_ok() || own == Err(DenialReason::NoIdentityPolicy)
-            }
+            Verdict::Allow(reach) if account == caller.account => own.err().is_none_or(|why| why.yields_to(reach)),
             Verdict::Allow(_) => own.is_ok(),
             Verdict::Silent | Verdict::Deny => false,
         };
@@ -136,7 +139,14 @@ impl Access {
             let text = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
             return Err(IdentityError::Invalid(text.to_owned()).into());
         }
-        let expires = facts.1.now.plus(Duration::from_secs(seconds.into()));
+        let chained = matches!(caller.principal, Principal::Assumed { .. } | Principal::Function { .. });
+        if chained && seconds > SECONDS_CHAINED {
+            let text =
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.";
+            return Err(IdentityError::Invalid(text.to_owned()).into());
+        }
+        let now = facts.1.now;
+        let expires = now.plus(Duration::from_secs(seconds.into()));
         let key = random_id("ASIA");
         let token = Token {
             k: key.clone(),
@@ -144,6 +154,7 @@ impl Access {
             r: arn.to_string(),
             i: role.record.id.clone(),
             s: ask.session.to_owned(),
+            b: now.0,
             e: expires.0,
             p: ask.policy.map(str::to_owned),
         };
@@ -172,6 +183,7 @@ impl Access {
             id: said.i.into(),
             session: said.s.into(),
             policy: policy.map(Arc::new),
+            since: Timestamp(said.b),
         };
         let secret = self.inner.seed.secret_of(id);
         let key = Key::new(secret.into(), Some(token.into()), said.a.parse().ok()?, principal);

@@ -1,6 +1,6 @@
 //! Who a verified request comes from.
 
-use lacewing_model::{AccountId, FunctionName, Region, RoleArn};
+use lacewing_model::{AccountId, FunctionName, Region, RoleArn, Timestamp};
 use lacewing_policy::{Policy, Who};
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub enum Principal {
         role: RoleArn,
         /// The function, as the name of the session.
         function: FunctionName,
+        /// Where the function is: what it asks of another region comes from here all the same.
+        home: Region,
     },
     /// A session of a role that someone assumed.
     Assumed {
@@ -50,6 +52,8 @@ pub enum Principal {
         session: Box<str>,
         /// What narrows it.
         policy: Option<Arc<Policy>>,
+        /// When it began.
+        since: Timestamp,
     },
     /// Whoever holds a link that this server signed: may follow that link and nothing else.
     Link,
@@ -66,7 +70,7 @@ impl Caller {
         let arn = match &principal {
             Principal::Root => format!("arn:aws:iam::{account}:root"),
             Principal::User { arn, .. } => arn.to_string(),
-            Principal::Function { role, function } => match function.as_str() {
+            Principal::Function { role, function, .. } => match function.as_str() {
                 // As recorded: a session's name has at least two letters.
                 one if one.len() == 1 => session(role, &format!("{one}@lambda_function")),
                 name => session(role, name),

@@ -1,5 +1,7 @@
 //! Why a request is refused, in AWS's words: clients match some of them.
 
+use lacewing_policy::Reach;
+
 /// A refusal. Its display is the message for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
@@ -68,6 +70,15 @@ impl DenialReason {
                 | Self::DeniedBySession
                 | Self::Gone
         )
+    }
+
+    /// True where a resource's policy that reaches so far makes good for it.
+    pub(crate) fn yields_to(self, reach: Reach) -> bool {
+        match self {
+            Self::NoIdentityPolicy => reach >= Reach::Role,
+            Self::OutOfBounds | Self::OutOfSession => reach == Reach::Caller,
+            _ => false,
+        }
     }
 
     /// The end of AWS's sentence. Source: IAM User Guide, "Troubleshoot access denied error messages".

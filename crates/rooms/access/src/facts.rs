@@ -2,8 +2,7 @@
 
 use crate::{Access, Caller, Principal};
 use lacewing_model::{RoleArn, Timestamp};
-use lacewing_policy::{Fact, Facts};
-use std::borrow::Cow;
+use lacewing_policy::{Fact, Facts, tag};
 use std::net::IpAddr;
 
 /// The condition keys of a request that every action has.
@@ -18,6 +17,10 @@ pub struct CallerFacts<'a> {
     pub now: Timestamp,
     /// From where; `None` from inside a sandbox.
     pub source: Option<IpAddr>,
+    /// True where the client spoke TLS with this server itself: what a proxy says of its client proves nothing.
+    pub encrypted: bool,
+    /// The client's `User-Agent`, as it likes to be known.
+    pub agent: Option<&'a str>,
 }
 
 impl Facts for CallerFacts<'_> {
@@ -41,7 +44,25 @@ impl Facts for CallerFacts<'_> {
                 Principal::User { name, .. } => Some(&**name),
                 _ => None,
             }),
-            "aws:principalisawsservice" | "aws:securetransport" | "aws:viaawsservice" => Fact::one("false"),
+            "aws:principalisawsservice" | "aws:viaawsservice" => Fact::one("false"),
+            "aws:securetransport" => Fact::one(if self.encrypted { "true" } else { "false" }),
+            "aws:useragent" => Fact::maybe(self.agent),
+            // Only what a session does has one: `aws:TokenIssueTime` ends the sessions of a role that went before.
+            "aws:tokenissuetime" => Fact::maybe(match caller.principal {
+                Principal::Assumed { since, .. } => Some(rfc3339(since)),
+                _ => None,
+            }),
+            // There is no second factor here; a key that never had one is not asked.
+            "aws:multifactorauthpresent" => Fact::maybe(match caller.principal {
+                Principal::Assumed { .. } | Principal::Function { .. } => Some("false"),
+                _ => None,
+            }),
+            "lambda:sourcefunctionarn" => Fact::maybe(match &caller.principal {
+                Principal::Function { function, home, .. } => {
+                    Some(format!("arn:aws:lambda:{home}:{}:function:{function}", caller.account))
+                }
+                _ => None,
+            }),
             "aws:requestedregion" => Fact::one(caller.region.as_str()),
             "aws:currenttime" => Fact::one(rfc3339(self.now)),
             "aws:epochtime" => Fact::one((self.now.0 / 1_000).to_string()),
@@ -56,7 +77,7 @@ impl Facts for CallerFacts<'_> {
 
 impl CallerFacts<'_> {
     /// A tag of the user or the role.
-    fn tag(&self, key: &str) -> Option<Cow<'static, str>> {
+    fn tag(&self, key: &str) -> Option<String> {
         let directory = self.access.inner.directory.load();
         let account = &self.caller.account;
         let tags = match (&self.caller.principal, self.caller.role()) {
@@ -64,7 +85,7 @@ impl CallerFacts<'_> {
             (_, Some(role)) => &directory.role(account, role_name(role))?.record.tags,
             _ => return None,
         };
-        tags.get(key).cloned().map(Cow::Owned)
+        tag(tags, key).map(str::to_owned)
     }
 }
 
@@ -76,7 +97,7 @@ impl Caller {
             Principal::Root | Principal::Link => self.account.to_string(),
             Principal::User { id, .. } => id.to_string(),
             Principal::Assumed { id, session, .. } => format!("{id}:{session}"),
-            Principal::Function { role, function } => {
+            Principal::Function { role, function, .. } => {
                 let directory = access.inner.directory.load();
                 let record = directory.role(&self.account, role_name(role)).map(|role| role.record.id.clone());
                 format!("{}:{function}", record.unwrap_or_else(|| "AROA".to_owned()))

@@ -32,7 +32,7 @@ pub use caller::{Caller, Principal};
 pub use error::{AccessError, DenialReason};
 pub use facts::CallerFacts;
 pub use identities::{AWS_POLICIES, Holder, IdentityError, NewPolicy, NewRole, NewUser, PolicyView};
-pub use lacewing_policy::{DOCUMENT_BYTES_MAX, Fact, Facts, Kind, Malformed, Policy};
+pub use lacewing_policy::{DOCUMENT_BYTES_MAX, Fact, Facts, Kind, Malformed, Policy, tag};
 pub use lacewing_store::Store;
 pub use lacewing_store::identities::{Grants, KeyRecord, PolicyRecord, PolicyVersion, RoleRecord, UserRecord};
 pub use permission::Wish;

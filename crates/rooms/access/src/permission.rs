@@ -8,14 +8,18 @@
 //! else                                         ─► denied
 //! ```
 //!
-//! A root key's own policies allow everything. Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy
+//! A root key's own policies allow everything. A boundary or a session policy that is silent stops whatever the
+//! resource's policy does not give to this very caller, by its own ARN.
+//!
+//! Of another account's resource nothing is told to whom its policy does not let in: not whether it is there, not its
+//! tags, not whether its policy is silent or denies. Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy
 //! evaluation logic".
 
 use crate::facts::role_name;
 use crate::identities::{Directory, Role, path_arn};
 use crate::{Access, AccessError, Caller, CallerFacts, DenialReason, Principal};
 use lacewing_model::{AccountId, RoleArn};
-use lacewing_policy::{Facts, Policy, Question, Reach, Verdict, Who};
+use lacewing_policy::{ARN_BYTES_MAX, Facts, Policy, Question, Verdict, Who, is_arn_sized};
 use std::sync::Arc;
 
 /// What a caller wants to do.
@@ -27,37 +31,47 @@ pub struct Wish<'a> {
     pub resource: &'a str,
     /// The policy of that resource, where it has one.
     pub policy: Option<&'a Policy>,
+    /// The condition keys of the resource, such as its tags. Those of another account's resource are shown to
+    /// policies of callers only once its own policy lets them in.
+    pub about: &'a dyn Facts,
 }
 
 impl Access {
-    /// Says whether the caller may do what it wishes. `more` holds the condition keys of the service.
+    /// Says whether the caller may do what it wishes. `more` holds the condition keys of the request.
     ///
     /// # Errors
     /// [`AccessError::Denied`] tells why.
     pub fn allows(&self, wish: &Wish<'_>, facts: &CallerFacts<'_>, more: &dyn Facts) -> Result<(), AccessError> {
         let caller = facts.caller;
-        let facts = (more, facts);
-        let asked = Question { action: wish.action, resource: wish.resource, who: caller.who(), facts: &facts };
-        self.weigh(caller, wish, &asked).map_err(|why| AccessError::Denied {
+        let owner = [("aws:resourceaccount", owner_of(wish.resource))];
+        let owner = if owner[0].1.is_empty() { &[][..] } else { &owner[..] };
+        let request = (more, facts);
+        let request = (&owner, &request);
+        let known = (wish.about, &request);
+        let asked = Question { action: wish.action, resource: wish.resource, who: caller.who(), facts: &known };
+        let said = match wish.policy.map_or(Verdict::Silent, |policy| policy.verdict(&asked)) {
+            _ if !is_arn_sized(wish.resource) => Err(DenialReason::NoIdentityPolicy),
+            Verdict::Silent | Verdict::Deny if !is_of(wish.resource, caller) => {
+                let own = self.own_policies_say(caller, &Question { facts: &request, ..asked });
+                own.and(Err(DenialReason::NoResourcePolicy))
+            }
+            said => self.weigh(caller, said, &asked),
+        };
+        said.map_err(|why| AccessError::Denied {
             user: caller.arn(),
             action: wish.action.to_owned(),
-            resource: wish.resource.to_owned(),
+            resource: wish.resource.chars().take(ARN_BYTES_MAX).collect(),
             why,
         })
     }
 
-    fn weigh(&self, caller: &Caller, wish: &Wish<'_>, asked: &Question<'_>) -> Result<(), DenialReason> {
-        let resource = wish.policy.map_or(Verdict::Silent, |policy| policy.verdict(asked));
+    fn weigh(&self, caller: &Caller, resource: Verdict, asked: &Question<'_>) -> Result<(), DenialReason> {
         if resource == Verdict::Deny {
             return Err(DenialReason::DeniedByResource);
         }
-        let own = self.own_policies_say(caller, asked);
-        match (own, resource) {
-            (Err(why), _) if why.is_explicit() => Err(why),
-            (Ok(()), _) | (_, Verdict::Allow(Reach::Caller)) if is_of(wish.resource, caller) => Ok(()),
-            (Ok(()), Verdict::Allow(_)) => Ok(()),
-            (Ok(()), _) => Err(DenialReason::NoResourcePolicy),
-            (Err(why), _) => Err(why),
+        match (self.own_policies_say(caller, asked), resource) {
+            (Err(why), Verdict::Allow(reach)) if is_of(asked.resource, caller) && why.yields_to(reach) => Ok(()),
+            (own, _) => own,
         }
     }
 
@@ -94,8 +108,9 @@ impl Access {
                 let role = directory.role(&caller.account, role_name(role)).filter(|role| *role.record.id == **id);
                 let said = role.map_or(Err(DenialReason::Gone), |role| role.rights.say(asked));
                 match policy.as_ref().map(|policy| policy.verdict(asked)) {
+                    _ if said.is_err_and(DenialReason::is_explicit) => said,
                     Some(Verdict::Deny) => Err(DenialReason::DeniedBySession),
-                    Some(Verdict::Silent) => said.and(Err(DenialReason::OutOfSession)),
+                    Some(Verdict::Silent) => Err(DenialReason::OutOfSession),
                     None | Some(Verdict::Allow(_)) => said,
                 }
             }
@@ -120,14 +135,21 @@ fn made<'a>(directory: &'a Directory, account: &AccountId, role: &RoleArn) -> Op
 
 /// True for a resource of the caller's account, of none, or of AWS's own.
 fn is_of(resource: &str, caller: &Caller) -> bool {
-    let account = resource.split(':').nth(4).unwrap_or_default();
+    let account = owner_of(resource);
     account.is_empty() || account == caller.account.as_str() || account == "aws"
+}
+
+/// The account in an ARN; empty where there is none.
+fn owner_of(resource: &str) -> &str {
+    resource.split(':').nth(4).unwrap_or_default()
 }
 
 /// What a function may do whose role nobody has made: call functions, read about them, read logs.
 fn unknown_role_allows(action: &str) -> bool {
     match action.split_once(':') {
-        Some(("lambda", verb)) => verb == "InvokeFunction" || verb.starts_with("Get") || verb.starts_with("List"),
+        Some(("lambda", verb)) => {
+            matches!(verb, "InvokeFunction" | "InvokeAsync") || verb.starts_with("Get") || verb.starts_with("List")
+        }
         Some(("logs", verb)) => ["Get", "Describe", "Filter"].iter().any(|start| verb.starts_with(start)),
         Some(("sts", verb)) => verb == "GetCallerIdentity",
         _ => false,

@@ -2,7 +2,7 @@
 
 use crate::keys::{Key, random_id, random_text};
 use crate::{Access, Principal};
-use lacewing_model::{AccountId, FunctionName, RoleArn};
+use lacewing_model::{AccountId, FunctionName, Region, RoleArn};
 use lacewing_sandbox::Credentials;
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ pub struct Session {
 impl Access {
     /// Makes credentials for one sandbox of `function`, which runs under `role`.
     #[must_use]
-    pub fn open_session(&self, account: &AccountId, role: &RoleArn, function: &FunctionName) -> Session {
+    pub fn open_session(&self, account: &AccountId, home: &Region, role: &RoleArn, function: &FunctionName) -> Session {
         let id: Arc<str> = random_id("ASIA").into();
         let (secret, token) = (random_text(), random_text() + &random_text());
-        let principal = Principal::Function { role: role.clone(), function: function.clone() };
+        let principal = Principal::Function { role: role.clone(), function: function.clone(), home: home.clone() };
         let key = Key::new(secret.as_str().into(), Some(token.as_str().into()), account.clone(), principal);
         self.inner.keys.add(id.clone(), key);
         let credentials =

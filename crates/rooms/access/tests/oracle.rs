@@ -239,7 +239,7 @@ fn credentials_of_a_function_die_with_its_session() {
     let access = room();
     let account = "000000000000".parse().unwrap();
     let role = "arn:aws:iam::000000000000:role/r".parse().unwrap();
-    let session = access.open_session(&account, &role, &"f".parse().unwrap());
+    let session = access.open_session(&account, &"us-east-1".parse().unwrap(), &role, &"f".parse().unwrap());
     let keys = session.credentials.clone();
     let with = |token: Option<String>| Signer {
         credentials: Credentials::from_keys(keys.access_key_id.clone(), keys.secret_access_key.clone(), token),

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use lacewing_access::{
-    Access, AccessOptions, AssumeRole, Caller, CallerFacts, Holder, IdentityError, IdentityOptions, Kind, NewPolicy,
-    NewRole, NewUser, Policy, Principal, Seed, Store, Wish,
+    Access, AccessOptions, AssumeRole, Caller, CallerFacts, Fact, Facts, Holder, IdentityError, IdentityOptions, Kind,
+    NewPolicy, NewRole, NewUser, Policy, Principal, Seed, Store, Wish,
 };
 use lacewing_model::{AccountId, Timestamp};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const NOW: Timestamp = Timestamp(1_795_489_200_000); // 2026-11-24T03:00:00Z
@@ -54,15 +55,18 @@ fn role(access: &Access, name: &str, trust: &str) {
 
 fn function(name: &str) -> Caller {
     let role = format!("arn:aws:iam::111111111111:role/{name}").parse().unwrap();
-    caller(Principal::Function { role, function: "f".parse().unwrap() })
+    caller(Principal::Function { role, function: "f".parse().unwrap(), home: "us-east-1".parse().unwrap() })
+}
+
+fn facts<'a>(access: &'a Access, caller: &'a Caller) -> CallerFacts<'a> {
+    CallerFacts { access, caller, now: NOW, source: None, encrypted: false, agent: None }
 }
 
 /// What the caller hears: empty where it may.
 fn asks(access: &Access, caller: &Caller, action: &str, resource: &str, policy: Option<&str>) -> String {
     let policy = policy.map(|text| Policy::parse(text, Kind::Resource).unwrap());
-    let wish = Wish { action, resource, policy: policy.as_ref() };
-    let facts = CallerFacts { access, caller, now: NOW, source: None };
-    access.allows(&wish, &facts, &()).map_or_else(|error| error.to_string(), |()| String::new())
+    let wish = Wish { action, resource, policy: policy.as_ref(), about: &[("aws:resourcetag/team", "red")] };
+    access.allows(&wish, &facts(access, caller), &()).map_or_else(|error| error.to_string(), |()| String::new())
 }
 
 #[test]
@@ -142,7 +146,8 @@ fn a_functions_role_decides_once_it_is_made() {
     assert!(!may(&strict, INVOKE));
     // A role of that name in another account is none of this function's.
     let role = "arn:aws:iam::222222222222:role/r".parse().unwrap();
-    let foreign = caller(Principal::Function { role, function: "f".parse().unwrap() });
+    let foreign =
+        caller(Principal::Function { role, function: "f".parse().unwrap(), home: "us-east-1".parse().unwrap() });
     assert!(!asks(&access, &foreign, "lambda:DeleteFunction", OWN, None).is_empty());
     let names_it = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:role/r"},"Action":"*","Resource":"*"}}"#;
     assert!(!asks(&access, &foreign, "lambda:DeleteFunction", OWN, Some(names_it)).is_empty());
@@ -212,7 +217,7 @@ fn a_role_is_assumed_by_whom_it_trusts() {
     let assume = |caller: &Caller, role: &str, policy| {
         let role = format!("arn:aws:iam::111111111111:role/{role}");
         let ask = AssumeRole { role: &role, session: "s1", seconds: None, policy, external_id: None };
-        access.assume_role(caller, &ask, &CallerFacts { access: &access, caller, now: NOW, source: None })
+        access.assume_role(caller, &ask, &facts(&access, caller))
     };
     for (caller, role, want) in [
         (&root, "open", true),
@@ -237,6 +242,7 @@ fn a_role_is_assumed_by_whom_it_trusts() {
         id: gone.id.into(),
         session: "s1".into(),
         policy: None,
+        since: NOW,
     });
     let named = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/open"},"Action":"lambda:*","Resource":"*"}}"#;
     assert_eq!(asks(&access, &session, INVOKE, OWN, Some(named)), "");
@@ -286,4 +292,164 @@ fn what_has_no_form_or_no_place_is_refused() {
     }
     let third = access.create_key(&account(), Some("ann"), NOW).unwrap_err().to_string();
     assert_eq!(third, "Cannot exceed quota for AccessKeysPerUser: 2");
+}
+
+#[test]
+fn of_another_accounts_resource_nothing_is_told() {
+    let access = fresh();
+    let ann = user(&access, "ann");
+    // A policy of one's own that would tell a tag apart, were it shown.
+    let probe = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+        {"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"red"}}}]}"#;
+    access.put_inline_policy(&account(), Holder::User("ann"), "p", probe).unwrap();
+    let statement = |effect: &str, principal: &str| {
+        format!(r#"{{"Statement":{{"Effect":"{effect}","Principal":{principal},"Action":"lambda:*","Resource":"*"}}}}"#)
+    };
+    let absent = asks(&access, &ann, INVOKE, FOREIGN, None);
+    assert!(absent.ends_with("because no resource-based policy allows the lambda:InvokeFunction action"), "{absent}");
+    assert_eq!(asks(&access, &ann, INVOKE, FOREIGN, Some(&statement("Deny", r#""*""#))), absent);
+    assert_eq!(asks(&access, &ann, INVOKE, FOREIGN, Some(&statement("Allow", r#"{"AWS":"333333333333"}"#))), absent);
+    let let_in = asks(&access, &ann, INVOKE, FOREIGN, Some(&statement("Allow", r#"{"AWS":"111111111111"}"#)));
+    assert!(let_in.ends_with("with an explicit deny in an identity-based policy"), "{let_in}");
+    assert!(asks(&access, &ann, INVOKE, OWN, None).ends_with("with an explicit deny in an identity-based policy"));
+}
+
+#[test]
+fn what_narrows_a_session_holds_unless_the_session_itself_is_named() {
+    let access = fresh();
+    role(&access, "r", r#"{"AWS":"111111111111"}"#);
+    let record = access.role(&account(), "r").unwrap();
+    let session = |policy: Option<&str>| {
+        caller(Principal::Assumed {
+            role: "arn:aws:iam::111111111111:role/r".parse().unwrap(),
+            id: record.id.clone().into(),
+            session: "s1".into(),
+            policy: policy.map(|text| Policy::parse(text, Kind::Identity).unwrap().into()),
+            since: NOW,
+        })
+    };
+    let narrow = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+    let lets_in = |who: &str| {
+        format!(r#"{{"Statement":{{"Effect":"Allow","Principal":{who},"Action":"{INVOKE}","Resource":"*"}}}}"#)
+    };
+    let named_role = lets_in(r#"{"AWS":"arn:aws:iam::111111111111:role/r"}"#);
+    let named_session = lets_in(r#"{"AWS":"arn:aws:sts::111111111111:assumed-role/r/s1"}"#);
+    for (why, session, policy, want) in [
+        ("the role is named, and nothing narrows", session(None), &named_role, true),
+        ("the role is named, the session is narrow", session(Some(narrow)), &named_role, false),
+        ("everyone is, the session is narrow", session(Some(narrow)), &lets_in(r#""*""#), false),
+        ("the session is named", session(Some(narrow)), &named_session, true),
+        ("the session is named, but its policy denies", session(Some(DENY)), &named_session, false),
+    ] {
+        assert_eq!(asks(&access, &session, INVOKE, OWN, Some(policy)).is_empty(), want, "{why}");
+    }
+    let bound = NewPolicy { name: "b".into(), document: narrow.into(), ..NewPolicy::default() };
+    let bound = access.create_policy(&account(), bound, NOW).unwrap().arn;
+    access.set_boundary(&account(), Holder::Role("r"), Some(&bound)).unwrap();
+    let text = asks(&access, &session(None), INVOKE, OWN, Some(&named_role));
+    assert!(text.contains("no permissions boundary allows"), "{text}");
+    assert_eq!(asks(&access, &session(None), INVOKE, OWN, Some(&named_session)), "");
+}
+
+#[test]
+fn every_caller_has_the_facts_that_conditions_ask_for() {
+    let access = fresh();
+    let ann = user(&access, "ann");
+    let id = access.user(&account(), "ann").unwrap().id;
+    role(&access, "r", r#"{"AWS":"111111111111"}"#);
+    let role_id = access.role(&account(), "r").unwrap().id;
+    let session = caller(Principal::Assumed {
+        role: "arn:aws:iam::111111111111:role/r".parse().unwrap(),
+        id: role_id.clone().into(),
+        session: "s1".into(),
+        policy: None,
+        since: NOW,
+    });
+    let (root, running) = (caller(Principal::Root), function("r"));
+    let red = BTreeMap::from([("Team".to_owned(), "red".to_owned())]);
+    access.retag(&account(), Holder::User("ann"), red.clone(), &[]).unwrap();
+    access.retag(&account(), Holder::Role("r"), red, &[]).unwrap();
+    let (session_id, running_id) = (format!("{role_id}:s1"), format!("{role_id}:f"));
+    let role_arn = "arn:aws:iam::111111111111:role/r";
+    for (key, of_root, of_user, of_session, of_function) in [
+        ("aws:principalaccount", "111111111111", "111111111111", "111111111111", "111111111111"),
+        ("aws:principaltype", "Account", "User", "AssumedRole", "AssumedRole"),
+        (
+            "aws:principalarn",
+            "arn:aws:iam::111111111111:root",
+            "arn:aws:iam::111111111111:user/ann",
+            role_arn,
+            role_arn,
+        ),
+        ("aws:userid", "111111111111", &id, &session_id, &running_id),
+        ("aws:username", "-", "ann", "-", "-"),
+        ("aws:principaltag/team", "-", "red", "red", "red"),
+        ("aws:tokenissuetime", "-", "-", "2026-11-24T03:00:00Z", "-"),
+        ("aws:multifactorauthpresent", "-", "-", "false", "false"),
+        ("lambda:sourcefunctionarn", "-", "-", "-", OWN),
+        (
+            "aws:currenttime",
+            "2026-11-24T03:00:00Z",
+            "2026-11-24T03:00:00Z",
+            "2026-11-24T03:00:00Z",
+            "2026-11-24T03:00:00Z",
+        ),
+        ("aws:epochtime", "1795489200", "1795489200", "1795489200", "1795489200"),
+        ("aws:requestedregion", "us-east-1", "us-east-1", "us-east-1", "us-east-1"),
+        ("aws:securetransport", "true", "true", "true", "true"),
+        ("aws:sourceip", "203.0.113.9", "203.0.113.9", "203.0.113.9", "203.0.113.9"),
+        ("aws:useragent", "test/1", "test/1", "test/1", "test/1"),
+        ("aws:principalorgid", "-", "-", "-", "-"),
+    ] {
+        for (who, want) in [(&root, of_root), (&ann, of_user), (&session, of_session), (&running, of_function)] {
+            let facts = CallerFacts {
+                source: Some("::ffff:203.0.113.9".parse().unwrap()),
+                encrypted: true,
+                agent: Some("test/1"),
+                ..facts(&access, who)
+            };
+            let got = match facts.fact(key) {
+                Fact::Absent => "-".to_owned(),
+                Fact::One(value) => value.into_owned(),
+                Fact::Many(values) => values.join(","),
+            };
+            assert_eq!(got, want, "{key} of {}", who.arn());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_asked_about_what_no_arn_can_be() {
+    let access = fresh();
+    let ann = user(&access, "ann");
+    let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    access.put_inline_policy(&account(), Holder::User("ann"), "p", all).unwrap();
+    let long = format!("arn:aws:iam::111111111111:policy/{}", "x".repeat(4_000));
+    for resource in [long.as_str(), &":".repeat(1_000)] {
+        let text = asks(&access, &ann, "iam:GetPolicy", resource, None);
+        assert!(text.contains("is not authorized") && text.len() < 3_000, "{}", text.len());
+    }
+}
+
+#[test]
+fn a_session_of_a_session_lives_an_hour_at_most() {
+    let access = fresh();
+    role(&access, "one", r#"{"AWS":"111111111111"}"#);
+    role(&access, "two", r#"{"AWS":"111111111111"}"#);
+    access.update_role(&account(), "two", None, Some(43_200)).unwrap();
+    let assume = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:*","Resource":"*"}}"#;
+    access.put_inline_policy(&account(), Holder::Role("one"), "p", assume).unwrap();
+    let session = caller(Principal::Assumed {
+        role: "arn:aws:iam::111111111111:role/one".parse().unwrap(),
+        id: access.role(&account(), "one").unwrap().id.into(),
+        session: "s1".into(),
+        policy: None,
+        since: NOW,
+    });
+    let root = caller(Principal::Root);
+    for (who, seconds, want) in [(&root, 43_200, true), (&session, 3_601, false), (&session, 3_600, true)] {
+        let role = "arn:aws:iam::111111111111:role/two";
+        let ask = AssumeRole { role, session: "s2", seconds: Some(seconds), policy: None, external_id: None };
+        assert_eq!(access.assume_role(who, &ask, &facts(&access, who)).is_ok(), want, "{} {seconds}", who.arn());
+    }
 }

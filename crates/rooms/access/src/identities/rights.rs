@@ -46,7 +46,7 @@ impl Rights {
         }
         match self.boundary.as_ref().map(|boundary| boundary.verdict(asked)) {
             Some(Verdict::Deny) => Err(DenialReason::DeniedByBoundary),
-            Some(Verdict::Silent) => said.and(Err(DenialReason::OutOfBounds)),
+            Some(Verdict::Silent) => Err(DenialReason::OutOfBounds),
             None | Some(Verdict::Allow(_)) => said,
         }
     }
