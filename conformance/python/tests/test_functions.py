@@ -292,3 +292,12 @@ def test_operations_to_come_answer_501_and_name_themselves(lam, hello):
 def test_one_server_serves_several_languages(lam, deploy):
     node = deploy(package({"index.js": "exports.handler = async () => 'from node'"}), runtime=NODE, handler="index.handler")
     assert call(lam, node).value == "from node"
+
+
+def test_changes_follow_each_other_without_waiters(lam):
+    create(lam, "hurried", python("def handler(event, context):\n    return 0\n"))
+    for turn in range(1, 6):
+        lam.update_function_code(FunctionName="hurried", ZipFile=python(f"def handler(event, context):\n    return {turn}\n"))
+        lam.update_function_configuration(FunctionName="hurried", Description=f"turn {turn}")
+        version = lam.publish_version(FunctionName="hurried")["Version"]
+        assert call(lam, "hurried", Qualifier=version).value == turn

@@ -17,7 +17,7 @@ use lacewing_lambda_api::{
     ApiError, CodeLocation, ConcurrencyReply, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply,
     ReferenceForm, TagsError, Violations, parse,
 };
-use lacewing_model::{FunctionName, Lifecycle, Qualifier};
+use lacewing_model::{FunctionName, Qualifier};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// How long the answer to a create waits for the function to be ready.
+/// How long the answer to a create or an update waits for the function to be ready.
 const SETTLE_AHEAD: Duration = Duration::from_millis(200);
 /// The pause between two looks at it.
 const SETTLE_LOOK: Duration = Duration::from_millis(2);
@@ -60,12 +60,11 @@ impl Gateway {
         Ok(ok(201, &configuration::of(&view, None, Detail::Full)))
     }
 
-    /// Holds the answer back while the function is still pending, for a moment: small packages lie ready by then, and a
-    /// call that follows at once is not refused. The answer itself says Pending, as on Lambda.
+    /// Holds the answer back while the function is being made ready, for a moment: small packages lie ready by then, and
+    /// a call or a change that follows at once is not refused. The answer itself says Pending or InProgress, as on Lambda.
     async fn settle_ahead(&self, scope: &Scope, name: &FunctionName) {
         let until = tokio::time::Instant::now() + SETTLE_AHEAD;
-        let pending =
-            || self.inner.catalog.get(scope, name, None).is_ok_and(|view| view.lifecycle == Lifecycle::Creating);
+        let pending = || self.inner.catalog.get(scope, name, None).is_ok_and(|view| view.lifecycle.is_in_progress());
         while pending() && tokio::time::Instant::now() < until {
             tokio::time::sleep(SETTLE_LOOK).await;
         }
@@ -166,8 +165,9 @@ impl Gateway {
         let limits = self.inner.limits.clone();
         let (change, source) = heavy(body.len(), move || read_code_change(&body, &limits)).await?;
         let change = CodeChange { code: self.code_of(asked, source).await?, ..change };
-        let changed = self.inner.catalog.update_code(&scope, &name, change).await;
-        Ok(ok(200, &configuration::changed(&changed.map_err(refusals::catalog)?)))
+        let changed = self.inner.catalog.update_code(&scope, &name, change).await.map_err(refusals::catalog)?;
+        self.settle_ahead(&scope, &name).await;
+        Ok(ok(200, &configuration::changed(&changed)))
     }
 
     pub(crate) async fn update_function_configuration(
@@ -185,8 +185,10 @@ impl Gateway {
         let change = change(settings, &self.inner.limits)?;
         change.role.as_ref().map_or(Ok(()), |role| self.check_role(asked, role))?;
         self.permit_layers(asked, change.layers.as_deref().unwrap_or_default())?;
-        let changed = self.inner.catalog.update_config(&asked.scope(), &name, change).await;
-        Ok(ok(200, &configuration::of(&changed.map_err(refusals::catalog)?, None, Detail::Full)))
+        let changed =
+            self.inner.catalog.update_config(&asked.scope(), &name, change).await.map_err(refusals::catalog)?;
+        self.settle_ahead(&asked.scope(), &name).await;
+        Ok(ok(200, &configuration::of(&changed, None, Detail::Full)))
     }
 
     /// The function that a change is for: only its newest state can be changed.

@@ -61,6 +61,12 @@ pub struct Denied {
 }
 
 impl Lifecycle {
+    /// True while newest code and configuration are being made ready.
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        matches!(self, Self::Creating | Self::Active { update: UpdateStatus::InProgress })
+    }
+
     /// The one way to change state. The catalog stores the result, then acts on it.
     ///
     /// # Errors
