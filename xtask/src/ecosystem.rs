@@ -19,7 +19,13 @@ pub struct Options {
 }
 
 /// Packages of PyPI: tools, and libraries that functions are packed with.
-const PYTHON_PACKAGES: [&str; 2] = ["cargo-lambda", "aws-lambda-powertools[tracer]"];
+const PYTHON_PACKAGES: [&str; 5] = [
+    "ansible==12.3.0",
+    "aws-lambda-powertools[tracer]==3.37.0",
+    "aws-sam-cli==1.170.0",
+    "cargo-lambda",
+    "chalice==1.34.0",
+];
 
 /// Installs what is missing, builds, and runs the tests.
 ///
@@ -31,6 +37,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let mut steps = Steps::default();
     let ready = steps.step("tools", |_| tools::install(&workspace))
         && steps.step("python packages", |_| python_packages(&workspace, &place))
+        && steps.step("npm packages", |_| npm_packages(&workspace, &place))
         && steps.step("browser", |_| browser())
         && steps.command("rust sdk", &mut rust_sdk(&workspace, &place));
     let build = ["build", "--quiet", "--package", "lacewing", "--package", "lacewing-guest"];
@@ -57,8 +64,34 @@ fn python_packages(workspace: &Workspace, place: &Path) -> Result<(), String> {
         return Ok(());
     }
     show(Command::new(workspace.venv().join("bin/python")).args(["-m", "venv"]).arg(&venv), |_| {})?;
-    show(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES), |_| {})?;
+    tools::persistently(|| {
+        let mut command = Command::new(venv.join("bin/pip"));
+        command.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES);
+        command
+    })?;
     std::fs::write(&stamp, PYTHON_PACKAGES.join(" ")).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// What `conformance/ecosystem/node/package.json` names, beside a copy of it.
+fn npm_packages(workspace: &Workspace, place: &Path) -> Result<(), String> {
+    if !tools::has_node() {
+        println!("a newer Node is not here: its tools are left out");
+        return Ok(());
+    }
+    let wanted = workspace.root().join("conformance/ecosystem/node/package.json");
+    let folder = place.join("node");
+    let modules = folder.join("node_modules");
+    if tools::is_stamped(&modules, &wanted) {
+        return Ok(());
+    }
+    let copied = std::fs::create_dir_all(&folder).and_then(|()| std::fs::copy(&wanted, folder.join("package.json")));
+    copied.map_err(|error| format!("{}: {error}", folder.display()))?;
+    tools::persistently(|| {
+        let mut command = Command::new("npm");
+        command.args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]).current_dir(&folder);
+        command
+    })?;
+    tools::stamp(&modules, &wanted)
 }
 
 /// Chromium, for pages that only a browser can judge. Where it cannot be installed their test says so.
@@ -68,11 +101,7 @@ fn browser() -> Result<(), String> {
     if there.iter().any(found) {
         return Ok(());
     }
-    let mut install = Command::new("apt-get");
-    install
-        .args(["-qq", "install", "-y", "--no-install-recommends", "chromium"])
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    if let Err(why) = show(&mut install, |_| {}) {
+    if let Err(why) = tools::debian_install(&["chromium"]) {
         println!("no browser: {why}");
     }
     Ok(())

@@ -60,6 +60,14 @@ fn debian_packages() -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
+    debian_install(&missing)
+}
+
+/// Installs packages of Debian, where this is one and we may.
+///
+/// # Errors
+/// What could not be installed, and the command that would.
+pub fn debian_install(missing: &[&str]) -> Result<(), String> {
     let wanted = missing.join(" ");
     if !found("apt-get") {
         return Err(format!("missing: {wanted}. Install these with this system's package manager, then try again"));
@@ -73,10 +81,11 @@ fn debian_packages() -> Result<(), String> {
         command.args(["-qq", "-o", "Dpkg::Use-Pty=0"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
+    // The list of packages may be old, or not there at all.
     persistently(|| apt(&["update"]))?;
     persistently(|| {
         let mut command = apt(&["install", "-y", "--no-install-recommends"]);
-        command.args(&missing);
+        command.args(missing);
         command
     })
 }
@@ -119,8 +128,11 @@ fn javascript_client(workspace: &Workspace) -> Result<(), String> {
     stamp(&modules, &lock)
 }
 
-/// Tries again after a pause: registries are sometimes busy.
-fn persistently(command: impl Fn() -> Command) -> Result<(), String> {
+/// Runs a command; tries again after a pause, since registries are sometimes busy.
+///
+/// # Errors
+/// How it failed in the last try.
+pub fn persistently(command: impl Fn() -> Command) -> Result<(), String> {
     let mut tried = 1;
     loop {
         match show(&mut command(), |_| {}) {
@@ -133,13 +145,17 @@ fn persistently(command: impl Fn() -> Command) -> Result<(), String> {
     }
 }
 
-/// A folder made from `source` keeps a copy of it: when the two differ it is made anew.
-fn is_stamped(folder: &Path, source: &Path) -> bool {
+/// True for a folder that was made from `source` as it is now: it keeps a copy, and when the two differ it is made anew.
+pub fn is_stamped(folder: &Path, source: &Path) -> bool {
     let made_from = fs::read(stamp_of(folder)).ok();
     made_from.is_some() && made_from == fs::read(source).ok()
 }
 
-fn stamp(folder: &Path, source: &Path) -> Result<(), String> {
+/// Keeps a copy of `source` in `folder`, which was made from it.
+///
+/// # Errors
+/// What could not be written.
+pub fn stamp(folder: &Path, source: &Path) -> Result<(), String> {
     let copied = fs::copy(source, stamp_of(folder));
     copied.map(drop).map_err(|error| format!("{}: {error}", folder.display()))
 }

@@ -3,7 +3,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import botocore.session
@@ -11,27 +10,12 @@ import pytest
 from botocore import xform_name
 
 from harness.calls import call, create, settled
-from harness.commands import environment
+from harness.ecosystem import PLACE, run, tool
 from harness.packages import guest, package, python
 from harness.server import ACCOUNT, REGION
 
-PLACE = Path(os.environ.get("LACEWING_ECOSYSTEM", "/nonexistent"))
 HELLO = python("def handler(event, context): return event")
 GUEST = os.environ.get("LACEWING_GUEST", "")
-
-
-def tool(path):
-    found = PLACE / path
-    if not found.exists():
-        pytest.skip(f"{found} is not there: run `cargo xtask ecosystem`")
-    return str(found)
-
-
-def run(server, *words, **more):
-    env = environment(server, HOME=str(more.pop("home")))
-    done = subprocess.run(words, env={**env, "CI": "1"}, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300, **more)
-    assert done.returncode == 0, f"{words} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 WAITERS = botocore.session.get_session().get_waiter_model("lambda").waiter_names

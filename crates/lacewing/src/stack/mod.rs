@@ -78,6 +78,7 @@ pub async fn deploy(
         account: if account.is_empty() { "000000000000".to_owned() } else { account },
         region: client.region().to_owned(),
         is_serverless: source.is_serverless,
+        tags: source.tags.clone(),
     };
     let template = Template::of(&document, &parameters(given)?, &place).map_err(|wrong| refused(&wrong))?;
     let plan = check(&template, &place, &source)?;

@@ -3,6 +3,7 @@
 //! The CDK and the Serverless Framework write templates for packages that they have yet to upload, and tell in a file beside
 //! the template which file or folder each will come from. Those are taken from where they are.
 
+use super::resolve::text;
 use crate::failure::Failure;
 use crate::package::name_for;
 use serde_json::Value;
@@ -17,6 +18,9 @@ const SERVERLESS_STATE: &str = "serverless-state.json";
 /// Where `sam build` puts what it has built.
 const SAM_BUILD: &str = ".aws-sam/build";
 
+/// What everything of a stack is tagged with.
+type Tags = BTreeMap<String, String>;
+
 /// A template and what lies beside it.
 #[derive(Debug, Default)]
 pub(super) struct Source {
@@ -26,6 +30,7 @@ pub(super) struct Source {
     /// Packages by their key in S3.
     pub objects: BTreeMap<String, PathBuf>,
     pub is_serverless: bool,
+    pub tags: Tags,
 }
 
 impl Source {
@@ -54,15 +59,15 @@ impl Source {
         let source = match assets.filter(|assets| assets.exists()) {
             Some(assets) => {
                 let manifest = read(&assets)?;
-                let stack = cdk_stack(&folder, &file)?.unwrap_or_else(|| name_for(&template));
-                Self { template, stack, objects: cdk_objects(&manifest, &folder), is_serverless: false }
+                let (stack, tags) = cdk_stack(&folder, &file)?.unwrap_or_else(|| (name_for(&template), Tags::new()));
+                Self { template, stack, objects: cdk_objects(&manifest, &folder), is_serverless: false, tags }
             }
             None if folder.join(SERVERLESS_STATE).exists() => {
                 let state = read(&folder.join(SERVERLESS_STATE))?;
                 let said = |pointer: &str| state.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
                 let stack = format!("{}-{}", said("/service/service"), said("/service/provider/stage"));
                 let objects = serverless_objects(said("/package/artifactDirectoryName"), &folder)?;
-                Self { template, stack, objects, is_serverless: true }
+                Self { template, stack, objects, is_serverless: true, tags: Tags::new() }
             }
             None => {
                 let built = folder.ends_with(SAM_BUILD).then(|| folder.ancestors().nth(2)).flatten();
@@ -114,8 +119,8 @@ fn only_stack(folder: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// What the CDK's stack with this template is called.
-fn cdk_stack(folder: &Path, file: &str) -> Result<Option<String>, Failure> {
+/// What the CDK's stack with this template is called, and its tags.
+fn cdk_stack(folder: &Path, file: &str) -> Result<Option<(String, Tags)>, Failure> {
     let path = folder.join("manifest.json");
     if !path.exists() {
         return Ok(None);
@@ -126,7 +131,9 @@ fn cdk_stack(folder: &Path, file: &str) -> Result<Option<String>, Failure> {
         about.pointer("/properties/templateFile").and_then(Value::as_str).is_some_and(|template| template == file)
     });
     Ok(found.map(|(id, about)| {
-        about.pointer("/properties/stackName").and_then(Value::as_str).map_or_else(|| id.clone(), str::to_owned)
+        let name = about.pointer("/properties/stackName").and_then(Value::as_str).unwrap_or(id);
+        let tags = about.pointer("/properties/tags").and_then(Value::as_object).into_iter().flatten();
+        (name.to_owned(), tags.map(|(key, value)| (key.clone(), text(value))).collect())
     }))
 }
 
@@ -181,7 +188,7 @@ mod tests {
     }
 
     fn stack(template: &str) -> Value {
-        json!({"type": "aws:cloudformation:stack", "properties": {"templateFile": template}})
+        json!({"type": "aws:cloudformation:stack", "properties": {"templateFile": template, "tags": {"team": "shop"}}})
     }
 
     #[test]
@@ -203,6 +210,7 @@ mod tests {
         for path in [folder.clone(), folder.join("Shop.template.json")] {
             let source = Source::of(&path).unwrap().unwrap();
             assert_eq!(source.stack, "Shop");
+            assert_eq!(source.tags["team"], "shop");
             assert_eq!(source.template, folder.join("Shop.template.json"));
             assert_eq!(source.object("abc.zip"), Some(folder.join("asset.abc").as_path()));
             assert_eq!(source.object("other.zip"), None);

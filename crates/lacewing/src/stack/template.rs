@@ -28,13 +28,15 @@ pub(super) struct Template {
 }
 
 /// Where and under which name a template is deployed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     pub stack: String,
     pub account: String,
     pub region: String,
     /// Whether the template is the Serverless Framework's.
     pub is_serverless: bool,
+    /// What everything is tagged with, unless it says otherwise itself. Source: CloudFormation, "Resource tags".
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Template {
@@ -231,7 +233,7 @@ mod tests {
             stack: "shop".into(),
             account: "123456789012".into(),
             region: "eu-west-1".into(),
-            is_serverless: false,
+            ..Place::default()
         };
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Template::of(&yaml::read(text).unwrap(), &given, &place)
@@ -302,7 +304,7 @@ mod tests {
         assert!(read(rule, &[]).unwrap_err().concat().contains("the rule Mine"));
         let bucket = "Resources:\n  ServerlessDeploymentBucket: {Type: 'AWS::S3::Bucket'}\n  F: {Type: 'AWS::Lambda::Function'}\n";
         assert!(read(bucket, &[]).unwrap_err().concat().contains("AWS::S3::Bucket"));
-        let place = Place { is_serverless: true, stack: "s".into(), account: "1".into(), region: "r".into() };
+        let place = Place { is_serverless: true, ..Place::default() };
         assert!(Template::of(&yaml::read(bucket).unwrap(), &BTreeMap::new(), &place).is_ok());
     }
 }

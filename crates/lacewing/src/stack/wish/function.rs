@@ -97,7 +97,7 @@ pub(super) fn of(logical: &str, read: Properties<'_>, place: &Place, source: &So
         fields,
         code: code::of(read, &runtime, &handler, source)?,
         architecture: architectures.first().map_or_else(|| "x86_64".to_owned(), text),
-        tags: read.map_of_texts("Tags"),
+        tags: super::tags(read, place),
         reserved: read.number("ReservedConcurrentExecutions")?,
         alias,
         provisioned,

@@ -48,7 +48,7 @@ pub(super) fn role(logical: &str, read: Properties<'_>, place: &Place) -> Result
         let policy = Properties(policy);
         inline.push((policy.must("PolicyName")?, policy.document("PolicyDocument")?));
     }
-    let tags = read.map_of_texts("Tags").into_iter();
+    let tags = super::tags(read, place).into_iter();
     Ok(RoleWish {
         name: named(read.text("RoleName"), logical, place),
         path: read.text("Path").unwrap_or_else(|| "/".to_owned()),

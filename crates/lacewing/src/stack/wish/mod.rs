@@ -145,6 +145,14 @@ fn named(own: Option<String>, logical: &str, place: &Place) -> String {
     })
 }
 
+/// A resource's tags, and those of its stack that it does not say otherwise.
+fn tags(read: Properties<'_>, place: &Place) -> Map<String, Value> {
+    let mut tags: Map<String, Value> =
+        place.tags.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
+    tags.extend(read.map_of_texts("Tags"));
+    tags
+}
+
 /// The beginning, and enough of a digest that no two are alike.
 fn shortened(whole: &str) -> String {
     use sha2::{Digest, Sha256};

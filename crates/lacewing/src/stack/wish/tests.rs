@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::stack::source::Source;
+use std::collections::BTreeMap;
 
 fn wish(kind: Kind, properties: Value) -> Result<Wish, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -11,7 +12,8 @@ fn wish(kind: Kind, properties: Value) -> Result<Wish, String> {
         stack: "shop".into(),
         account: "123456789012".into(),
         region: "eu-west-1".into(),
-        is_serverless: false,
+        tags: BTreeMap::from([("of".to_owned(), "all".to_owned())]),
+        ..Place::default()
     };
     let resource = Resource { name: "Hello".into(), kind, properties: Value::Null };
     let source = Source { template: folder.path().join("template.yaml"), ..Source::default() };
@@ -33,7 +35,7 @@ fn a_function_is_named_by_its_stack_and_says_every_setting() {
     assert_eq!(made.fields["MemorySize"], 256);
     assert_eq!(made.fields["Timeout"], 3);
     assert_eq!(made.fields["Environment"], json!({"Variables": {"N": "1", "B": "true"}}));
-    assert_eq!(made.tags["n"], "2");
+    assert_eq!(Value::Object(made.tags), json!({"n": "2", "of": "all"}));
     assert!(matches!(made.code, Code::Zip(zip) if zip.starts_with(b"PK")));
 }
 
@@ -105,12 +107,12 @@ fn a_role_has_policies_of_both_kinds() {
         (role.managed.as_slice(), role.inline.as_slice()),
         (["arn:p".to_owned()].as_slice(), [("n".to_owned(), document)].as_slice())
     );
-    assert_eq!(role.tags, [("a".to_owned(), "1".to_owned())]);
+    assert_eq!(role.tags, [("a".to_owned(), "1".to_owned()), ("of".to_owned(), "all".to_owned())]);
 }
 
 #[test]
 fn long_names_stay_apart() {
-    let place = Place { stack: "s".repeat(60), account: String::new(), region: String::new(), is_serverless: false };
+    let place = Place { stack: "s".repeat(60), ..Place::default() };
     let (one, other) = (named(None, "FunctionA", &place), named(None, "FunctionB", &place));
     assert!(one != other && one.len() == NAME_MAX && other.len() == NAME_MAX, "{one} {other}");
     assert_eq!(one, named(None, "FunctionA", &place));
