@@ -7,8 +7,8 @@
 use crate::StoreError;
 use lacewing_model::{
     Architecture, Egress, EphemeralMib, FailReason, FileSystem, FunctionConfig, ImageCode, ImageSettings, LayerUse,
-    Lifecycle, LogFormat, LogLevel, LoggingConfig, MemoryMib, Runtime, SnapStart, Timeout, TracingMode, UpdateStatus,
-    VpcConfig,
+    Lifecycle, LogFormat, LogLevel, LoggingConfig, MemoryMib, Runtime, SnapStart, Tenancy, Timeout, TracingMode,
+    UpdateStatus, VpcConfig,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +42,8 @@ struct ConfigDocument {
     file_systems: Vec<FileSystemDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<ImageDocument>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    per_tenant: bool,
 }
 
 /// The code of a function that is an image.
@@ -163,6 +165,7 @@ pub(crate) fn write_config(config: &FunctionConfig) -> Result<String, StoreError
             .map(|FileSystem { arn, path }| FileSystemDocument { arn, path })
             .collect(),
         image: config.image.clone().map(write_image),
+        per_tenant: config.tenancy == Tenancy::PerTenant,
     };
     serde_json::to_string(&document).map_err(|error| StoreError::unreadable("configuration", error))
 }
@@ -210,6 +213,7 @@ pub(crate) fn read_config(json: &str) -> Result<FunctionConfig, StoreError> {
             .into_iter()
             .map(|FileSystemDocument { arn, path }| FileSystem { arn, path })
             .collect(),
+        tenancy: if document.per_tenant { Tenancy::PerTenant } else { Tenancy::Shared },
     })
 }
 
@@ -307,6 +311,7 @@ mod tests {
             vpc: Some(VpcConfig { subnets: vec!["subnet-1".into()], security_groups: Vec::new(), ipv6: true }),
             file_systems: vec![FileSystem { arn: "arn:aws:elasticfilesystem:x".into(), path: "/mnt/x".into() }],
             image: None,
+            tenancy: Tenancy::PerTenant,
         }
     }
 
@@ -346,11 +351,12 @@ mod tests {
     fn a_document_of_an_older_release_is_read_with_defaults() {
         let mut document: serde_json::Value = serde_json::from_str(&write_config(&config()).unwrap()).unwrap();
         let fields = document.as_object_mut().unwrap();
-        for newer in ["snap_start", "dead_letter", "kms_key", "vpc", "file_systems"] {
+        for newer in ["snap_start", "dead_letter", "kms_key", "vpc", "file_systems", "per_tenant"] {
             assert!(fields.remove(newer).is_some(), "{newer}");
         }
         let read = read_config(&document.to_string()).unwrap();
         assert_eq!((read.snap_start, read.dead_letter, read.vpc), (SnapStart::None, None, None));
+        assert_eq!(read.tenancy, Tenancy::Shared);
     }
 
     #[test]

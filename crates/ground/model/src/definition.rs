@@ -128,6 +128,17 @@ pub enum SnapStart {
     PublishedVersions,
 }
 
+/// Whether a function's environments serve all calls, or each those of one tenant. Chosen when the function is made,
+/// and for good. Source: Lambda API, `TenancyConfig`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tenancy {
+    /// An environment serves whatever call comes.
+    #[default]
+    Shared,
+    /// An environment that has served a tenant serves no other.
+    PerTenant,
+}
+
 /// Where a function would stand in a network of AWS's; kept as a record. Both lists are empty where it was taken
 /// out of its network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -178,6 +189,7 @@ pub struct FunctionConfig {
     /// Absent where it never stood in one: replies show the difference.
     pub vpc: Option<VpcConfig>,
     pub file_systems: Vec<FileSystem>,
+    pub tenancy: Tenancy,
 }
 
 impl FunctionConfig {
@@ -209,6 +221,7 @@ impl FunctionConfig {
             kms_key: None,
             vpc: None,
             file_systems: Vec::new(),
+            tenancy: Tenancy::default(),
         }
     }
 }

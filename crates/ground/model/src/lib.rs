@@ -18,14 +18,14 @@ mod web;
 pub use alias::{Alias, AliasName, Provisioned, Routing};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use definition::{
-    Architecture, Egress, FileSystem, FunctionConfig, LayerUse, LogFormat, LogLevel, LoggingConfig, SnapStart,
+    Architecture, Egress, FileSystem, FunctionConfig, LayerUse, LogFormat, LogLevel, LoggingConfig, SnapStart, Tenancy,
     TracingMode, Version, VersionNumber, VpcConfig,
 };
 pub use ids::{AccountId, CodeSha256, Region, RequestId, RevisionId, SandboxId};
 pub use image::{ImageCode, ImageSettings};
 pub use lifecycle::{Denied, FailReason, Lifecycle, LifecycleEvent, UpdateStatus};
 pub use limits::Limits;
-pub use names::{FunctionArn, FunctionName, Handler, LayerName, Qualifier, RoleArn};
+pub use names::{FunctionArn, FunctionName, Handler, LayerName, Qualifier, RoleArn, TenantId};
 pub use runtime::{Language, Runtime, UnknownRuntime};
 pub use sizes::{Concurrency, EphemeralMib, MemoryMib, Timeout};
 pub use web::{WEB_COMMAND, WEB_CONCURRENCY, WEB_PORT, WebSettings};

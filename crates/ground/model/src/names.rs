@@ -3,6 +3,7 @@
 use crate::{AccountId, Invalid, Region, VersionNumber};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Name of a function: 1 to 64 of `[a-zA-Z0-9-_]`, unique per account and region.
 /// Source: Lambda API reference, `CreateFunction`.
@@ -110,6 +111,31 @@ impl FromStr for Handler {
     }
 }
 
+/// The tenant that a call is for, in a function with tenant isolation: 1 to 256 of `[a-zA-Z0-9._:/=+@ -]`.
+/// Source: Lambda service model, `TenantId`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantId(Arc<str>);
+
+impl TenantId {
+    /// The rule as AWS's model writes it.
+    pub const PATTERN: &'static str = r"[a-zA-Z0-9\._:\/=+\-@ ]+";
+    /// The longest one, characters.
+    pub const LENGTH_MAX: usize = 256;
+}
+
+impl FromStr for TenantId {
+    type Err = Invalid;
+
+    fn from_str(s: &str) -> Result<Self, Invalid> {
+        let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"._:/=+-@ ".contains(&letter);
+        if (1..=Self::LENGTH_MAX).contains(&s.len()) && s.bytes().all(fits) {
+            Ok(Self(s.into()))
+        } else {
+            Err(Invalid::new("tenant id", "1 to 256 of [a-zA-Z0-9._:/=+@ -]", s))
+        }
+    }
+}
+
 /// The role a function runs under: `arn:PARTITION:iam::ACCOUNT:role/PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoleArn(Box<str>);
@@ -156,7 +182,7 @@ macro_rules! text {
         }
     )*};
 }
-text!(FunctionName, LayerName, Handler, RoleArn);
+text!(FunctionName, LayerName, Handler, RoleArn, TenantId);
 
 /// The ARN of a function, with or without a qualifier:
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`.
@@ -201,6 +227,12 @@ mod tests {
         assert_eq!("12".parse::<Qualifier>().unwrap(), Qualifier::Number(12));
         assert_eq!("live".parse::<Qualifier>().unwrap(), Qualifier::Alias("live".into()));
         assert!("a.b".parse::<Qualifier>().is_err());
+        for fine in ["a", "Blue Tenant", "a@b.c:d/e=f+g-h_1", &"x".repeat(256)] {
+            assert_eq!(fine.parse::<TenantId>().unwrap().as_str(), fine);
+        }
+        for bad in ["", "a\tb", "a,b", "tenant\u{e4}", "a\r\nb", &"x".repeat(257)] {
+            assert!(bad.parse::<TenantId>().is_err(), "{bad}");
+        }
     }
 
     #[test]
