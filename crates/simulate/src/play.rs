@@ -168,8 +168,8 @@ impl<'a> Play<'a> {
         let id = CallId(self.next_call);
         self.next_call += 1;
         for node in self.nodes.in_order(call.function, u64::from(function.memory.get())) {
-            let generation = generation(call.function);
-            let event = Event::Arrive { call: id, generation, shape: shape(function) };
+            let key = generation(call.function).into();
+            let event = Event::Arrive { call: id, key, shape: shape(function) };
             if self.tell(node, event, call.at_us, None, Some((id, call))) {
                 return;
             }
@@ -210,7 +210,7 @@ impl<'a> Play<'a> {
                     };
                     self.give(node, place, call, own.map(|own| own.origin), now_us);
                 }
-                Action::Start { place, generation, purpose } => self.start(node, place, generation, purpose, now_us),
+                Action::Start { place, key, purpose } => self.start(node, place, key.generation, purpose, now_us),
                 Action::Refuse { call: id, .. } => match new {
                     Some((new, _)) if new == id => (kept, settled) = (false, true),
                     _ => {

@@ -270,7 +270,7 @@ impl Inner {
         let throttled = |error| self.count_throttle(&runnable.version, error);
         let permit = self.admission.admit(Arc::clone(&call.scope), &runnable, self.clock.now()).map_err(throttled)?;
         let recipe = || Arc::clone(&self.kitchen).recipe(runnable.clone());
-        let leased = self.pool.lease(&runnable.version, recipe).await;
+        let leased = self.pool.lease(&runnable.version, None, recipe).await;
         let mut lease = leased.map_err(|error| throttled(error.into()))?;
         let request_id = attempt.request_id;
         let (tail, trace_id) = (call.tail, trace_id(call.trace_id, self.clock.now()));

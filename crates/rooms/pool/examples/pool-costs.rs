@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use lacewing_model::{Concurrency, Egress, Language, MemoryMib, RevisionId, Timestamp};
-use lacewing_pool::{CallId, Cost, Event, KeepAlive, PoolOptions, PoolState, Shape};
+use lacewing_pool::{CallId, Cost, Event, GroupKey, KeepAlive, PoolOptions, PoolState, Shape};
 use lacewing_sandbox::{Preparation, Rung};
 use std::time::{Duration, Instant};
 
@@ -44,10 +44,10 @@ fn warm(keep_alive: KeepAlive, versions: u64) -> u64 {
     };
     let (mut state, mut actions) = (PoolState::new(options), Vec::new());
     let mut places = Vec::new();
-    let generation = |version: u64| RevisionId::from_u128(u128::from(version) << 64 | 7);
+    let key = |version: u64| GroupKey::from(RevisionId::from_u128(u128::from(version) << 64 | 7));
     for version in 0..versions {
         state.on(
-            Event::Arrive { call: CallId(version), generation: generation(version), shape: shape() },
+            Event::Arrive { call: CallId(version), key: key(version), shape: shape() },
             Timestamp(1),
             &mut actions,
         );
@@ -60,11 +60,7 @@ fn warm(keep_alive: KeepAlive, versions: u64) -> u64 {
     let began = Instant::now();
     for round in 0..ROUNDS {
         let (version, now) = (round % versions, Timestamp(1 + round / 100));
-        state.on(
-            Event::Arrive { call: CallId(round), generation: generation(version), shape: shape() },
-            now,
-            &mut actions,
-        );
+        state.on(Event::Arrive { call: CallId(round), key: key(version), shape: shape() }, now, &mut actions);
         assert!(actions.len() == 1, "{actions:?}");
         actions.clear();
         state.on(Event::Done { place: places[version as usize], usable: true }, now, &mut actions);
@@ -80,14 +76,10 @@ fn refused() -> u64 {
     let mut options = PoolOptions::default();
     options.waiting.of_a_version = 1;
     let (mut state, mut actions) = (PoolState::new(options), Vec::new());
-    let generation = RevisionId::from_u128(1);
+    let key = GroupKey::from(RevisionId::from_u128(1));
     let began = Instant::now();
     for round in 0..ROUNDS {
-        state.on(
-            Event::Arrive { call: CallId(round), generation, shape: shape() },
-            Timestamp(1 + round / 100),
-            &mut actions,
-        );
+        state.on(Event::Arrive { call: CallId(round), key, shape: shape() }, Timestamp(1 + round / 100), &mut actions);
         actions.clear();
     }
     u64::try_from(began.elapsed().as_nanos()).unwrap() / ROUNDS

@@ -9,8 +9,9 @@ mod lease;
 mod pool;
 
 pub use decide::{
-    Action, CallId, Census, Cost, Event, HistoryLimits, KeepAlive, Place, PoolOptions, PoolState, ProvisionFailure,
-    Provisioned, Purpose, Rate, Record, Refusal, Shape, StockOptions, WaitingLimits, What, Why,
+    Action, CallId, Census, Cost, Event, GroupKey, HistoryLimits, KeepAlive, Place, PoolOptions, PoolState,
+    ProvisionFailure, Provisioned, Purpose, Rate, Record, Refusal, Shape, StockOptions, TenantNumber, WaitingLimits,
+    What, Why,
 };
 pub use lease::{Lease, Story};
 pub use pool::{Pool, PoolError, ProvisionStatus, Recipe};

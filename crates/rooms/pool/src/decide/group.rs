@@ -1,12 +1,13 @@
 //! What the pool knows of one version and of one sandbox.
 
+use super::family::Family;
 use super::keep::{Idling, Order};
 use super::options::Rate;
 use super::record::Why;
 use super::rhythm::Rhythm;
 use super::starts::Fed;
-use super::words::{CallId, Place, ProvisionFailure, Purpose, Shape};
-use lacewing_model::{MemoryMib, RevisionId, Timestamp};
+use super::words::{CallId, GroupKey, Place, ProvisionFailure, Purpose, Shape};
+use lacewing_model::{MemoryMib, Timestamp};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(super) enum Phase {
 /// One sandbox.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) generation: RevisionId,
+    pub(super) key: GroupKey,
     pub(super) memory: MemoryMib,
     pub(super) phase: Phase,
     /// When the phase began, or the last call came or went.
@@ -38,9 +39,9 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(generation: RevisionId, memory: MemoryMib, purpose: Purpose, now: Timestamp) -> Self {
+    pub(super) fn new(key: GroupKey, memory: MemoryMib, purpose: Purpose, now: Timestamp) -> Self {
         let (phase, calls, spent, closing) = (Phase::Starting, 0, Duration::ZERO, None);
-        Self { generation, memory, phase, since: now, purpose, calls, spent, closing }
+        Self { key, memory, phase, since: now, purpose, calls, spent, closing }
     }
 
     /// One call more.
@@ -64,7 +65,7 @@ impl Member {
     }
 }
 
-/// One version.
+/// One version, or one of its tenants.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) shape: Shape,
@@ -81,6 +82,7 @@ pub(super) struct Group {
     /// Those of them that take no more calls.
     pub(super) closing: usize,
     pub(super) provision: Provision,
+    /// The version's: its tenants have none of their own.
     pub(super) bucket: Bucket,
     pub(super) pace: Pace,
     pub(super) rhythm: Option<Box<Rhythm>>,
@@ -100,6 +102,8 @@ pub(super) struct Group {
     pub(super) yields: Option<Timestamp>,
     /// Its entry among those to look after.
     pub(super) look: Option<Timestamp>,
+    /// The tenants of a version that has any.
+    pub(super) family: Option<Box<Family>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +146,7 @@ impl Provision {
 }
 
 impl Group {
-    pub(super) fn new(shape: Shape, rate: Option<Rate>, learns: bool, retired: bool, now: Timestamp) -> Self {
+    pub(super) fn new(shape: Shape, bucket: Bucket, learns: bool, retired: bool) -> Self {
         Self {
             shape,
             waiting: VecDeque::new(),
@@ -153,7 +157,7 @@ impl Group {
             open: BTreeSet::new(),
             closing: 0,
             provision: Provision::default(),
-            bucket: Bucket::full(rate, now),
+            bucket,
             pace: Pace::default(),
             rhythm: (learns && !retired).then(|| Box::new(Rhythm::new())),
             quiet_since: None,
@@ -164,6 +168,7 @@ impl Group {
             leaves: None,
             yields: None,
             look: None,
+            family: None,
         }
     }
 
@@ -177,9 +182,10 @@ impl Group {
         self.sandboxes() as u64 * u64::from(self.shape.memory.get())
     }
 
-    /// True when it has neither sandboxes nor calls, and none are wanted.
+    /// True when it has neither sandboxes nor calls nor tenants, and none are wanted.
     pub(super) fn is_bare(&self) -> bool {
-        self.waiting.is_empty() && self.sandboxes() == 0 && self.provision.wanted == 0
+        let alone = self.family.as_ref().is_none_or(|family| family.tenants.is_empty());
+        self.waiting.is_empty() && self.sandboxes() == 0 && self.provision.wanted == 0 && alone
     }
 
     /// Until when a bare one is remembered: while it has not gained back all its starts, and while what was

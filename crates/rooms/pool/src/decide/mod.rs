@@ -18,10 +18,12 @@
 //! | `room` | whose sandbox ends for another's; fair shares |
 //! | `rest` | idling, freezing, leaving |
 //! | `provision` | provisioned concurrency |
+//! | `family` | tenants of one version, apart from each other and one to its neighbours |
 //! | `keep`, `rhythm` | how long idle sandboxes are kept, and which are started ahead of a call |
 //! | `stock` | how many sandboxes wait prepared |
 
 mod calls;
+mod family;
 mod group;
 mod keep;
 mod options;
@@ -37,10 +39,13 @@ mod words;
 pub use keep::{Cost, KeepAlive};
 pub use options::{HistoryLimits, PoolOptions, Rate, StockOptions, WaitingLimits};
 pub use record::{Record, What, Why};
-pub use words::{Action, CallId, Census, Event, Place, ProvisionFailure, Provisioned, Purpose, Refusal, Shape};
+pub use words::{
+    Action, CallId, Census, Event, GroupKey, Place, ProvisionFailure, Provisioned, Purpose, Refusal, Shape,
+    TenantNumber,
+};
 
 use foldhash::fast::FixedState;
-use group::{Group, Idle, Member};
+use group::{Bucket, Group, Idle, Member};
 use keep::Order;
 use lacewing_model::{MemoryMib, RevisionId, Timestamp};
 use record::History;
@@ -51,8 +56,8 @@ use stock::{Change, Stock};
 /// A map whose order is the same in every run. The keys are our own: nobody can choose them to collide.
 type Map<K, V> = HashMap<K, V, FixedState>;
 
-/// Versions by a moment, the earliest first. An entry counts only while its version names that moment.
-type Agenda = BinaryHeap<Reverse<(Timestamp, RevisionId)>>;
+/// Groups by a moment, the earliest first. An entry counts only while its group names that moment.
+type Agenda = BinaryHeap<Reverse<(Timestamp, GroupKey)>>;
 
 /// How many retired generations are remembered: a call that had resolved one before may still arrive.
 const RETIRED_REMEMBERED: usize = 1_024;
@@ -61,12 +66,15 @@ const RETIRED_REMEMBERED: usize = 1_024;
 #[derive(Debug)]
 pub struct PoolState {
     options: PoolOptions,
-    groups: Map<RevisionId, Group>,
+    /// Versions, and the tenants of those that isolate them.
+    groups: Map<GroupKey, Group>,
+    /// How many of them are tenants.
+    tenants: usize,
     members: Map<Place, Member>,
     /// Versions with calls that wait for a start to be begun, in the order they asked.
     hungry: VecDeque<RevisionId>,
     /// Versions that miss provisioned sandboxes.
-    short: VecDeque<RevisionId>,
+    short: VecDeque<GroupKey>,
     /// Versions with idle sandboxes, by when the first of them is to leave.
     leaving: Agenda,
     /// The same versions by what it costs to lose it, where the policy tells that from when it leaves.
@@ -127,6 +135,7 @@ impl PoolState {
             history: History::new(options.history),
             options,
             groups: Map::default(),
+            tenants: 0,
             members: Map::default(),
             hungry: VecDeque::new(),
             short: VecDeque::new(),
@@ -147,13 +156,13 @@ impl PoolState {
     pub fn on(&mut self, event: Event, now: Timestamp, actions: &mut Vec<Action>) {
         let turn = &mut Turn { now, actions };
         match event {
-            Event::Arrive { call, generation, shape } => self.arrive(call, generation, shape, turn),
-            Event::Abandon { call, generation } => self.abandon(call, generation, turn),
+            Event::Arrive { call, key, shape } => self.arrive(call, key, shape, turn),
+            Event::Abandon { call, key } => self.abandon(call, key, turn),
             Event::Started { place, rung } => self.started(place, rung, turn),
             Event::StartFailed(place) => self.start_failed(place, turn),
             Event::Done { place, usable } => self.done(place, usable, turn),
             Event::Retire(generation) => self.retire(generation, turn),
-            Event::Provision { generation, shape, count } => self.provision(generation, shape, count, turn),
+            Event::Provision { generation, shape, count } => self.provision(generation.into(), shape, count, turn),
             Event::Expect(kind) => self.stock.expect(kind, now),
             Event::Memory(free_mib) => self.memory(free_mib, turn),
             Event::Options(options) => self.set_options(*options, turn),
@@ -225,47 +234,54 @@ impl PoolState {
 
     fn set_options(&mut self, options: PoolOptions, turn: &mut Turn<'_>) {
         self.options = options;
-        let mut generations: Vec<RevisionId> = self.groups.keys().copied().collect();
-        generations.sort_unstable();
-        for generation in generations {
-            if let Some(group) = self.groups.get_mut(&generation) {
-                group.bucket.set_rate(self.options.scaling_rate);
+        let mut keys: Vec<GroupKey> = self.groups.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            if let Some(group) = self.groups.get_mut(&key) {
+                group.bucket.set_rate(self.options.scaling_rate.filter(|_| key.tenant.is_none()));
                 (group.leaves, group.yields) = (None, None);
             }
-            self.schedule(Order::Leave, generation);
-            self.schedule(self.options.keep_alive.yield_order(), generation);
+            self.schedule(Order::Leave, key);
+            self.schedule(self.options.keep_alive.yield_order(), key);
         }
         self.shrink(turn);
         self.feed(turn);
     }
 
-    fn record(&mut self, generation: RevisionId, place: Option<Place>, what: What, why: Why, now: Timestamp) {
-        self.history.add(Record { at: now, generation: Some(generation), place, what, why, count: 1 });
+    fn record(&mut self, key: GroupKey, place: Option<Place>, what: What, why: Why, now: Timestamp) {
+        self.history.add(Record { at: now, generation: Some(key.generation), place, what, why, count: 1 });
     }
 
-    /// The version's group; a new one where the version is not known.
-    fn group(&mut self, generation: RevisionId, shape: Shape, now: Timestamp) -> &mut Group {
-        self.groups.entry(generation).or_insert_with(|| {
-            let retired = self.retired.contains(&generation);
-            Group::new(shape, self.options.scaling_rate, self.options.keep_alive.learns(), retired, now)
+    /// The group of this key; a new one where it is not known.
+    fn group(&mut self, key: GroupKey, shape: Shape, now: Timestamp) -> &mut Group {
+        if let Some(tenant) = key.tenant.filter(|_| !self.groups.contains_key(&key)) {
+            self.add_tenant(key, tenant, shape, now);
+        }
+        self.groups.entry(key).or_insert_with(|| {
+            let retired = self.retired.contains(&key.generation);
+            let bucket = Bucket::full(self.options.scaling_rate, now);
+            Group::new(shape, bucket, self.options.keep_alive.learns(), retired)
         })
     }
 
-    /// Forgets a version that has nothing left and nothing to remember.
-    fn forget_if_bare(&mut self, generation: RevisionId, turn: &mut Turn<'_>) {
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+    /// Forgets a version or a tenant that has nothing left and nothing to remember.
+    fn forget_if_bare(&mut self, key: GroupKey, turn: &mut Turn<'_>) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
         if !group.is_bare() {
             return;
         }
         let until = match group.remembered_until(turn.now) {
             until if until > turn.now && !self.draining => until,
             _ => {
-                self.groups.remove(&generation);
-                turn.actions.push(Action::Forget(generation));
+                self.groups.remove(&key);
+                turn.actions.push(Action::Forget(key));
+                if let Some(tenant) = key.tenant {
+                    self.lose_tenant(key, tenant, turn);
+                }
                 return;
             }
         };
-        self.look_at(generation, until);
+        self.look_at(key, until);
     }
 }
 

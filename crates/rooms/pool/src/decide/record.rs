@@ -92,7 +92,7 @@ pub enum Why {
     KeepAliveOver,
     /// Calls of this function come at intervals, and the next is far.
     RhythmFar,
-    /// Another function had the better claim to its room.
+    /// Another function, or another tenant of it, had the better claim to its room.
     RoomNeeded,
     /// The machine is short of memory.
     MemoryPressure,
@@ -136,7 +136,7 @@ impl Why {
             Self::Idle => "idle for a short while",
             Self::KeepAliveOver => "keep-alive over",
             Self::RhythmFar => "rhythm of its calls: the next is far",
-            Self::RoomNeeded => "room needed for another function",
+            Self::RoomNeeded => "room needed for another function or tenant",
             Self::MemoryPressure => "memory pressure",
             Self::LimitLowered => "limits lowered",
             Self::Retired => "retired",

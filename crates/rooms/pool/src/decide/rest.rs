@@ -2,7 +2,7 @@
 
 use super::group::Phase;
 use super::keep::Order;
-use super::words::{Action, Place, Purpose};
+use super::words::{Action, GroupKey, Place, Purpose};
 use super::{PoolState, Turn, What, Why};
 use lacewing_model::{RevisionId, Timestamp};
 use std::cmp::Reverse;
@@ -13,15 +13,15 @@ const FROZEN_AT_ONCE_MAX: usize = 16;
 impl PoolState {
     pub(super) fn done(&mut self, place: Place, usable: bool, turn: &mut Turn<'_>) {
         let Some(member) = self.members.get_mut(&place).filter(|member| member.calls > 0) else { return };
-        let (generation, before) = (member.generation, member.calls);
+        let (key, before) = (member.key, member.calls);
         let ran = member.end_call(turn.now);
-        if let Some(group) = self.groups.get_mut(&generation) {
+        if let Some(group) = self.groups.get_mut(&key) {
             group.pace.ran(ran);
             group.open.remove(&(before, place));
         }
         if !usable {
             self.close(place, Why::Broken, turn);
-        } else if !self.hungry.is_empty() && self.yields(place, generation, turn.now) {
+        } else if !self.hungry.is_empty() && self.yields(place, key, turn.now) {
             self.close(place, Why::RoomNeeded, turn);
         } else {
             self.free(place, turn);
@@ -37,8 +37,8 @@ impl PoolState {
         if let Some(why) = member.closing {
             return self.close(place, why, turn);
         }
-        let (generation, provisioned) = (member.generation, member.purpose == Purpose::Provisioned);
-        let Some(group) = self.groups.get(&generation) else { return };
+        let (key, provisioned) = (member.key, member.purpose == Purpose::Provisioned);
+        let Some(group) = self.groups.get(&key) else { return };
         let surplus = provisioned && group.provision.alive > group.provision.wanted;
         if surplus && member.calls == 0 && !group.retired && !self.draining {
             return self.close(place, Why::FewerProvisioned, turn);
@@ -56,8 +56,8 @@ impl PoolState {
     fn put_idle(&mut self, place: Place, provisioned: bool, now: Timestamp) {
         let Some(member) = self.members.get_mut(&place) else { return };
         (member.phase, member.since) = (Phase::Idle, now);
-        let generation = member.generation;
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+        let key = member.key;
+        let Some(group) = self.groups.get_mut(&key) else { return };
         group.busy -= 1;
         self.tally.busy -= 1;
         self.tally.idle += 1;
@@ -72,15 +72,16 @@ impl PoolState {
         let (noted, learns) = (group.leaves.is_some(), self.options.keep_alive.learns());
         let ranked = group.yields.is_some() || self.options.keep_alive.yield_order() == Order::Leave;
         let looked_after = group.look.is_some();
-        self.note_quiet(generation, now);
+        self.note_idle(key);
+        self.note_quiet(key, now);
         if !noted || learns {
-            self.schedule(Order::Leave, generation);
+            self.schedule(Order::Leave, key);
         }
         if !ranked {
-            self.schedule(Order::Yield, generation);
+            self.schedule(Order::Yield, key);
         }
         if let Some(after) = self.options.freeze_after.filter(|_| !looked_after) {
-            self.look_at(generation, now.plus(after));
+            self.look_at(key, now.plus(after));
         }
     }
 
@@ -88,20 +89,20 @@ impl PoolState {
     /// that counted on it need a start of their own now.
     fn close(&mut self, place: Place, why: Why, turn: &mut Turn<'_>) {
         let Some(member) = self.members.get_mut(&place) else { return };
-        let (generation, calls, first) = (member.generation, member.calls, member.closing.is_none());
+        let (key, calls, first) = (member.key, member.calls, member.closing.is_none());
         let why = *member.closing.get_or_insert(why);
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+        let Some(group) = self.groups.get_mut(&key) else { return };
         if calls > 0 {
             group.closing += usize::from(first);
-            return self.line_up(generation);
+            return self.line_up(key);
         }
         group.closing -= usize::from(!first);
         group.busy -= 1;
         self.tally.busy -= 1;
-        self.note_quiet(generation, turn.now);
+        self.note_quiet(key, turn.now);
         self.end(place, why, turn);
-        self.miss_provisioned(generation);
-        self.line_up(generation);
+        self.miss_provisioned(key);
+        self.line_up(key);
     }
 
     /// Ends a sandbox that is on no shelf and at no work.
@@ -109,23 +110,25 @@ impl PoolState {
         turn.actions.push(Action::End(place));
         let Some(member) = self.members.remove(&place) else { return };
         self.tally.memory_mib -= u64::from(member.memory.get());
+        self.count_sandboxes(member.key, -1);
         if member.purpose == Purpose::Provisioned {
             self.tally.provisioned -= 1;
-            if let Some(group) = self.groups.get_mut(&member.generation) {
+            if let Some(group) = self.groups.get_mut(&member.key) {
                 group.provision.alive -= 1;
             }
         }
-        self.record(member.generation, Some(place), What::End, why, turn.now);
-        self.forget_if_bare(member.generation, turn);
+        self.record(member.key, Some(place), What::End, why, turn.now);
+        self.forget_if_bare(member.key, turn);
     }
 
     /// Ends the version's longest idle sandbox.
-    pub(super) fn end_oldest(&mut self, generation: RevisionId, why: Why, turn: &mut Turn<'_>) {
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+    pub(super) fn end_oldest(&mut self, key: GroupKey, why: Why, turn: &mut Turn<'_>) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
         let Some(idle) = group.idle.take_oldest() else { return };
         self.tally.left_shelf(idle, Some(group.shape.memory));
         group.leaves = None;
-        self.schedule(Order::Leave, generation);
+        self.note_idle(key);
+        self.schedule(Order::Leave, key);
         self.end(idle.place, why, turn);
     }
 
@@ -134,12 +137,14 @@ impl PoolState {
             self.retired.pop_front();
         }
         self.retired.push_back(generation);
-        let Some(group) = self.groups.get_mut(&generation) else { return };
-        group.retired = true;
-        group.rhythm = None;
-        group.prewarm_at = None;
-        self.end_all_idle(generation, Why::Retired, turn);
-        self.forget_if_bare(generation, turn);
+        for key in self.with_tenants(generation) {
+            let Some(group) = self.groups.get_mut(&key) else { continue };
+            group.retired = true;
+            group.rhythm = None;
+            group.prewarm_at = None;
+            self.end_all_idle(key, Why::Retired, turn);
+            self.forget_if_bare(key, turn);
+        }
         self.feed(turn);
     }
 
@@ -148,77 +153,77 @@ impl PoolState {
         let mut changes = Vec::new();
         self.stock.drain(&mut |change| changes.push(change));
         self.apply(&changes, turn);
-        let mut generations: Vec<RevisionId> = self.groups.keys().copied().collect();
-        generations.sort_unstable();
-        for generation in generations {
-            self.end_all_idle(generation, Why::Draining, turn);
-            self.forget_if_bare(generation, turn);
+        let mut keys: Vec<GroupKey> = self.groups.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.end_all_idle(key, Why::Draining, turn);
+            self.forget_if_bare(key, turn);
         }
     }
 
-    fn end_all_idle(&mut self, generation: RevisionId, why: Why, turn: &mut Turn<'_>) {
-        if let Some(group) = self.groups.get_mut(&generation) {
+    fn end_all_idle(&mut self, key: GroupKey, why: Why, turn: &mut Turn<'_>) {
+        if let Some(group) = self.groups.get_mut(&key) {
             group.provision.wanted = 0;
         }
-        self.end_surplus(generation, why, turn);
-        while self.groups.get(&generation).is_some_and(|group| !group.idle.is_empty()) {
-            self.end_oldest(generation, why, turn);
+        self.end_surplus(key, why, turn);
+        while self.groups.get(&key).is_some_and(|group| !group.idle.is_empty()) {
+            self.end_oldest(key, why, turn);
         }
     }
 
     /// Ends what has idled as long as it is worth.
     pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
-        while let Some((at, generation)) = self.first(Order::Leave) {
+        while let Some((at, key)) = self.first(Order::Leave) {
             if at > turn.now {
                 return;
             }
-            let far = self.groups.get(&generation).is_some_and(|group| group.prewarm_at.is_some());
-            self.end_oldest(generation, if far { Why::RhythmFar } else { Why::KeepAliveOver }, turn);
+            let far = self.groups.get(&key).is_some_and(|group| group.prewarm_at.is_some());
+            self.end_oldest(key, if far { Why::RhythmFar } else { Why::KeepAliveOver }, turn);
         }
     }
 
     /// Notes that the version's calls have all ended, if so.
-    pub(super) fn note_quiet(&mut self, generation: RevisionId, now: Timestamp) {
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+    pub(super) fn note_quiet(&mut self, key: GroupKey, now: Timestamp) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
         if group.busy > 0 || !group.waiting.is_empty() || group.quiet_since.is_some() {
             return;
         }
         group.quiet_since = Some(now);
         group.prewarm_at = self.options.keep_alive.prewarms_at(now, group.rhythm.as_deref());
         if let Some(at) = group.prewarm_at {
-            self.look_at(generation, at);
+            self.look_at(key, at);
         }
     }
 
     /// Looks after the version at that moment, unless it is looked after before.
-    pub(super) fn look_at(&mut self, generation: RevisionId, at: Timestamp) {
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+    pub(super) fn look_at(&mut self, key: GroupKey, at: Timestamp) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
         if group.look.is_none_or(|noted| at < noted) {
             group.look = Some(at);
-            self.looks.push(Reverse((at, generation)));
+            self.looks.push(Reverse((at, key)));
         }
     }
 
     /// Looks after the versions whose time has come.
     pub(super) fn look_around(&mut self, turn: &mut Turn<'_>) {
         let mut freezes = FROZEN_AT_ONCE_MAX;
-        while let Some(&Reverse((at, generation))) = self.looks.peek() {
+        while let Some(&Reverse((at, key))) = self.looks.peek() {
             if at > turn.now || freezes == 0 {
                 return;
             }
             self.looks.pop();
-            match self.groups.get_mut(&generation).filter(|group| group.look == Some(at)) {
+            match self.groups.get_mut(&key).filter(|group| group.look == Some(at)) {
                 Some(group) => group.look = None,
                 None => continue,
             }
-            self.freeze_idle(generation, &mut freezes, turn);
-            self.start_ahead(generation, turn);
-            self.forget_if_bare(generation, turn);
+            self.freeze_idle(key, &mut freezes, turn);
+            self.start_ahead(key, turn);
+            self.forget_if_bare(key, turn);
         }
     }
 
-    fn freeze_idle(&mut self, generation: RevisionId, left: &mut usize, turn: &mut Turn<'_>) {
-        let (Some(after), Some(group)) = (self.options.freeze_after, self.groups.get_mut(&generation)) else { return };
+    fn freeze_idle(&mut self, key: GroupKey, left: &mut usize, turn: &mut Turn<'_>) {
+        let (Some(after), Some(group)) = (self.options.freeze_after, self.groups.get_mut(&key)) else { return };
         let mut next = None;
         let mut frozen = Vec::new();
         for shelf in [&mut group.ready, &mut group.idle] {
@@ -236,25 +241,25 @@ impl PoolState {
         for place in frozen {
             self.tally.frozen += 1;
             turn.actions.push(Action::Freeze(place));
-            self.record(generation, Some(place), What::Freeze, Why::Idle, turn.now);
+            self.record(key, Some(place), What::Freeze, Why::Idle, turn.now);
         }
         if let Some(at) = next {
-            self.look_at(generation, at);
+            self.look_at(key, at);
         }
     }
 
     /// Starts a sandbox ahead of the next call of a version with a rhythm, where there is room to spare.
-    fn start_ahead(&mut self, generation: RevisionId, turn: &mut Turn<'_>) {
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+    fn start_ahead(&mut self, key: GroupKey, turn: &mut Turn<'_>) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
         match group.prewarm_at {
             Some(at) if at <= turn.now => group.prewarm_at = None,
-            Some(at) => return self.look_at(generation, at),
+            Some(at) => return self.look_at(key, at),
             None => return,
         }
         let memory = u64::from(group.shape.memory.get());
         let wanted = !self.draining && group.sandboxes() == 0 && group.bucket.starts(turn.now) > 0;
         if wanted && self.hungry.is_empty() && self.has_room(memory) {
-            self.start(generation, Purpose::Rhythm, turn);
+            self.start(key, Purpose::Rhythm, turn);
         }
     }
 }

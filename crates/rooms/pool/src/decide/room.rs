@@ -7,9 +7,9 @@
 
 use super::group::{Idle, Member};
 use super::keep::Order;
-use super::words::{Place, Purpose};
+use super::words::{GroupKey, Place, Purpose};
 use super::{Agenda, PoolState, Turn, Why};
-use lacewing_model::{RevisionId, Timestamp};
+use lacewing_model::Timestamp;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -38,19 +38,13 @@ enum Claim {
 
 impl PoolState {
     /// Makes room for one more sandbox, as far as fairness lets it. Says whether there is.
-    pub(super) fn make_room(
-        &mut self,
-        generation: RevisionId,
-        memory_mib: u64,
-        reserved_mib: u64,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        self.find_room(generation, memory_mib, reserved_mib, Claim::Fair, turn)
+    pub(super) fn make_room(&mut self, key: GroupKey, memory_mib: u64, reserved_mib: u64, turn: &mut Turn<'_>) -> bool {
+        self.find_room(key, memory_mib, reserved_mib, Claim::Fair, turn)
     }
 
     /// Makes room for a provisioned sandbox: no idle one has a better claim.
-    pub(super) fn make_promised_room(&mut self, generation: RevisionId, memory_mib: u64, turn: &mut Turn<'_>) -> bool {
-        self.find_room(generation, memory_mib, 0, Claim::Promised, turn)
+    pub(super) fn make_promised_room(&mut self, key: GroupKey, memory_mib: u64, turn: &mut Turn<'_>) -> bool {
+        self.find_room(key, memory_mib, 0, Claim::Promised, turn)
     }
 
     /// True when one more fits without another's end, and the machine is not short of memory.
@@ -66,7 +60,7 @@ impl PoolState {
 
     fn find_room(
         &mut self,
-        generation: RevisionId,
+        key: GroupKey,
         memory_mib: u64,
         reserved_mib: u64,
         claim: Claim,
@@ -82,7 +76,7 @@ impl PoolState {
         if mib > self.tally.spare_mib || places > self.tally.spare {
             return false;
         }
-        let found = self.find_victims(generation, memory_mib, (mib, places), claim, turn.now);
+        let found = self.find_victims(key, memory_mib, (mib, places), claim, turn.now);
         for &(victim, idle) in found.iter().flatten() {
             let memory = self.groups.get(&victim).map(|group| group.shape.memory);
             self.tally.left_shelf(idle, memory);
@@ -94,19 +88,19 @@ impl PoolState {
     /// Takes idle sandboxes off their shelves until the room is there; puts them back where that cannot be.
     fn find_victims(
         &mut self,
-        generation: RevisionId,
+        key: GroupKey,
         memory_mib: u64,
         (mib, places): (u64, usize),
         claim: Claim,
         now: Timestamp,
-    ) -> Option<Vec<(RevisionId, Idle)>> {
+    ) -> Option<Vec<(GroupKey, Idle)>> {
         let order = self.options.keep_alive.yield_order();
         let (mut found, mut spared) = (Vec::new(), Vec::new());
         let (mut found_mib, mut dearest) = (0, self.inflation);
         while (found_mib < mib || found.len() < places) && spared.len() < LOOKED_AT_MAX {
             let Some((rank, victim)) = self.first(order) else { break };
             self.agenda(order).pop();
-            let allowed = claim == Claim::Promised || self.may_take(generation, memory_mib, victim, now);
+            let allowed = claim == Claim::Promised || self.may_take(key, memory_mib, victim, now);
             let Some(group) = self.groups.get_mut(&victim) else { continue };
             group.note(order, None);
             let taken = if allowed { group.idle.take_oldest() } else { None };
@@ -115,12 +109,22 @@ impl PoolState {
                     found_mib += u64::from(group.shape.memory.get());
                     found.push((victim, idle));
                     dearest = dearest.max(rank);
+                    self.note_idle(victim);
                     self.schedule(order, victim);
                 }
                 None => spared.push(victim),
             }
         }
         spared.into_iter().for_each(|victim| self.schedule(order, victim));
+        // Whatever the neighbours keep, a tenant may have the room of those that it shares its version with.
+        while found_mib < mib || found.len() < places {
+            let Some(victim) = self.relative_to_end(key, now) else { break };
+            let Some(group) = self.groups.get_mut(&victim) else { break };
+            let Some(idle) = group.idle.take_oldest() else { break };
+            found_mib += u64::from(group.shape.memory.get());
+            found.push((victim, idle));
+            self.note_idle(victim);
+        }
         if found_mib >= mib && found.len() >= places {
             self.inflation = dearest;
             return Some(found);
@@ -129,29 +133,49 @@ impl PoolState {
             if let Some(group) = self.groups.get_mut(&victim) {
                 group.idle.put_back(idle);
             }
+            self.note_idle(victim);
             self.schedule(order, victim);
         }
         None
     }
 
     /// Whether `taker` may end the longest idle sandbox of `holder` for one of its own.
-    fn may_take(&self, taker: RevisionId, memory_mib: u64, holder: RevisionId, now: Timestamp) -> bool {
-        let (Some(taker), Some(holder)) = (self.groups.get(&taker), self.groups.get(&holder)) else { return true };
-        let would_hold = taker.held_mib() + memory_mib;
-        let stale = holder.idle.oldest().is_some_and(|idle| now.since(idle.since) >= FRESH);
-        stale || taker.sandboxes() == 0 || would_hold <= self.fair_share() || holder.held_mib() >= would_hold
+    pub(super) fn may_take(&self, taker: GroupKey, memory_mib: u64, holder: GroupKey, now: Timestamp) -> bool {
+        let idles = self.groups.get(&holder).and_then(|holder| holder.idle.oldest());
+        if idles.is_some_and(|idle| now.since(idle.since) >= FRESH) {
+            return true;
+        }
+        let ((has, held), (_, holds)) = (self.stakes(taker, holder), self.stakes(holder, taker));
+        let would_hold = held + memory_mib;
+        has == 0 || would_hold <= self.fair_share(taker, holder) || holds >= would_hold
     }
 
-    /// What each version may hold whatever the others want, MiB.
-    fn fair_share(&self) -> u64 {
-        self.options.memory_mib / self.groups.len().max(1) as u64
+    /// What one has at stake against another: sandboxes, and what they hold, MiB. Tenants of one version stand for
+    /// themselves, against anybody else for their version.
+    fn stakes(&self, one: GroupKey, against: GroupKey) -> (usize, u64) {
+        let siblings = one.generation == against.generation;
+        let group = self.groups.get(&if siblings { one } else { one.version() });
+        match group {
+            Some(group) if siblings => (group.sandboxes(), group.held_mib()),
+            Some(group) => (group.all_sandboxes(), group.all_held_mib()),
+            None => (0, 0),
+        }
+    }
+
+    /// What each version may hold whatever the others want, and each tenant of what its version holds, MiB.
+    fn fair_share(&self, one: GroupKey, against: GroupKey) -> u64 {
+        let version = self.groups.get(&one.version()).filter(|_| one.generation == against.generation);
+        match version.and_then(|version| Some((version.all_held_mib(), version.family.as_ref()?.tenants.len()))) {
+            Some((held, tenants)) => held / tenants.max(1) as u64,
+            None => self.options.memory_mib / (self.groups.len() - self.tenants).max(1) as u64,
+        }
     }
 
     /// Whether a sandbox that ended a run should end for a version in line that has the better claim to its room,
     /// instead of serving the next in its own. One that was just started always runs a call first: two versions that
     /// took each other's new ones in turn would serve nobody.
-    pub(super) fn yields(&self, place: Place, generation: RevisionId, now: Timestamp) -> bool {
-        let Some(holder) = self.groups.get(&generation).filter(|holder| !holder.waiting.is_empty()) else {
+    pub(super) fn yields(&self, place: Place, key: GroupKey, now: Timestamp) -> bool {
+        let Some(holder) = self.groups.get(&key).filter(|holder| !holder.waiting.is_empty()) else {
             return false;
         };
         let promised = |member: &Member| member.purpose == Purpose::Provisioned;
@@ -162,16 +186,17 @@ impl PoolState {
         if holder.closing > 0 {
             return false;
         }
-        self.hungry.iter().take(CLAIMS_MAX).any(|other| {
-            let Some(taker) = self.groups.get(other).filter(|_| *other != generation) else { return false };
-            let Some(first) = taker.waiting.front().filter(|_| taker.is_short()) else { return false };
+        self.hungry.iter().take(CLAIMS_MAX).any(|&generation| {
+            let other = self.next_in_line(generation);
+            let Some((taker, first)) = self.first_missing(other).filter(|_| other != key) else { return false };
             let memory = u64::from(taker.shape.memory.get());
             let (mib, places) = self.lacks(memory);
-            let left = holder.held_mib() - u64::from(holder.shape.memory.get());
-            let better = match (taker.sandboxes(), left) {
+            let ((has, held), (_, holds)) = (self.stakes(other, key), self.stakes(key, other));
+            let left = holds.saturating_sub(u64::from(holder.shape.memory.get()));
+            let better = match (has, left) {
                 (0, 0) => now.since(first.since) >= LAST_ONE_KEPT,
                 (0, _) => true,
-                _ => taker.held_mib() + memory <= left,
+                _ => held + memory <= left,
             };
             better && (mib, places) != (0, 0) && (mib > self.tally.spare_mib || places > self.tally.spare)
         })
@@ -199,9 +224,9 @@ impl PoolState {
 
     fn end_next(&mut self, why: Why, turn: &mut Turn<'_>) -> bool {
         match self.first(self.options.keep_alive.yield_order()) {
-            Some((rank, generation)) => {
+            Some((rank, key)) => {
                 self.inflation = self.inflation.max(rank);
-                self.end_oldest(generation, why, turn);
+                self.end_oldest(key, why, turn);
                 true
             }
             None => false,
@@ -209,10 +234,10 @@ impl PoolState {
     }
 
     /// The version whose longest idle sandbox is the first in this order, and its rank.
-    pub(super) fn first(&mut self, order: Order) -> Option<(Timestamp, RevisionId)> {
+    pub(super) fn first(&mut self, order: Order) -> Option<(Timestamp, GroupKey)> {
         loop {
-            let &Reverse((at, generation)) = self.agenda(order).peek()?;
-            let Some(group) = self.groups.get_mut(&generation).filter(|group| group.noted(order) == Some(at)) else {
+            let &Reverse((at, key)) = self.agenda(order).peek()?;
+            let Some(group) = self.groups.get_mut(&key).filter(|group| group.noted(order) == Some(at)) else {
                 self.agenda(order).pop();
                 continue;
             };
@@ -223,18 +248,18 @@ impl PoolState {
             };
             let real = self.options.keep_alive.rank(order, &group.idling(oldest));
             if real <= at {
-                return Some((at, generation));
+                return Some((at, key));
             }
             // It was used since: its rank is another.
             group.note(order, Some(real));
             self.agenda(order).pop();
-            self.agenda(order).push(Reverse((real, generation)));
+            self.agenda(order).push(Reverse((real, key)));
         }
     }
 
     /// Notes the rank of the version's longest idle sandbox, unless one no later is noted.
-    pub(super) fn schedule(&mut self, order: Order, generation: RevisionId) {
-        let Some(group) = self.groups.get_mut(&generation) else { return };
+    pub(super) fn schedule(&mut self, order: Order, key: GroupKey) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
         let Some(oldest) = group.idle.oldest() else {
             group.note(order, None);
             return;
@@ -242,7 +267,7 @@ impl PoolState {
         let at = self.options.keep_alive.rank(order, &group.idling(oldest));
         if group.noted(order).is_none_or(|noted| at < noted) {
             group.note(order, Some(at));
-            self.agenda(order).push(Reverse((at, generation)));
+            self.agenda(order).push(Reverse((at, key)));
         }
         // Nobody looks at this agenda while there is room: versions that were forgotten would stay in it.
         if self.yielding.len() > 2 * self.groups.len() + STALE_MAX {

@@ -3,6 +3,7 @@
 use super::options::PoolOptions;
 use lacewing_model::{Concurrency, MemoryMib, RevisionId};
 use lacewing_sandbox::{Preparation, Rung};
+use std::num::NonZeroU64;
 
 /// One waiting or running call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,6 +12,35 @@ pub struct CallId(pub u64);
 /// One sandbox, from the decision to start it; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place(pub u64);
+
+/// A tenant, as the decisions know it: a number for its name among those of one version. While anything is left of
+/// the tenant here its number is never another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantNumber(pub NonZeroU64);
+
+/// What sandboxes are kept by: one version and, where it isolates its tenants, one of these. No sandbox ever serves
+/// calls of two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupKey {
+    /// The version's generation.
+    pub generation: RevisionId,
+    /// One of its tenants; `None` where it serves all alike. A version is always called with tenants, or never.
+    pub tenant: Option<TenantNumber>,
+}
+
+impl GroupKey {
+    /// The version as a whole.
+    #[must_use]
+    pub fn version(self) -> Self {
+        self.generation.into()
+    }
+}
+
+impl From<RevisionId> for GroupKey {
+    fn from(generation: RevisionId) -> Self {
+        Self { generation, tenant: None }
+    }
+}
 
 /// What every sandbox of one version is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +60,8 @@ pub enum Event {
     Arrive {
         /// The call.
         call: CallId,
-        /// The version's generation.
-        generation: RevisionId,
+        /// The version's generation, and for which tenant.
+        key: GroupKey,
         /// What its sandboxes are like.
         shape: Shape,
     },
@@ -39,8 +69,8 @@ pub enum Event {
     Abandon {
         /// The call.
         call: CallId,
-        /// The version it waited for.
-        generation: RevisionId,
+        /// What it waited for.
+        key: GroupKey,
     },
     /// A start came to its end, INIT included.
     Started {
@@ -89,8 +119,8 @@ pub enum Action {
     Start {
         /// Its place.
         place: Place,
-        /// The version's generation.
-        generation: RevisionId,
+        /// The version's generation, and the tenant that will have it.
+        key: GroupKey,
         /// What for.
         purpose: Purpose,
     },
@@ -126,8 +156,9 @@ pub enum Action {
         /// How many.
         count: usize,
     },
-    /// Nothing of this version is left, nor waited for: what was kept to start it can go.
-    Forget(RevisionId),
+    /// Nothing of this version, or of this tenant of it, is left, nor waited for: what was kept for it can go. A version
+    /// outlasts its tenants.
+    Forget(GroupKey),
 }
 
 /// What a sandbox is started for.

@@ -1,9 +1,10 @@
 //! What the pool's one lock guards: the decisions' state, and the things that they speak of.
 
+use super::tenants::Tenants;
 use super::{PoolError, ProvisionStatus, Recipe};
-use crate::decide::{Action, CallId, Census, Event, Place, PoolState, ProvisionFailure, Purpose, Record};
+use crate::decide::{Action, CallId, Census, Event, GroupKey, Place, PoolState, ProvisionFailure, Purpose, Record};
 use crate::lease::Held;
-use lacewing_model::{RevisionId, Timestamp};
+use lacewing_model::{RevisionId, TenantId, Timestamp};
 use lacewing_sandbox::{Preparation, StartError};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,6 +18,7 @@ pub(super) struct Hall<C> {
     /// Those that idle; of those that run several calls at once also the ones at work.
     home: HashMap<Place, Held<C>>,
     waiting: HashMap<CallId, oneshot::Sender<Grant<C>>>,
+    tenants: Tenants,
     /// What to start for a version, until it is forgotten.
     recipes: HashMap<RevisionId, Recipe<C>>,
     /// Provisioned starts under way, and the error of the newest that failed.
@@ -43,6 +45,7 @@ impl<C: Send + Sync + 'static> Hall<C> {
             state,
             home: HashMap::new(),
             waiting: HashMap::new(),
+            tenants: Tenants::default(),
             recipes: HashMap::new(),
             provisioning: HashMap::new(),
             failures: HashMap::new(),
@@ -55,6 +58,12 @@ impl<C: Send + Sync + 'static> Hall<C> {
     pub(super) fn next_call(&mut self) -> CallId {
         self.next_call += 1;
         CallId(self.next_call)
+    }
+
+    /// What a version's sandboxes for this tenant are kept by. To be asked before each arrival: the decisions say when
+    /// it can be forgotten.
+    pub(super) fn key(&mut self, generation: RevisionId, tenant: Option<&TenantId>) -> GroupKey {
+        GroupKey { generation, tenant: tenant.map(|tenant| self.tenants.number(generation, tenant)) }
     }
 
     /// Asks the state. The actions are to be handed to [`Hall::perform`], or to one of the short ways around it.
@@ -101,12 +110,12 @@ impl<C: Send + Sync + 'static> Hall<C> {
         let mut errands = Vec::new();
         for action in actions.drain(..) {
             match action {
-                Action::Start { place, generation, purpose } => {
-                    if let Some(recipe) = self.recipes.get(&generation) {
+                Action::Start { place, key, purpose } => {
+                    if let Some(recipe) = self.recipes.get(&key.generation) {
                         errands.push(Errand::Start(place, recipe.clone(), purpose));
                     }
                     if purpose == Purpose::Provisioned {
-                        self.provisioning.insert(place, generation);
+                        self.provisioning.insert(place, key.generation);
                     }
                 }
                 Action::Give { call, place } => {
@@ -124,7 +133,10 @@ impl<C: Send + Sync + 'static> Hall<C> {
                     errands.extend(own.into_iter().chain(self.home.remove(&place)).map(Errand::End));
                 }
                 Action::KeepPrepared { kind, count } => errands.push(Errand::KeepPrepared(kind, count)),
-                Action::Forget(generation) => {
+                Action::Forget(GroupKey { generation, tenant: Some(tenant) }) => {
+                    self.tenants.forget(generation, tenant);
+                }
+                Action::Forget(GroupKey { generation, tenant: None }) => {
                     self.recipes.remove(&generation);
                     self.failures.remove(&generation);
                 }

@@ -1,13 +1,14 @@
 //! Does what the decisions say: starts, lends, keeps and ends sandboxes.
 
 mod hall;
+mod tenants;
 
 use crate::decide::{
-    Action, Census, Event, Place, PoolOptions, PoolState, Provisioned, Purpose, Record, Refusal, Shape,
+    Action, Census, Event, GroupKey, Place, PoolOptions, PoolState, Provisioned, Purpose, Record, Refusal, Shape,
 };
 use crate::lease::{Held, Lease, Story};
 use hall::{Errand, Grant, Hall};
-use lacewing_model::{Clock, RevisionId, Version};
+use lacewing_model::{Clock, RevisionId, TenantId, Version};
 use lacewing_sandbox::{InitEnding, Preparation, SandboxDriver, StartError, StartSpec, Started};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -68,18 +69,23 @@ impl<C: Send + Sync + 'static> Pool<C> {
         Self(Arc::new(Inner { driver, clock, hall }))
     }
 
-    /// Lends a sandbox of `version`: an idle one at once, else the first that becomes free. `recipe` is asked
-    /// for only where none idles.
+    /// Lends a sandbox of `version`: an idle one at once, else the first that becomes free. Where `tenant` is said, it
+    /// is one that has never served another. `recipe` is asked for only where none idles.
     ///
     /// # Errors
     /// See [`PoolError`].
     ///
     /// # Cancel safety
     /// An abandoned wait leaves the line; a start begun for it goes on and serves another.
-    pub async fn lease(&self, version: &Version, recipe: impl Fn() -> Recipe<C>) -> Result<Lease<C>, PoolError> {
+    pub async fn lease(
+        &self,
+        version: &Version,
+        tenant: Option<&TenantId>,
+        recipe: impl Fn() -> Recipe<C>,
+    ) -> Result<Lease<C>, PoolError> {
         let began = Instant::now();
         loop {
-            let (place, mut held) = match self.arrive(version, &recipe)? {
+            let (place, mut held) = match self.arrive(version, tenant, &recipe)? {
                 Arrived::Served(place, held) => (place, held),
                 Arrived::Waits(mut wait) => (&mut wait.reply).await.unwrap_or(Err(PoolError::Stopping))?,
             };
@@ -92,15 +98,20 @@ impl<C: Send + Sync + 'static> Pool<C> {
         }
     }
 
-    fn arrive(&self, version: &Version, recipe: impl Fn() -> Recipe<C>) -> Result<Arrived<'_, C>, PoolError> {
+    fn arrive(
+        &self,
+        version: &Version,
+        tenant: Option<&TenantId>,
+        recipe: impl Fn() -> Recipe<C>,
+    ) -> Result<Arrived<'_, C>, PoolError> {
         let generation = version.generation;
         let mut hall = self.hall();
         if hall.stopping {
             return Err(PoolError::Stopping);
         }
-        let call = hall.next_call();
+        let (call, key) = (hall.next_call(), hall.key(generation, tenant));
         let now = self.0.clock.now();
-        let actions = hall.decide(Event::Arrive { call, generation, shape: shape(version) }, now);
+        let actions = hall.decide(Event::Arrive { call, key, shape: shape(version) }, now);
         // The common case, a sandbox with room, needs no channel.
         if let [Action::Give { place, .. }] = actions[..] {
             let held = hall.take_now(place, actions);
@@ -122,7 +133,7 @@ impl<C: Send + Sync + 'static> Pool<C> {
         hall.remember(generation, recipe);
         let errands = hall.perform(actions, None);
         drop(hall);
-        let wait = Wait { pool: self, call, generation, reply };
+        let wait = Wait { pool: self, call, key, reply };
         self.run(errands);
         Ok(Arrived::Waits(wait))
     }
@@ -305,14 +316,14 @@ fn shape(version: &Version) -> Shape {
 struct Wait<'a, C: Send + Sync + 'static> {
     pool: &'a Pool<C>,
     call: crate::CallId,
-    generation: RevisionId,
+    key: GroupKey,
     reply: oneshot::Receiver<Grant<C>>,
 }
 
 impl<C: Send + Sync + 'static> Drop for Wait<'_, C> {
     fn drop(&mut self) {
         if self.pool.hall().leave_line(self.call).is_some() {
-            self.pool.decide(Event::Abandon { call: self.call, generation: self.generation });
+            self.pool.decide(Event::Abandon { call: self.call, key: self.key });
         } else if let Ok(Ok((place, held))) = self.reply.try_recv() {
             self.pool.give_back(place, held, true);
         }

@@ -39,7 +39,7 @@ fn recipe(version: &Arc<Version>) -> Recipe<()> {
 }
 
 async fn lend(pool: &Pool<()>, version: &Arc<Version>) -> Result<Lease<()>, PoolError> {
-    pool.lease(version, || recipe(version)).await
+    pool.lease(version, None, || recipe(version)).await
 }
 
 fn work(payload: &'static str, version: &Arc<Version>) -> Work {

@@ -6,11 +6,13 @@ mod fairness;
 mod random;
 mod shared;
 mod tables;
+mod tenants;
 mod world;
 
 use super::*;
 use lacewing_model::{Concurrency, Egress, Language, MemoryMib};
 use lacewing_sandbox::Preparation;
+use std::num::NonZeroU64;
 use std::time::Duration;
 use world::World;
 

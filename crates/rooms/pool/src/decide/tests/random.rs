@@ -5,8 +5,9 @@ use super::*;
 /// Worlds in one run of the tests.
 const SEEDS: u64 = 2_000;
 const STEPS: u64 = 250;
-/// The versions: memory of one sandbox, and calls that it runs at once.
-const SHAPES: [(u32, u32); 5] = [(128, 1), (128, 1), (256, 3), (512, 1), (128, 20)];
+/// The versions: memory of one sandbox, calls that it runs at once, and tenants.
+const SHAPES: [(u32, u32, u32); 7] =
+    [(128, 1, 0), (128, 1, 0), (256, 3, 0), (512, 1, 0), (128, 20, 0), (128, 1, 12), (256, 2, 3)];
 
 /// SplitMix64: small, and the same everywhere.
 struct Dice(u64);
@@ -60,7 +61,10 @@ fn random_options(dice: &mut Dice) -> PoolOptions {
 fn step(world: &mut World, dice: &mut Dice) {
     let version = dice.below(world.versions.len());
     match dice.below(100) {
-        0..=34 => drop(world.arrive(version)),
+        0..=34 => match world.versions[version].tenants {
+            0 => drop(world.arrive(version)),
+            tenants => drop(world.arrive_for(version, 1 + dice.below(tenants as usize) as u64)),
+        },
         35..=52 => {
             let starting: Vec<Place> = world.starting.keys().copied().collect();
             if let Some(place) = dice.pick(&starting) {
@@ -82,7 +86,7 @@ fn step(world: &mut World, dice: &mut Dice) {
             dice.pick(&waiting).into_iter().for_each(|call| world.abandon(call));
         }
         91..=92 => world.retire(version),
-        93..=94 => world.provision(version, dice.below(4) as u32),
+        93..=94 if world.versions[version].tenants == 0 => world.provision(version, dice.below(4) as u32),
         95..=96 => world.play(Event::Memory([5, 40, 10_000][dice.below(3)])),
         97 => {
             let options = random_options(dice);
@@ -115,10 +119,19 @@ fn settle(world: &mut World) {
     assert!(world.waiting.is_empty(), "a call was lost");
 }
 
-fn play(seed: u64) {
+/// A world of these versions, and the dice that made it.
+fn world(seed: u64) -> (World, Dice) {
     let mut dice = Dice(seed);
     let options = random_options(&mut dice);
-    let mut world = World::of(options, SHAPES.iter().map(|&(mib, concurrency)| shared(mib, concurrency)));
+    let mut world = World::of(options, SHAPES.iter().map(|&(mib, concurrency, _)| shared(mib, concurrency)));
+    for (known, &(.., tenants)) in world.versions.iter_mut().zip(&SHAPES) {
+        known.tenants = tenants;
+    }
+    (world, dice)
+}
+
+fn play(seed: u64) {
+    let (mut world, mut dice) = world(seed);
     for _ in 0..STEPS {
         step(&mut world, &mut dice);
     }
@@ -156,9 +169,7 @@ fn whatever_happens_every_promise_is_kept_and_everything_goes_to_zero() {
 #[test]
 fn the_same_events_give_the_same_actions() {
     let history = |seed: u64| {
-        let mut dice = Dice(seed);
-        let options = random_options(&mut dice);
-        let mut world = World::of(options, SHAPES.iter().map(|&(mib, concurrency)| shared(mib, concurrency)));
+        let (mut world, mut dice) = world(seed);
         (0..STEPS).for_each(|_| step(&mut world, &mut dice));
         (world.given, world.refused, world.ended)
     };

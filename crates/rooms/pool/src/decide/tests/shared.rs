@@ -105,12 +105,12 @@ fn a_retired_version_serves_its_last_calls_from_what_has_room() {
     let mut world = world(options());
     world.arrive(0);
     world.finish_start(true);
-    let generation = world.versions[0].generation;
+    let key = world.versions[0].generation.into();
     world.retire(0);
     let late = CallId(1_000);
     let shape = world.versions[0].shape;
     let mut actions = Vec::new();
-    world.state.on(Event::Arrive { call: late, generation, shape }, world.now, &mut actions);
+    world.state.on(Event::Arrive { call: late, key, shape }, world.now, &mut actions);
     let place = world.busy().next().unwrap();
     assert_eq!(actions, [Action::Give { call: late, place }]);
 }

@@ -9,19 +9,24 @@ pub(super) struct Known {
     pub(super) generation: RevisionId,
     pub(super) shape: Shape,
     pub(super) provisioned: u32,
+    /// How many tenants call it; 0 where it has none.
+    pub(super) tenants: u32,
 }
 
 /// A call in line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InLine {
-    version: usize,
-    generation: RevisionId,
+    key: GroupKey,
     since: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Lives {
     version: usize,
+    /// What it was started for.
+    key: GroupKey,
+    /// Whose calls it has served: never those of two.
+    served: Option<GroupKey>,
     calls: usize,
     /// Set once a run in it ended badly: it must not get another.
     broken: bool,
@@ -34,7 +39,7 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) versions: Vec<Known>,
     pub(super) waiting: BTreeMap<CallId, InLine>,
-    pub(super) starting: BTreeMap<Place, (usize, Purpose)>,
+    pub(super) starting: BTreeMap<Place, (GroupKey, Purpose)>,
     alive: BTreeMap<Place, Lives>,
     next_call: u64,
     /// Starts that each generation may still make, thousandths, and when that was true.
@@ -46,6 +51,7 @@ pub(super) struct World {
     pub(super) prepared: BTreeMap<Preparation, usize>,
     pub(super) draining: bool,
     actions: Vec<Action>,
+    forgotten: Vec<GroupKey>,
     /// Set while more is held than newly lowered limits grant.
     over: bool,
 }
@@ -60,6 +66,7 @@ impl World {
             generation: RevisionId::from_u128(number as u128 + 1),
             shape,
             provisioned: 0,
+            tenants: 0,
         };
         Self {
             versions: shapes.enumerate().map(version).collect(),
@@ -77,28 +84,44 @@ impl World {
             prepared: BTreeMap::new(),
             draining: false,
             actions: Vec::new(),
+            forgotten: Vec::new(),
             over: false,
         }
     }
 
     pub(super) fn arrive(&mut self, version: usize) -> CallId {
+        self.arrive_at(version, self.versions[version].generation.into())
+    }
+
+    /// A call of one of the version's tenants, numbered from 1.
+    pub(super) fn arrive_for(&mut self, version: usize, tenant: u64) -> CallId {
+        self.arrive_at(version, self.key(version, tenant))
+    }
+
+    pub(super) fn key(&self, version: usize, tenant: u64) -> GroupKey {
+        let tenant = NonZeroU64::new(tenant).map(TenantNumber);
+        GroupKey { generation: self.versions[version].generation, tenant }
+    }
+
+    fn arrive_at(&mut self, version: usize, key: GroupKey) -> CallId {
         let call = CallId(self.next_call);
         self.next_call += 1;
-        let Known { generation, shape, .. } = self.versions[version];
-        self.waiting.insert(call, InLine { version, generation, since: self.now });
-        self.play(Event::Arrive { call, generation, shape });
+        let shape = self.versions[version].shape;
+        self.waiting.insert(call, InLine { key, since: self.now });
+        self.play(Event::Arrive { call, key, shape });
         call
     }
 
     pub(super) fn abandon(&mut self, call: CallId) {
-        let Some(InLine { generation, .. }) = self.waiting.remove(&call) else { return };
-        self.play(Event::Abandon { call, generation });
+        let Some(InLine { key, .. }) = self.waiting.remove(&call) else { return };
+        self.play(Event::Abandon { call, key });
     }
 
     pub(super) fn started(&mut self, place: Place) {
-        let (version, purpose) = self.starting.remove(&place).unwrap();
-        let provisioned = purpose == Purpose::Provisioned;
-        self.alive.insert(place, Lives { version, calls: 0, broken: false, frozen: false, provisioned });
+        let (key, purpose) = self.starting.remove(&place).unwrap();
+        let (version, provisioned) = (self.version_of(key), purpose == Purpose::Provisioned);
+        let (calls, broken, frozen) = (0, false, false);
+        self.alive.insert(place, Lives { version, key, served: None, calls, broken, frozen, provisioned });
         self.play(Event::Started { place, rung: lacewing_sandbox::Rung::Full });
     }
 
@@ -173,6 +196,11 @@ impl World {
         self.alive.values().filter(|lives| lives.version == version).count()
     }
 
+    /// How many sandboxes live for one tenant.
+    pub(super) fn alive_for(&self, version: usize, tenant: u64) -> usize {
+        self.alive.values().filter(|lives| lives.key == self.key(version, tenant)).count()
+    }
+
     pub(super) fn waited(&self, call: CallId) -> Option<Duration> {
         self.given.iter().find(|(given, ..)| *given == call).map(|&(_, _, waited)| waited)
     }
@@ -184,22 +212,30 @@ impl World {
             self.perform(action);
         }
         self.actions = actions;
+        for key in std::mem::take(&mut self.forgotten) {
+            // A version outlasts its tenants.
+            let of = |other: GroupKey| other == key || other.version() == key;
+            let starting = self.starting.values().map(|&(key, _)| key);
+            let left = self.waiting.values().map(|call| call.key).chain(starting);
+            assert!(!left.chain(self.alive.values().map(|lives| lives.key)).any(of), "forgotten with something left");
+        }
         self.check();
     }
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Start { place, generation, purpose } => {
-                let version = self.version_of(generation);
+            Action::Start { place, key, purpose } => {
                 assert!(!self.draining || purpose == Purpose::Call, "a stopping node starts nothing ahead");
-                self.take_allowance(generation);
-                assert!(self.starting.insert(place, (version, purpose)).is_none() && !self.alive.contains_key(&place));
+                assert!(key.tenant.is_none() || purpose == Purpose::Call, "nothing is started ahead for a tenant");
+                self.take_allowance(key.generation);
+                assert!(self.starting.insert(place, (key, purpose)).is_none() && !self.alive.contains_key(&place));
             }
             Action::Give { call, place } => {
-                let InLine { version, since, .. } = self.waiting.remove(&call).expect("the call waits");
+                let InLine { key, since } = self.waiting.remove(&call).expect("the call waits");
                 let lives = self.alive.get_mut(&place).expect("the sandbox lives");
-                assert_eq!(lives.version, version, "a sandbox of another function");
-                let most = self.versions[version].shape.concurrency.get() as usize;
+                assert_eq!(lives.key, key, "a sandbox of another version or tenant");
+                assert_eq!(*lives.served.get_or_insert(key), key, "a sandbox that has served another tenant");
+                let most = self.versions[lives.version].shape.concurrency.get() as usize;
                 assert!(lives.calls < most, "{} calls in {place:?}, and one more", lives.calls);
                 assert!(!lives.broken, "a call in {place:?}, which is broken");
                 lives.calls += 1;
@@ -225,18 +261,13 @@ impl World {
                 self.ended.push(place);
             }
             Action::KeepPrepared { kind, count } => drop(self.prepared.insert(kind, count)),
-            Action::Forget(generation) => {
-                assert!(
-                    !self.waiting.values().any(|call| call.generation == generation),
-                    "forgotten while a call waits"
-                );
-            }
+            Action::Forget(key) => self.forgotten.push(key),
         }
     }
 
-    fn version_of(&self, generation: RevisionId) -> usize {
+    fn version_of(&self, key: GroupKey) -> usize {
         // A retired generation's version has moved on by 1,000 for each retirement.
-        usize::try_from(generation.as_u128() % 1_000).unwrap() - 1
+        usize::try_from(key.generation.as_u128() % 1_000).unwrap() - 1
     }
 
     fn take_allowance(&mut self, generation: RevisionId) {
@@ -252,7 +283,7 @@ impl World {
         let (census, options) = (self.state.census(), &self.state.options);
         let mib = |version: usize| u64::from(self.versions[version].shape.memory.get());
         let held: u64 = self.alive.values().map(|lives| mib(lives.version)).sum::<u64>()
-            + self.starting.values().map(|&(version, _)| mib(version)).sum::<u64>();
+            + self.starting.values().map(|&(key, _)| mib(self.version_of(key))).sum::<u64>();
         let sandboxes = self.alive.len() + self.starting.len();
         self.over &= held > options.memory_mib
             || sandboxes > options.sandboxes_max
@@ -276,8 +307,31 @@ impl World {
             assert!(group.waiting.is_empty() || group.open.is_empty(), "a call waits while a sandbox has room for it");
             assert!(group.closing <= group.busy);
             assert!(!group.is_short() || group.hungry, "a call waits and nobody sees to it");
-            assert!(group.waiting.len() <= self.state.options.waiting.of_a_version, "calls in a version's line");
+            assert!(group.all_waiting() <= self.state.options.waiting.of_a_version, "calls in a version's line");
             assert!(group.provision.alive as usize <= self.alive.len());
+        }
+        self.check_families();
+    }
+
+    /// What versions keep of their tenants is what these come to.
+    fn check_families(&self) {
+        let groups = &self.state.groups;
+        assert_eq!(self.state.tenants, groups.keys().filter(|key| key.tenant.is_some()).count());
+        for (key, group) in groups.iter().filter(|(key, _)| key.tenant.is_some()) {
+            let version = groups.get(&key.version()).expect("a version outlasts its tenants");
+            let (family, tenant) = (version.family.as_ref().unwrap(), key.tenant.unwrap());
+            assert!(family.tenants.contains(&tenant));
+            assert_eq!(family.idle.contains(&tenant), !group.idle.is_empty(), "who has idle sandboxes");
+            assert_eq!(family.hungry.iter().filter(|&&other| other == tenant).count(), usize::from(group.hungry));
+            assert!(!group.hungry || version.hungry && self.state.hungry.contains(&key.generation));
+        }
+        for (key, family) in groups.iter().filter_map(|(key, group)| Some((key, group.family.as_ref()?))) {
+            let of = |other: &GroupKey| other.tenant.is_some() && other.version() == *key;
+            let alive = self.alive.values().filter(|lives| of(&lives.key)).count();
+            let starting = self.starting.values().filter(|(key, _)| of(key)).count();
+            assert_eq!(family.sandboxes, alive + starting);
+            assert_eq!(family.waiting, self.waiting.values().filter(|call| of(&call.key)).count());
+            assert_eq!(family.tenants.len(), groups.keys().filter(|key| of(key)).count());
         }
     }
 }
