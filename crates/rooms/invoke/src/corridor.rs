@@ -524,5 +524,6 @@ fn usage_record(account: &Account<'_>, bytes_in: u64, attempt: u32) -> UsageReco
         ended: account.now,
         sandbox: account.sandbox,
         share: outcome.share,
+        tenant: None,
     }
 }

@@ -143,5 +143,6 @@ fn record() -> UsageRecord {
         ended: Timestamp(0),
         sandbox: None,
         share: None,
+        tenant: None,
     }
 }

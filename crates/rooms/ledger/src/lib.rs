@@ -23,7 +23,9 @@ pub use logs::{
 pub use metrics::{FunctionMetrics, METRICS_CONTENT_TYPE, Metrics, Moment, OperationRequests};
 pub use money::{Bill, BillLine, BillQuery, CardError, Meter, RateCard, Slice};
 pub use options::{LedgerOptions, LogOptions, UsageOptions};
-pub use usage::{FunctionKey, FunctionUsage, Sums, UsageError, UsageOutcome, UsageQuery, UsageRecord, billed_ms};
+pub use usage::{
+    FunctionKey, FunctionUsage, Sums, TenantUse, UsageError, UsageOutcome, UsageQuery, UsageRecord, billed_ms,
+};
 
 use lacewing_model::{SandboxId, Version};
 use std::sync::Arc;

@@ -18,7 +18,7 @@ mod record;
 mod tests;
 
 pub use fold::{FunctionKey, FunctionUsage, Sums};
-pub use record::{UsageOutcome, UsageRecord, billed_ms};
+pub use record::{TenantUse, UsageOutcome, UsageRecord, billed_ms};
 
 pub(crate) use books::Usage;
 pub(crate) use fold::{HOUR_MS, Hour};

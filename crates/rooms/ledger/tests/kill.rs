@@ -48,6 +48,7 @@ fn record() -> UsageRecord {
         ended: Timestamp(1),
         sandbox: None,
         share: None,
+        tenant: None,
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Meter {
     EphemeralStorage,
     /// Streamed answers beyond the first 6 MiB of each.
     StreamedBytes,
+    /// Configured memory of environments that were made for tenants, once each.
+    TenantEnvironments,
     /// Processor time really used.
     CpuTime,
     /// Peak memory really used over billed time.
@@ -23,8 +25,15 @@ pub enum Meter {
 
 impl Meter {
     /// All of them, in the order of a bill.
-    pub const ALL: [Self; 6] =
-        [Self::Requests, Self::Duration, Self::EphemeralStorage, Self::StreamedBytes, Self::CpuTime, Self::MemoryUsed];
+    pub const ALL: [Self; 7] = [
+        Self::Requests,
+        Self::Duration,
+        Self::EphemeralStorage,
+        Self::StreamedBytes,
+        Self::TenantEnvironments,
+        Self::CpuTime,
+        Self::MemoryUsed,
+    ];
 
     /// Its name in rate cards and on bills.
     #[must_use]
@@ -34,6 +43,7 @@ impl Meter {
             Self::Duration => "duration",
             Self::EphemeralStorage => "ephemeral-storage",
             Self::StreamedBytes => "streamed-bytes",
+            Self::TenantEnvironments => "tenant-environments",
             Self::CpuTime => "cpu-time",
             Self::MemoryUsed => "memory-used",
         }
@@ -45,7 +55,7 @@ impl Meter {
         match self {
             Self::Requests => "requests",
             Self::Duration | Self::EphemeralStorage | Self::MemoryUsed => "GB-seconds",
-            Self::StreamedBytes => "GB",
+            Self::StreamedBytes | Self::TenantEnvironments => "GB",
             Self::CpuTime => "CPU-seconds",
         }
     }
@@ -57,6 +67,7 @@ impl Meter {
             Self::Duration => sums.memory_mib_ms,
             Self::EphemeralStorage => sums.ephemeral_mib_ms,
             Self::StreamedBytes => sums.streamed_bytes,
+            Self::TenantEnvironments => sums.tenant_environments_mib,
             Self::CpuTime => sums.cpu_nanos,
             Self::MemoryUsed => sums.memory_used_byte_ms,
         }
@@ -69,6 +80,8 @@ impl Meter {
             // MiB-milliseconds.
             Self::Duration | Self::EphemeralStorage => 1_024 * 1_000,
             Self::StreamedBytes => 1 << 30,
+            // MiB.
+            Self::TenantEnvironments => 1_024,
             // Nanoseconds.
             Self::CpuTime => 1_000_000_000,
             // Byte-milliseconds.

@@ -47,6 +47,8 @@ pub struct Sums {
     pub cpu_nanos: u128,
     /// Peak memory in bytes times billed milliseconds.
     pub memory_used_byte_ms: u128,
+    /// Configured memory in MiB of the environments that were made for tenants.
+    pub tenant_environments_mib: u128,
     /// Sizes of events.
     pub bytes_in: u64,
     /// Sizes of answers.
@@ -72,6 +74,10 @@ impl Sums {
             streamed_bytes: u128::from(record.streamed_bytes),
             cpu_nanos: record.cpu.as_nanos(),
             memory_used_byte_ms: u128::from(record.memory_peak_bytes) * u128::from(record.held_ms()),
+            tenant_environments_mib: match &record.tenant {
+                Some(tenant) if tenant.new_environment => record.memory.get().into(),
+                _ => 0,
+            },
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
         }
@@ -88,6 +94,7 @@ impl Sums {
         self.streamed_bytes = self.streamed_bytes.saturating_add(other.streamed_bytes);
         self.cpu_nanos = self.cpu_nanos.saturating_add(other.cpu_nanos);
         self.memory_used_byte_ms = self.memory_used_byte_ms.saturating_add(other.memory_used_byte_ms);
+        self.tenant_environments_mib = self.tenant_environments_mib.saturating_add(other.tenant_environments_mib);
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
         self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
     }

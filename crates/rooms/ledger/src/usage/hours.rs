@@ -6,7 +6,9 @@ use crate::frame::{self, Put, Take};
 use std::path::Path;
 
 /// The first byte: which fields follow.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The first one, without environments of tenants: none had been made.
+const FORMAT_WITHOUT_TENANTS: u8 = 1;
 
 /// Writes the sums of a file's first `covered` bytes, whole or not at all.
 pub(crate) fn write(path: &Path, covered: u64, fold: &Fold) -> std::io::Result<()> {
@@ -28,6 +30,7 @@ pub(crate) fn write(path: &Path, covered: u64, fold: &Fold) -> std::io::Result<(
         for sum in [memory_mib_ms, ephemeral_mib_ms, streamed_bytes, cpu_nanos, memory_used_byte_ms] {
             bytes.put_u128(sum);
         }
+        bytes.put_u128(sums.tenant_environments_mib);
     }
     frame::close(&mut bytes, start);
     let unfinished = path.with_extension("unfinished");
@@ -39,7 +42,8 @@ pub(crate) fn write(path: &Path, covered: u64, fold: &Fold) -> std::io::Result<(
 pub(crate) fn read(path: &Path) -> Option<(u64, Fold)> {
     let bytes = std::fs::read(path).ok()?;
     let mut take = Take(frame::next(&mut &bytes[..])?);
-    if take.u8()? != FORMAT {
+    let format = take.u8()?;
+    if ![FORMAT, FORMAT_WITHOUT_TENANTS].contains(&format) {
         return None;
     }
     let covered = take.u64()?;
@@ -64,6 +68,7 @@ pub(crate) fn read(path: &Path) -> Option<(u64, Fold)> {
             streamed_bytes: take.u128()?,
             cpu_nanos: take.u128()?,
             memory_used_byte_ms: take.u128()?,
+            tenant_environments_mib: if format == FORMAT { take.u128()? } else { 0 },
         };
         fold.rows.insert((hour, key), sums);
     }

@@ -2,7 +2,7 @@
 
 use crate::frame::{Put, Take};
 use lacewing_model::{
-    AccountId, Architecture, EphemeralMib, FunctionName, MemoryMib, Region, RequestId, SandboxId, Timestamp,
+    AccountId, Architecture, EphemeralMib, FunctionName, MemoryMib, Region, RequestId, SandboxId, TenantId, Timestamp,
     VersionNumber,
 };
 use lacewing_sandbox::{PhaseTimes, Rung, StartPhases};
@@ -90,6 +90,18 @@ pub struct UsageRecord {
     /// Its part of the time that its sandbox was at work, where others ran in it beside it: the parts of all add up
     /// to that time. `None` where it ran alone by rule.
     pub share: Option<Duration>,
+    /// For which tenant it ran, where its function isolates them.
+    pub tenant: Option<TenantUse>,
+}
+
+/// A call for a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantUse {
+    /// Which.
+    pub id: TenantId,
+    /// Whether its environment was made for it: no call of the tenant had run there before. Source: Lambda pricing,
+    /// which charges an environment's memory then, once.
+    pub new_environment: bool,
 }
 
 impl UsageRecord {
@@ -112,8 +124,10 @@ pub fn billed_ms(init: Option<Duration>, duration: Duration) -> u64 {
 }
 
 /// The first byte of every record: which fields follow.
-const FORMAT: u8 = 3;
-/// The one before, without a share.
+const FORMAT: u8 = 4;
+/// The one before, without a tenant.
+const FORMAT_WITHOUT_TENANT: u8 = 3;
+/// The one before that, without a share too.
 const FORMAT_WITHOUT_SHARE: u8 = 2;
 /// The first one, without the sandbox too.
 const FORMAT_WITHOUT_SANDBOX: u8 = 1;
@@ -168,13 +182,17 @@ impl UsageRecord {
         body.put_u128(self.sandbox.map_or(0, SandboxId::as_u128));
         body.put_u8(u8::from(self.share.is_some()));
         put_duration(body, self.share.unwrap_or_default());
+        body.put_u8(self.tenant.as_ref().map_or(0, |tenant| 1 + u8::from(tenant.new_environment)));
+        if let Some(tenant) = &self.tenant {
+            body.put_text(tenant.id.as_str());
+        }
     }
 
     /// The record of these bytes, `None` when they are none of this format.
     pub(crate) fn decode(body: &[u8]) -> Option<Self> {
         let mut take = Take(body);
         let format = take.u8()?;
-        if ![FORMAT, FORMAT_WITHOUT_SHARE, FORMAT_WITHOUT_SANDBOX].contains(&format) {
+        if !(FORMAT_WITHOUT_SANDBOX..=FORMAT).contains(&format) {
             return None;
         }
         Some(Self {
@@ -236,12 +254,19 @@ impl UsageRecord {
                 _ => Some(take.u128()?).filter(|bits| *bits != 0).map(SandboxId::from_u128),
             },
             share: match format {
-                FORMAT => {
+                FORMAT_WITHOUT_SANDBOX | FORMAT_WITHOUT_SHARE => None,
+                _ => {
                     let some = take.u8()? != 0;
                     let share = take_duration(&mut take)?;
                     some.then_some(share)
                 }
-                _ => None,
+            },
+            tenant: match format {
+                FORMAT_WITHOUT_SANDBOX | FORMAT_WITHOUT_SHARE | FORMAT_WITHOUT_TENANT => None,
+                _ => match take.u8()? {
+                    0 => None,
+                    some => Some(TenantUse { id: take.text()?.parse().ok()?, new_environment: some == 2 }),
+                },
             },
         })
     }
@@ -302,6 +327,7 @@ pub(crate) mod tests {
             ended: Timestamp(ended_ms),
             sandbox: Some(SandboxId::random()),
             share: None,
+            tenant: None,
         }
     }
 
@@ -316,13 +342,15 @@ pub(crate) mod tests {
             architecture: Architecture::Arm,
             outcome: UsageOutcome::OutOfMemory,
             share: Some(Duration::from_millis(400)),
+            tenant: Some(TenantUse { id: "Blue Tenant".parse().unwrap(), new_environment: true }),
             phases: PhaseTimes {
                 start: Some(StartPhases { boot: Duration::from_millis(3), ..StartPhases::default() }),
                 ..PhaseTimes::default()
             },
             ..record("g", 2)
         };
-        for given in [warm, cold] {
+        let later = TenantUse { id: "b".parse().unwrap(), new_environment: false };
+        for given in [UsageRecord { tenant: Some(later), ..warm.clone() }, warm, cold] {
             let mut body = Vec::new();
             given.encode(&mut body);
             assert_eq!(UsageRecord::decode(&body), Some(given));
@@ -337,6 +365,9 @@ pub(crate) mod tests {
         let given = record("f", 1);
         let mut body = Vec::new();
         given.encode(&mut body);
+        body.truncate(body.len() - 1);
+        body[0] = FORMAT_WITHOUT_TENANT;
+        assert_eq!(UsageRecord::decode(&body), Some(given.clone()));
         body.truncate(body.len() - 9);
         body[0] = FORMAT_WITHOUT_SHARE;
         assert_eq!(UsageRecord::decode(&body), Some(given.clone()));

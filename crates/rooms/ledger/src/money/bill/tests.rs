@@ -111,6 +111,17 @@ fn streamed_bytes_are_priced_beyond_the_free_amount_that_the_month_has_used() {
 }
 
 #[test]
+fn environments_of_tenants_are_priced_by_their_memory_once_each() {
+    // Source: Lambda pricing page, the tenant isolation example: 200,000 environments of 1 GB.
+    let sums = Sums { tenant_environments_mib: 200_000 * 1_024, ..calls(10_000_000, 2_000, 1_024) };
+    let bill = price(&[(NOVEMBER, "f", Architecture::X86, sums)], &query(false), &aws());
+    let line = bill.lines.iter().find(|line| line.meter == Meter::TenantEnvironments).unwrap();
+    assert_eq!((line.quantity.to_string(), line.meter.unit()), ("200000".to_owned(), "GB"));
+    assert_eq!(line.cost.to_string(), "33.3334");
+    assert_eq!(cents(bill.total), "368.67", "AWS rounds the parts up, to 368.74");
+}
+
+#[test]
 fn one_second_of_128_mib_is_exact() {
     let bill = price(&[(NOVEMBER, "f", Architecture::X86, calls(1, 1_000, 128))], &query(false), &aws());
     let line = |meter| bill.lines.iter().find(|line| line.meter == meter).unwrap();
