@@ -3,10 +3,10 @@
 use lacewing_catalog::{FunctionView, Snapshot};
 use lacewing_lambda_api::{
     DeadLetterConfig, EnvironmentReply, EphemeralStorageReply, FileSystemConfig, FunctionConfigurationReply,
-    ImageConfig, ImageConfigReply, LayerReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TracingReply,
-    VpcReply, function_time, runtime_version_arn,
+    ImageConfig, ImageConfigReply, LayerReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TenancyConfig,
+    TracingReply, VpcReply, function_time, runtime_version_arn,
 };
-use lacewing_model::{ImageSettings, LogFormat, LogLevel, Qualifier, SnapStart, TracingMode, VersionNumber};
+use lacewing_model::{ImageSettings, LogFormat, LogLevel, Qualifier, SnapStart, Tenancy, TracingMode, VersionNumber};
 use sha2::{Digest, Sha256};
 
 /// Which fields a reply has.
@@ -84,6 +84,10 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
             application_log_level: config.logging.application_level.map(LogLevel::as_str),
             system_log_level: config.logging.system_level.map(LogLevel::as_str),
             log_group: config.logging.group.clone(),
+        },
+        tenancy_config: match config.tenancy {
+            Tenancy::Shared => None,
+            Tenancy::PerTenant => Some(TenancyConfig { tenant_isolation_mode: Some("PER_TENANT".to_owned()) }),
         },
         state: full.then(|| view.state()),
         state_reason: state.map(|reason| reason.text.to_owned()).or_else(|| refusal(view)).filter(|_| full),

@@ -17,7 +17,7 @@ use lacewing_lambda_api::{
     ApiError, CodeLocation, ConcurrencyReply, ErrorCode, FunctionSettings, GetFunctionReply, ListFunctionsReply,
     ReferenceForm, TagsError, Violations, parse,
 };
-use lacewing_model::{FunctionName, Qualifier};
+use lacewing_model::{FunctionConfig, FunctionName, Qualifier};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,11 +41,12 @@ impl Gateway {
         if !new.tags.is_empty() {
             self.permit_also(asked, &target, "lambda:TagResource", &Told::new().tags(&new.tags))?;
         }
-        let NewFunctionParts { mut change, architecture, code, tags, publish, egress, code_signing, .. } = new;
+        let NewFunctionParts { mut change, architecture, tenancy, code, tags, publish, egress, code_signing, .. } = new;
         let layers = change.layers.take().unwrap_or_default();
         self.permit_layers(asked, &layers)?;
         let image = change.image.take().unwrap_or_default();
         let config = config_of(&target.name, change, architecture, egress, matches!(code, CodeSource::Image(_)))?;
+        let config = FunctionConfig { tenancy, ..config };
         self.check_role(asked, &config.role)?;
         let code = self.code_of(asked, code).await?;
         let signing = code_signing.map(|arn| self.signing_of(asked, arn)).transpose()?;

@@ -2,7 +2,6 @@
 
 use crate::asked::Asked;
 use crate::flow::{self, Flow, Form, ReplyBody};
-use crate::functions::invalid;
 use crate::reply::{self, REQUEST_ID, Reply};
 use crate::{Gateway, refusals};
 use base64::Engine as _;
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use lacewing_invoke::{Answer, Call, RunHead, Streamed};
 use lacewing_lambda_api::{ApiError, ErrorCode, Violations};
-use lacewing_model::VersionNumber;
+use lacewing_model::{TenantId, VersionNumber};
 use lacewing_sandbox::Ending;
 use std::sync::Arc;
 
@@ -99,7 +98,7 @@ impl Gateway {
         body: Bytes,
         kinds: &[&str],
     ) -> Result<(InvocationType, Call), ApiError> {
-        let (kind, tail) = words(asked, kinds)?;
+        let Words { kind, tail, tenant } = words(asked, kinds)?;
         let target = self.callee(asked, function, action)?;
         refuse_unserved(asked)?;
         let call = Call {
@@ -109,6 +108,7 @@ impl Gateway {
             payload: body,
             trace_id: asked.header("x-amzn-trace-id").map(str::to_owned),
             client_context: client_context(asked, self.inner.limits.client_context_bytes_max)?,
+            tenant,
             tail,
             request_id: None,
             resolved: None,
@@ -124,8 +124,16 @@ impl Gateway {
     }
 }
 
-/// The invocation type, one of `kinds`, and whether the end of the log is wanted.
-fn words(asked: &Asked<'_>, kinds: &[&str]) -> Result<(InvocationType, bool), ApiError> {
+/// What a call's headers say.
+struct Words {
+    kind: InvocationType,
+    /// Whether the end of the log is wanted.
+    tail: bool,
+    tenant: Option<TenantId>,
+}
+
+/// Reads them; the invocation type is one of `kinds`.
+fn words(asked: &Asked<'_>, kinds: &[&str]) -> Result<Words, ApiError> {
     let mut violations = Violations::default();
     let kind = match asked.header("x-amz-invocation-type") {
         None | Some("RequestResponse") => InvocationType::RequestResponse,
@@ -144,16 +152,22 @@ fn words(asked: &Asked<'_>, kinds: &[&str]) -> Result<(InvocationType, bool), Ap
             false
         }
     };
+    let tenant = asked.headers.get("x-amz-tenant-id").and_then(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        text.parse().inspect_err(|_| tenant_violations(&text, &mut violations)).ok()
+    });
     violations.finish()?;
-    Ok((kind, tail))
+    Ok(Words { kind, tail, tenant })
+}
+
+fn tenant_violations(text: &str, violations: &mut Violations) {
+    violations.length(text, "tenantId", 1, TenantId::LENGTH_MAX);
+    violations.matches(text, "tenantId", TenantId::PATTERN);
 }
 
 fn refuse_unserved(asked: &Asked<'_>) -> Result<(), ApiError> {
     if asked.headers.contains_key("x-amz-durable-execution-name") {
         return Err(ApiError::not_implemented("durable executions", "Leave DurableExecutionName out."));
-    }
-    if asked.headers.contains_key("x-amz-tenant-id") {
-        return Err(invalid("The function has no tenant isolation: leave TenantId out."));
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use crate::requests::check_tags;
 use crate::told::Told;
 use crate::{Gateway, refusals};
 use bytes::Bytes;
-use lacewing_catalog::CatalogError;
 use lacewing_catalog::records::{Document, Mapping, RecordKey};
+use lacewing_catalog::{CatalogError, FunctionView, refuse_with_tenants};
 use lacewing_lambda_api::{
     ApiError, ErrorCode, ListMappingsReply, MappingReply, MappingRequest, MappingSettings, ReferenceForm, SourceKind,
     Violations, parse,
@@ -46,7 +46,7 @@ impl Gateway {
         let kind = SourceKind::of(source_arn.as_deref(), &request.settings)?;
         let settings = request.settings.with_defaults(kind, || RequestId::random().to_string());
         settings.check_for(kind, source)?;
-        let MappedFunction { arn: function_arn, name } = function.there()?;
+        let MappedFunction { arn: function_arn, function } = function.there()?;
         let source_shown = source_arn.clone();
         let new = Mapping {
             function_arn,
@@ -63,7 +63,10 @@ impl Gateway {
             None => Ok(ok(202, &reply)),
             Some(twin) => {
                 let source = source_shown.as_deref().unwrap_or_default();
-                Err(ApiError::new(ErrorCode::ResourceConflict, kind.duplicate(source, &name, &twin.name)))
+                Err(ApiError::new(
+                    ErrorCode::ResourceConflict,
+                    kind.duplicate(source, function.version.name.as_str(), &twin.name),
+                ))
             }
         }
     }
@@ -150,8 +153,8 @@ impl Gateway {
         }
         let scope = asked.scope();
         let target = named.target(&scope);
-        let found = target.filter(|t| self.inner.catalog.get(&scope, &t.name, t.qualifier.as_ref()).is_ok());
-        Ok(MappedFunction { arn: asked.arn(&named.shown()), name: found.map(|target| target.name.to_string()) })
+        let found = target.and_then(|t| self.inner.catalog.get(&scope, &t.name, t.qualifier.as_ref()).ok());
+        Ok(MappedFunction { arn: asked.arn(&named.shown()), function: found })
     }
 
     /// The mapping that already feeds this function from this source.
@@ -167,17 +170,18 @@ impl Gateway {
 }
 
 /// A function as a mapping names it.
-struct MappedFunction<N = Option<String>> {
+struct MappedFunction<F = Option<FunctionView>> {
     /// Its ARN, with the qualifier as the caller wrote it.
     arn: String,
-    /// Its name; `None` where it is not there.
-    name: N,
+    /// Itself; `None` where it is not there.
+    function: F,
 }
 
 impl MappedFunction {
-    fn there(self) -> Result<MappedFunction<String>, ApiError> {
-        let name = self.name.ok_or_else(|| invalid("Function does not exist"))?;
-        Ok(MappedFunction { arn: self.arn, name })
+    fn there(self) -> Result<MappedFunction<FunctionView>, ApiError> {
+        let function = self.function.ok_or_else(|| invalid("Function does not exist"))?;
+        refuse_with_tenants(&function.version.config, "An event source mapping").map_err(refusals::catalog)?;
+        Ok(MappedFunction { arn: self.arn, function })
     }
 }
 

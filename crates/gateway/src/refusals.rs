@@ -89,6 +89,9 @@ pub(crate) fn invoke(error: InvokeError) -> ApiError {
         InvokeError::Catalog(error) => catalog(error),
         InvokeError::PayloadTooLarge { .. } => ApiError::new(ErrorCode::RequestTooLarge, text),
         InvokeError::NotJson(_) => ApiError::new(ErrorCode::InvalidRequestContent, text),
+        InvokeError::TenantMissing | InvokeError::TenantUnexpected => {
+            ApiError::new(ErrorCode::InvalidParameterValue, text)
+        }
         InvokeError::Throttled { reason, retry_after } => ApiError::throttled(reason.as_str(), retry_after.as_secs()),
         InvokeError::Stopping => ApiError::new(ErrorCode::ServiceUnavailable, text),
         InvokeError::Start(error) => match error {

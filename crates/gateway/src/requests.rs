@@ -2,15 +2,17 @@
 //! thread where computing is allowed.
 
 use crate::functions::{BASE64, invalid};
-use crate::settings::{architecture, change, check_model, revision, says_something};
+use crate::settings::{architecture, change, check_model, revision};
 use base64::Engine as _;
 use bytes::Bytes;
 use lacewing_catalog::{Code, CodeChange, ConfigChange};
 use lacewing_lambda_api::{
     ApiError, CreateFunctionRequest, ErrorCode, FunctionCode, FunctionReference, FunctionSettings, ImageConfig,
-    ReferenceForm, UpdateFunctionCodeRequest, Violations, check_code_signing_arn, parse,
+    ReferenceForm, TenancyConfig, UpdateFunctionCodeRequest, Violations, check_code_signing_arn, parse,
 };
-use lacewing_model::{Architecture, Egress, FunctionConfig, FunctionName, Handler, Limits, LogFormat, Runtime};
+use lacewing_model::{
+    Architecture, Egress, FunctionConfig, FunctionName, Handler, Limits, LogFormat, Runtime, Tenancy,
+};
 use std::collections::BTreeMap;
 
 /// The tag that sets what a function may reach over the network.
@@ -22,6 +24,7 @@ pub(crate) struct NewFunctionParts {
     pub(crate) reference: String,
     pub(crate) change: ConfigChange,
     pub(crate) architecture: Option<Architecture>,
+    pub(crate) tenancy: Tenancy,
     pub(crate) code: CodeSource,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) publish: bool,
@@ -52,6 +55,7 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
     if let Some(package_type) = request.package_type.as_deref() {
         violations.one_of(package_type, "packageType", &["Zip", "Image"]);
     }
+    let tenancy = tenancy(request.tenancy_config.as_ref(), &mut violations);
     let tags = request.tags.unwrap_or_default();
     check_tags(&tags, &mut violations);
     violations.finish()?;
@@ -70,9 +74,6 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
         let mut violations = Violations::default();
         check_code_signing_arn(arn, &mut violations);
         violations.finish()?;
-    }
-    if request.tenancy_config.as_ref().is_some_and(says_something) {
-        return Err(ApiError::not_implemented("TenancyConfig", "Leave it out."));
     }
     let is_image = request.package_type.as_deref() == Some("Image");
     if is_image {
@@ -94,6 +95,7 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
         reference: name,
         change,
         architecture,
+        tenancy,
         code,
         tags,
         publish: request.publish.unwrap_or_default(),
@@ -120,6 +122,16 @@ pub(crate) fn read_code_change(body: &[u8], limits: &Limits) -> Result<(CodeChan
         publish: request.publish.unwrap_or_default(),
     };
     Ok((change, source))
+}
+
+fn tenancy(config: Option<&TenancyConfig>, violations: &mut Violations) -> Tenancy {
+    match config.map(|config| config.tenant_isolation_mode.as_deref()) {
+        None => return Tenancy::Shared,
+        Some(Some("PER_TENANT")) => {}
+        Some(Some(other)) => violations.one_of(other, "tenancyConfig.tenantIsolationMode", &["PER_TENANT"]),
+        Some(None) => violations.null("tenancyConfig.tenantIsolationMode"),
+    }
+    Tenancy::PerTenant
 }
 
 fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
@@ -310,7 +322,8 @@ mod tests {
             with(r#""Code":{"ZipFile":"UEs="},"Tags":{"lacewing:egress":"some"}"#),
             with(r#""Code":{"ZipFile":"UEs="},"PackageType":"Tar","Architectures":["a","b"]"#),
             with(r#""Code":{"ZipFile":"UEs="},"LoggingConfig":{"SystemLogLevel":"WARN"}"#),
-            with(r#""Code":{"ZipFile":"UEs="},"TenancyConfig":{"TenantIsolationMode":"PER_TENANT"}"#),
+            with(r#""Code":{"ZipFile":"UEs="},"TenancyConfig":{"TenantIsolationMode":"PER_USER"}"#),
+            with(r#""Code":{"ZipFile":"UEs="},"TenancyConfig":{}"#),
         ] {
             shown += &format!("{}\n", create(&body).unwrap_err().replace(&long, "x{65}"));
         }

@@ -9,7 +9,7 @@ use crate::told::Told;
 use crate::{Gateway, refusals, url_id};
 use bytes::Bytes;
 use lacewing_catalog::records::{Cors, Document, RecordKey, UrlConfig};
-use lacewing_catalog::{CatalogError, FunctionView, Scope};
+use lacewing_catalog::{CatalogError, FunctionView, Scope, refuse_with_tenants};
 use lacewing_lambda_api::{
     ALIAS_QUALIFIER_PATTERN, ApiError, CorsSettings, ErrorCode, ListUrlConfigsReply, ReferenceForm, UrlConfigReply,
     UrlConfigRequest, Violations, parse, url_time,
@@ -31,7 +31,9 @@ impl Gateway {
             request.check(violations);
         })?;
         let scope = asked.scope();
-        let tags = self.url_function(&scope, &target)?.tags;
+        let function = self.url_function(&scope, &target)?;
+        refuse_with_tenants(&function.version.config, "FunctionUrl").map_err(refusals::catalog)?;
+        let tags = function.tags;
         let (key, now) = (key(&scope, &target), asked.now.0);
         let new = UrlConfig {
             id: url_id::chosen(&tags, &key.name)?.unwrap_or_else(|| url_id::generated(&key)),

@@ -23,6 +23,7 @@ fn call(payload: &'static str) -> Call {
         payload: Bytes::from_static(payload.as_bytes()),
         trace_id: None,
         client_context: None,
+        tenant: None,
         tail: false,
         request_id: None,
         resolved: None,

@@ -18,6 +18,9 @@ fn headers(work: &Work, mut each: impl FnMut(&'static str, &dyn std::fmt::Displa
     if let Some(context) = work.client_context.as_deref().filter(|context| !context.is_empty()) {
         each("lambda-runtime-client-context", &context);
     }
+    if let Some(tenant) = &work.tenant {
+        each("lambda-runtime-aws-tenant-id", tenant);
+    }
 }
 
 /// As bytes of HTTP/1.1, the head apart from the body.
@@ -82,6 +85,7 @@ pub(crate) mod tests {
             payload: Bytes::from_static(payload),
             trace_id: "Root=1-00000000-000000000000000000000000".into(),
             client_context: Some("{\"custom\":\r\n{}}".into()),
+            tenant: Some("Blue Tenant".parse().unwrap()),
             stream: None,
         }
     }
@@ -100,5 +104,7 @@ pub(crate) mod tests {
         }
         assert_eq!(response.headers()["lambda-runtime-client-context"], "{\"custom\":  {}}");
         assert_eq!(response.headers()["lambda-runtime-deadline-ms"], "1800000000123");
+        assert_eq!(response.headers()["lambda-runtime-aws-tenant-id"], "Blue Tenant");
+        assert!(!as_response(&Work { tenant: None, ..work }).headers().contains_key("lambda-runtime-aws-tenant-id"));
     }
 }

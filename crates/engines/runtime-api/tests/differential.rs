@@ -49,6 +49,7 @@ async fn see(python: &std::path::Path, case: &Case, official: bool) -> Seen {
         for event in case.events {
             let mut work = work(event);
             work.client_context = Some(CLIENT_CONTEXT.into());
+            work.tenant = Some("Blue Tenant".parse().unwrap());
             let answer = match guest.invoke(&work).await {
                 GuestAnswer::Response(bytes) => format!("response {}", String::from_utf8_lossy(&bytes)),
                 GuestAnswer::Error(error) => format!("error {}", String::from_utf8_lossy(&error.body)),

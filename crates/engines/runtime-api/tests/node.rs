@@ -340,6 +340,7 @@ async fn the_context_is_whole() {
     guest.ready().await;
     let mut work = support::work("1");
     work.client_context = Some(r#"{"custom":{"k":"v"}}"#.into());
+    work.tenant = Some("Blue Tenant".parse().unwrap());
     let lacewing_runtime_api::GuestAnswer::Response(bytes) = guest.invoke(&work).await else {
         panic!("{}", guest.stderr())
     };
@@ -350,7 +351,7 @@ async fn the_context_is_whole() {
             "callbackWaitsForEmptyEventLoop": true, "functionVersion": "$LATEST", "functionName": "probe", "memoryLimitInMB": "128",
             "logGroupName": "/aws/lambda/probe", "logStreamName": "2026/11/24/[$LATEST]0123", "clientContext": { "custom": { "k": "v" } },
             "invokedFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:probe", "awsRequestId": work.request_id.to_string(),
-            "left": true, "trace": work.trace_id,
+            "left": true, "trace": work.trace_id, "tenantId": "Blue Tenant",
             "keys": ["awsRequestId", "callbackWaitsForEmptyEventLoop", "clientContext", "done", "fail", "functionName", "functionVersion", "getRemainingTimeInMillis",
                 "identity", "invokedFunctionArn", "logGroupName", "logStreamName", "memoryLimitInMB", "succeed", "tenantId"],
         })

@@ -272,7 +272,7 @@ impl LinuxSandbox {
                 return Ok(Attempt { ending, init, duration, handed, out_of_memory: false, untouched: false });
             }
         }
-        self.teller.start(work.request_id);
+        self.teller.start(work);
         let handed = Instant::now();
         let (door, watched) = self.split();
         let guest = async { door.invoke(work).await };

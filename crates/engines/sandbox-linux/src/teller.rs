@@ -110,10 +110,14 @@ impl Teller {
     }
 
     /// An invocation begins.
-    pub(crate) fn start(&self, id: RequestId) {
+    pub(crate) fn start(&self, work: &Work) {
         self.telemetry.tell(|| {
             let version = self.facts.version.number.to_string();
-            event(EventKind::Start, json!({"requestId": id.to_string(), "version": version}))
+            let mut record = json!({"requestId": work.request_id.to_string(), "version": version});
+            if let Some(tenant) = &work.tenant {
+                record["tenantId"] = tenant.as_str().into();
+            }
+            event(EventKind::Start, record)
         });
     }
 

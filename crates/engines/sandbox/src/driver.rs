@@ -6,7 +6,9 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use lacewing_model::{Egress, FunctionArn, Language, MemoryMib, RequestId, RevisionId, SandboxId, Timestamp, Version};
+use lacewing_model::{
+    Egress, FunctionArn, Language, MemoryMib, RequestId, RevisionId, SandboxId, TenantId, Timestamp, Version,
+};
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -303,6 +305,8 @@ pub struct Work {
     pub trace_id: String,
     /// The client context, decoded from base64 to JSON text.
     pub client_context: Option<String>,
+    /// The tenant that the call is for, where the function isolates its tenants.
+    pub tenant: Option<TenantId>,
     /// Where the answer goes if the function streams it. `None`: the caller wants it whole.
     pub stream: Option<AnswerSink>,
 }

@@ -3,7 +3,7 @@
 
 use crate::column::{parse, signed, unsigned};
 use crate::{Store, StoreError};
-use lacewing_model::{AccountId, FunctionName, Qualifier, Region, RequestId, Timestamp};
+use lacewing_model::{AccountId, FunctionName, Qualifier, Region, RequestId, TenantId, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -33,6 +33,8 @@ pub struct StoredEvent {
     pub trace_id: Option<String>,
     /// The client context, decoded.
     pub client_context: Option<String>,
+    /// The tenant that it is for.
+    pub tenant: Option<TenantId>,
     /// When it was taken.
     pub arrived: Timestamp,
     /// When it is to be run next.
@@ -151,7 +153,7 @@ impl Store {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT id, account, region, function, qualifier, payload, trace_id, client_context, arrived_ms, due_ms, \
-             failures, refusals FROM events WHERE id = ?1",
+             failures, refusals, tenant FROM events WHERE id = ?1",
         )?;
         let mut rows = statement.query([id.to_string()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
@@ -167,6 +169,10 @@ impl Store {
             payload: row.get(5)?,
             trace_id: row.get(6)?,
             client_context: row.get(7)?,
+            tenant: match row.get_ref(12)? {
+                ValueRef::Null => None,
+                _ => Some(parse(row, 12)?),
+            },
             arrived: Timestamp(unsigned(row.get(8)?)),
             due: Timestamp(unsigned(row.get(9)?)),
             failures: row.get(10)?,
@@ -213,7 +219,7 @@ fn take(transaction: &Transaction<'_>, step: &EventStep, changed: &mut EventsCha
     match step {
         EventStep::Add(event) => {
             transaction
-                .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
+                .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")?
                 .execute(params![
                     event.id.to_string(),
                     event.account.as_str(),
@@ -227,6 +233,7 @@ fn take(transaction: &Transaction<'_>, step: &EventStep, changed: &mut EventsCha
                     signed(event.due.0),
                     event.failures,
                     event.refusals,
+                    event.tenant.as_ref().map(TenantId::as_str),
                 ])?;
             changed.added.add(event.payload.len() as u64);
         }
@@ -284,6 +291,7 @@ mod tests {
             payload: b"{\"a\":1}".to_vec(),
             trace_id: Some("Root=1".into()),
             client_context: None,
+            tenant: Some("Blue Tenant".parse().unwrap()),
             arrived: Timestamp(due + 1),
             due: Timestamp(due),
             failures: 0,

@@ -6,12 +6,13 @@ use crate::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All steps: step `n` stands at index `n - 1`.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("migrations/0001_functions.sql"),
     include_str!("migrations/0002_versions.sql"),
     include_str!("migrations/0003_records.sql"),
     include_str!("migrations/0004_identities.sql"),
     include_str!("migrations/0005_events.sql"),
+    include_str!("migrations/0006_event_tenants.sql"),
 ];
 
 /// Applies the steps that the database has not seen, each whole or not at all.

@@ -111,6 +111,7 @@ fn of_request(ledger: &Ledger, invoke: &Invoke, account: &AccountId, id: Request
             run_ms: ms(record.phases.run),
             init_ms: record.init.map(ms),
             sandbox: record.sandbox.map(|sandbox| sandbox.to_string()).unwrap_or_default(),
+            tenant: record.tenant.as_ref().map(|tenant| tenant.id.to_string()),
             start,
         },
     ))

@@ -194,6 +194,7 @@ impl Gateway {
             payload: Bytes::new(),
             trace_id: None,
             client_context: None,
+            tenant: None,
             tail: false,
             request_id: None,
             resolved: None,

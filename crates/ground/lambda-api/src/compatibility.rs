@@ -174,7 +174,6 @@ const REPLY_GAPS: &[Gap] = &[
     Gap::not("SigningProfileVersionArn", "signatures are not checked"),
     Gap::not("SigningJobArn", "signatures are not checked"),
     Gap::partly("ImageConfigResponse", "without Error"),
-    Gap::not("TenancyConfig", "tenant isolation"),
     Gap::not("CapacityProviderConfig", "managed instances"),
     Gap::not("ConfigSha256", "managed instances"),
     Gap::not("DurableConfig", "durable executions"),

@@ -1,6 +1,6 @@
 //! Replies about functions.
 
-use crate::{ConcurrencyReply, DeadLetterConfig, FileSystemConfig, ImageConfig};
+use crate::{ConcurrencyReply, DeadLetterConfig, FileSystemConfig, ImageConfig, TenancyConfig};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -44,6 +44,8 @@ pub struct FunctionConfigurationReply {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub file_system_configs: Vec<FileSystemConfig>,
     pub logging_config: LoggingReply,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenancy_config: Option<TenancyConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,7 +23,15 @@ pub struct CreateFunctionRequest<'a> {
     pub architectures: Option<Vec<String>>,
     pub tags: Option<BTreeMap<String, String>>,
     pub code_signing_config_arn: Option<String>,
-    pub tenancy_config: Option<Value>,
+    pub tenancy_config: Option<TenancyConfig>,
+}
+
+/// `TenancyConfig`, both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[allow(missing_docs)]
+pub struct TenancyConfig {
+    pub tenant_isolation_mode: Option<String>,
 }
 
 /// `Code` of `CreateFunction`.

@@ -54,7 +54,7 @@ pub use error::{ApiError, ErrorCode, Fault, Protocol};
 pub use event_invoke::{Destination, DestinationConfig, EventInvokeReply, EventInvokeRequest, ListEventInvokeReply};
 pub use functions::{
     Base64Text, CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, FileSystemConfig, FunctionCode,
-    FunctionSettings, ImageConfig, LoggingSettings, PublishVersionRequest, SnapStart, TracingSettings,
+    FunctionSettings, ImageConfig, LoggingSettings, PublishVersionRequest, SnapStart, TenancyConfig, TracingSettings,
     UpdateFunctionCodeRequest, Variables, VpcSettings, parse,
 };
 pub use keys::{CreateKeyRequest, KeyReply, KeysReply};

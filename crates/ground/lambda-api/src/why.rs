@@ -23,6 +23,9 @@ pub struct WhyRequestReply {
     pub init_ms: Option<f64>,
     /// Empty where the record is of an older server.
     pub sandbox: String,
+    /// The tenant that it was for, where the function isolates its tenants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// How that sandbox was started, as far as records reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<WhyStart>,

@@ -196,6 +196,7 @@ impl Client {
         &mut self,
         name: &str,
         qualifier: Option<&str>,
+        tenant: Option<&str>,
         payload: Bytes,
         tail: bool,
     ) -> Result<Invocation, ApiFailure> {
@@ -203,8 +204,9 @@ impl Client {
         if let Some(qualifier) = qualifier {
             path.push_str(&format!("?Qualifier={}", utf8_percent_encode(qualifier, PLAIN)));
         }
-        let headers =
-            [("x-amz-invocation-type", "RequestResponse"), ("x-amz-log-type", if tail { "Tail" } else { "None" })];
+        let mut headers =
+            vec![("x-amz-invocation-type", "RequestResponse"), ("x-amz-log-type", if tail { "Tail" } else { "None" })];
+        headers.extend(tenant.map(|tenant| ("x-amz-tenant-id", tenant)));
         let ask = Ask { method: Method::POST, path: &path, service: "lambda", headers: &headers, body: payload };
         let reply = self.done(ask).await?;
         let text = |name: &str| reply.header(name).map(str::to_owned);

@@ -24,6 +24,7 @@ Examples:
   lacewing invoke hello
   lacewing invoke hello --payload '{\"name\": \"you\"}'
   lacewing invoke hello --payload @event.json --tail
+  lacewing invoke hello --tenant-id blue         a function that isolates its tenants
   generate-events | lacewing invoke hello --payload - | jq .total")]
 pub struct Invoke {
     /// The function: name, NAME:QUALIFIER or ARN.
@@ -31,6 +32,9 @@ pub struct Invoke {
     /// The event as JSON; @FILE reads a file, - reads stdin.
     #[arg(short, long, value_name = "JSON", default_value = "{}")]
     pub payload: String,
+    /// The tenant that the call is for: needed where the function isolates its tenants.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant_id: Option<String>,
     /// Show the last log lines of this call on stderr.
     #[arg(short, long)]
     pub tail: bool,
@@ -47,7 +51,7 @@ impl Invoke {
     pub async fn run(self, output: Output) -> Result<ExitCode, Failure> {
         let payload = payload(&self.payload)?;
         let mut client = client(&self.connection)?;
-        let answer = client.invoke(&self.name, None, payload, self.tail).await?;
+        let answer = client.invoke(&self.name, None, self.tenant_id.as_deref(), payload, self.tail).await?;
         if output.json {
             output.document(&document(&answer));
         } else {

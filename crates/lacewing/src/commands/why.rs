@@ -53,9 +53,10 @@ impl Why {
 }
 
 fn of_request(reply: &WhyRequestReply) -> Vec<String> {
-    let how = match reply.rung.as_str() {
-        "warm" => "warm: a sandbox of this version idled".to_owned(),
-        rung => format!("{rung} start"),
+    let how = match (reply.rung.as_str(), &reply.tenant) {
+        ("warm", None) => "warm: a sandbox of this version idled".to_owned(),
+        ("warm", Some(_)) => "warm: a sandbox of this version and tenant idled".to_owned(),
+        (rung, _) => format!("{rung} start"),
     };
     let mut lines = vec![
         format!(
@@ -64,6 +65,9 @@ fn of_request(reply: &WhyRequestReply) -> Vec<String> {
         ),
         format!("  {how}; it waited {}, ran {}", ms(reply.waited_ms), ms(reply.run_ms)),
     ];
+    if let Some(tenant) = &reply.tenant {
+        lines.push(format!("  for the tenant {tenant}"));
+    }
     if let Some(init) = reply.init_ms {
         lines.push(format!("  billed for an INIT of {}", ms(init)));
     }

@@ -4,7 +4,7 @@ use crate::entry::{Entry, VersionEntry};
 use crate::lookup::find;
 use crate::view::Scope;
 use crate::writer::Writer;
-use crate::{Catalog, CatalogError, Page, Runnable};
+use crate::{Catalog, CatalogError, Page, Runnable, refuse_with_tenants};
 use lacewing_model::{Alias, FunctionName, Provisioned, Qualifier, RevisionId, VersionNumber};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -155,6 +155,7 @@ impl Writer {
         let entry = self.find(owner, name)?;
         check_qualifier(&entry, qualifier)?;
         if let Some(requested) = requested {
+            refuse_with_tenants(&entry.latest.shown.config, "Provisioned Concurrency")?;
             check_alone(&entry, qualifier)?;
             let wanted = total(&entry, Some(qualifier)) + requested;
             match entry.reserved {

@@ -2,6 +2,7 @@
 
 use crate::entry::{Entry, VersionEntry};
 use crate::images::{check_settings, check_size};
+use crate::tenancy::check_tenancy;
 use crate::view::{FunctionView, Scope, Snapshot};
 use crate::writer::Writer;
 use crate::{CatalogError, ConfigChange};
@@ -44,6 +45,7 @@ impl Writer {
             return Err(CatalogError::AlreadyExists { name });
         }
         let mut config = draft.config;
+        check_tenancy(&config)?;
         config.layers = self.layers(owner, &draft.layers)?;
         let shown = Version {
             account: owner.account.clone(),
@@ -118,6 +120,7 @@ impl Writer {
         let mut config = change.apply((*entry.latest.shown.config).clone());
         config.layers = layers.unwrap_or(config.layers);
         config.image.as_ref().map_or(Ok(()), check_size)?;
+        check_tenancy(&config)?;
         let after = self.changed(&entry, Arc::new(config), entry.latest.package.clone())?;
         let view = after.view(&after.latest);
         self.write(Some(&entry), Some(after))?;

@@ -31,6 +31,7 @@ mod prepare;
 mod publish;
 mod registry;
 mod tags;
+mod tenancy;
 mod view;
 mod writer;
 
@@ -47,4 +48,5 @@ pub use lacewing_objects::{Keys, ObjectError, ObjectOptions, ObjectRef, Objects}
 pub use lacewing_store::{Store, records};
 pub use layers::NewLayerVersion;
 pub use prepare::TakeSnapshot;
+pub use tenancy::refuse_with_tenants;
 pub use view::{FunctionView, Page, Reason, Runnable, Scope, Snapshot, Totals};

@@ -12,8 +12,10 @@ use crate::templates::TemplateBook;
 use crate::trace::trace_id;
 use bytes::Bytes;
 use lacewing_catalog::{Catalog, Runnable, Scope};
-use lacewing_ledger::{Ledger, UsageRecord, billed_ms};
-use lacewing_model::{Clock, FunctionName, Limits, Qualifier, RequestId, Version, VersionNumber};
+use lacewing_ledger::{Ledger, TenantUse, UsageRecord, billed_ms};
+use lacewing_model::{
+    Clock, FunctionConfig, FunctionName, Limits, Qualifier, RequestId, Tenancy, TenantId, Version, VersionNumber,
+};
 use lacewing_pool::{Lease, Pool, PoolOptions, Purpose, Story};
 use lacewing_sandbox::{
     AnswerSink, ApiPassage, Ending, EventTranslator, Outcome, PhaseTimes, Rung, SandboxDriver, SandboxError,
@@ -66,6 +68,8 @@ pub struct Call {
     pub trace_id: Option<String>,
     /// The client context, decoded.
     pub client_context: Option<String>,
+    /// The tenant that it is for: needed where the function isolates its tenants, and refused where not.
+    pub tenant: Option<TenantId>,
     /// Whether the caller wants the end of the log.
     pub tail: bool,
     /// The invocation's id, where the event names it; else it gets one.
@@ -222,7 +226,9 @@ impl Invoke {
     /// # Errors
     /// As [`Invoke::call`].
     pub fn check(&self, call: &Call) -> Result<VersionNumber, InvokeError> {
-        Ok(self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?.version.number)
+        let version = self.0.catalog.resolve(&call.scope, &call.name, call.qualifier.as_ref())?.version;
+        check_tenant(&version.config, call.tenant.as_ref())?;
+        Ok(version.number)
     }
 
     /// Refuses new calls and ends what is idle; running calls go on.
@@ -267,10 +273,11 @@ impl Inner {
         freight: Freight,
     ) -> Result<Answer, InvokeError> {
         self.check_books()?;
+        check_tenant(&runnable.version.config, call.tenant.as_ref())?;
         let throttled = |error| self.count_throttle(&runnable.version, error);
         let permit = self.admission.admit(Arc::clone(&call.scope), &runnable, self.clock.now()).map_err(throttled)?;
         let recipe = || Arc::clone(&self.kitchen).recipe(runnable.clone());
-        let leased = self.pool.lease(&runnable.version, None, recipe).await;
+        let leased = self.pool.lease(&runnable.version, call.tenant.as_ref(), recipe).await;
         let mut lease = leased.map_err(|error| throttled(error.into()))?;
         let request_id = attempt.request_id;
         let (tail, trace_id) = (call.tail, trace_id(call.trace_id, self.clock.now()));
@@ -293,6 +300,7 @@ impl Inner {
             // A second sink would keep the client from seeing the answer's end.
             streams: stream.as_ref().map(AnswerSink::count),
             tail,
+            tenant: call.tenant.clone(),
         };
         if let (Some(story), Some(companion)) = (&visit.story, lease.companion()) {
             let (version, sandbox, now) = (&visit.runnable.version, companion.sandbox, self.clock.now());
@@ -307,6 +315,7 @@ impl Inner {
             payload,
             trace_id: trace_id.clone(),
             client_context: call.client_context,
+            tenant: call.tenant,
             stream: stream.filter(|_| request.is_none()),
         };
         self.open(&visit, &lease);
@@ -404,7 +413,7 @@ impl Inner {
             }
         }
         companion.logs.begin(visit.request_id, visit.tail);
-        say(companion, report::start(version, visit.request_id, now));
+        say(companion, report::start(version, visit.request_id, visit.tenant.as_ref(), now));
     }
 
     /// The lines after the run, and the record: on the disk before the caller is answered.
@@ -425,6 +434,7 @@ impl Inner {
             streamed_bytes: visit.streams.as_ref().map_or(0, StreamedBytes::get),
             sandbox: lease.companion().map(|companion| companion.sandbox),
             start_phases: self.start_phases,
+            tenant: visit.tenant.as_ref(),
             now: self.clock.now(),
         };
         let mut tail = None;
@@ -492,6 +502,16 @@ struct Visit {
     /// How much of the answer was streamed.
     streams: Option<StreamedBytes>,
     tail: bool,
+    tenant: Option<TenantId>,
+}
+
+/// Whether a call may name a tenant, and has to, is the function's choice.
+pub(crate) fn check_tenant(config: &FunctionConfig, tenant: Option<&TenantId>) -> Result<(), InvokeError> {
+    match (config.tenancy, tenant) {
+        (Tenancy::PerTenant, None) => Err(InvokeError::TenantMissing),
+        (Tenancy::Shared, Some(_)) => Err(InvokeError::TenantUnexpected),
+        (Tenancy::PerTenant, Some(_)) | (Tenancy::Shared, None) => Ok(()),
+    }
 }
 
 fn usage_record(account: &Account<'_>, bytes_in: u64, attempt: u32) -> UsageRecord {
@@ -524,6 +544,7 @@ fn usage_record(account: &Account<'_>, bytes_in: u64, attempt: u32) -> UsageReco
         ended: account.now,
         sandbox: account.sandbox,
         share: outcome.share,
-        tenant: None,
+        // A tenant's environment is started by a call of the tenant, and by nothing else.
+        tenant: account.tenant.map(|id| TenantUse { id: id.clone(), new_environment: account.story.is_some() }),
     }
 }

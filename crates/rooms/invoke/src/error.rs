@@ -24,6 +24,16 @@ pub enum InvokeError {
     /// The event is not JSON; the text says where.
     #[error("Could not parse request body into json: Could not parse payload into json: {0}")]
     NotJson(String),
+    /// The function isolates its tenants, and the call names none. Source: AWS's text.
+    #[error(
+        "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again."
+    )]
+    TenantMissing,
+    /// The call names a tenant, and the function has none. Source: AWS's text, as SAM CLI has it.
+    #[error(
+        "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."
+    )]
+    TenantUnexpected,
     /// Too many calls.
     #[error("Rate Exceeded.")]
     Throttled {
@@ -50,6 +60,7 @@ impl InvokeError {
             Self::Catalog(_) => "no_function",
             Self::PayloadTooLarge { .. } => "payload_too_large",
             Self::NotJson(_) => "not_json",
+            Self::TenantMissing | Self::TenantUnexpected => "tenant",
             Self::Throttled { .. } => "throttled",
             Self::Stopping => "stopping",
             Self::Start(_) => "start",

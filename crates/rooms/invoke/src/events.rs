@@ -1,6 +1,6 @@
 //! What the queue of asynchronous calls asks of the corridor: may this be queued, how does it end, run it once more.
 
-use crate::corridor::{Answer, Attempt, Call, Invoke};
+use crate::corridor::{Answer, Attempt, Call, Invoke, check_tenant};
 use crate::detach::Detached;
 use crate::error::InvokeError;
 use bytes::Bytes;
@@ -42,7 +42,8 @@ impl Invoke {
     /// # Errors
     /// As [`Invoke::call`].
     pub fn check_event(&self, call: &Call) -> Result<Bytes, InvokeError> {
-        self.0.catalog.get(&call.scope, &call.name, call.qualifier.as_ref())?;
+        let view = self.0.catalog.get(&call.scope, &call.name, call.qualifier.as_ref())?;
+        check_tenant(&view.version.config, call.tenant.as_ref())?;
         let bytes = call.payload.len() as u64;
         if bytes > EVENT_BYTES_MAX {
             return Err(InvokeError::PayloadTooLarge { bytes, max: EVENT_BYTES_MAX, kind: "Event" });
@@ -53,10 +54,11 @@ impl Invoke {
     /// How an event of `call` is retried and where it ends, as of now.
     ///
     /// # Errors
-    /// [`InvokeError::Catalog`] where the function is gone.
+    /// [`InvokeError`] where it can never run: the function is gone, or it wants a tenant and the event names none.
     pub fn event_rules(&self, call: &Call) -> Result<EventRules, InvokeError> {
         let catalog = &self.0.catalog;
         let view = catalog.get(&call.scope, &call.name, call.qualifier.as_ref())?;
+        check_tenant(&view.version.config, call.tenant.as_ref())?;
         let qualifier = call.qualifier.clone().unwrap_or(Qualifier::Latest);
         let key = call.scope.function_record(EventInvoke::FAMILY, &call.name, &qualifier.to_string());
         let config = catalog.record::<EventInvoke>(&key).map(|config| (*config).clone()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The lines that the platform writes into a function's log. Source: CloudWatch logs of Lambda functions.
 
 use lacewing_ledger::{UsageOutcome, billed_ms};
-use lacewing_model::{LogFormat, LogLevel, MemoryMib, RequestId, SandboxId, Timestamp, Version};
+use lacewing_model::{LogFormat, LogLevel, MemoryMib, RequestId, SandboxId, TenantId, Timestamp, Version};
 use lacewing_pool::Story;
 use lacewing_sandbox::{Ending, FunctionError, InitEnding, InitReport, Outcome, Rung, StartPhases, platform_line};
 use serde_json::json;
@@ -22,6 +22,7 @@ pub(crate) struct Account<'a> {
     pub(crate) sandbox: Option<SandboxId>,
     /// Adds how the start went, which AWS's line has no field for.
     pub(crate) start_phases: bool,
+    pub(crate) tenant: Option<&'a TenantId>,
     pub(crate) now: Timestamp,
 }
 
@@ -101,9 +102,15 @@ pub(crate) fn init_report(version: &Version, init: &InitReport, phase: &str, now
 }
 
 /// `START`.
-pub(crate) fn start(version: &Version, request_id: RequestId, now: Timestamp) -> Option<String> {
+pub(crate) fn start(
+    version: &Version,
+    request_id: RequestId,
+    tenant: Option<&TenantId>,
+    now: Timestamp,
+) -> Option<String> {
     event(version, LogLevel::Info, now, "platform.start", || {
-        let record = json!({"requestId": request_id.to_string(), "version": version.number.to_string()});
+        let mut record = json!({"requestId": request_id.to_string(), "version": version.number.to_string()});
+        with_tenant(&mut record, tenant);
         (record, format!("START RequestId: {request_id} Version: {}", version.number))
     })
 }
@@ -115,10 +122,11 @@ pub(crate) fn end(account: &Account<'_>) -> Option<String> {
     let text_level = LogLevel::Fatal; // text logs have no levels
     let level = if account.version.config.logging.format == LogFormat::Json { level } else { text_level };
     event(account.version, level, account.now, "platform.runtimeDone", || {
-        let record = json!({
+        let mut record = json!({
             "requestId": account.request_id.to_string(), "status": status, "errorType": kind,
             "metrics": {"durationMs": number(account.outcome.duration), "producedBytes": produced(account)},
         });
+        with_tenant(&mut record, account.tenant);
         (record, format!("END RequestId: {}", account.request_id))
     })
 }
@@ -183,7 +191,16 @@ fn report_forms(account: &Account<'_>, status: &str, kind: Option<&str>) -> (ser
     if let Some(kind) = kind {
         record["errorType"] = kind.into();
     }
+    with_tenant(&mut record, account.tenant);
     (record, text)
+}
+
+/// Records name the tenant, lines of text do not. Source: Lambda documentation, "Monitoring Lambda functions with
+/// tenant isolation".
+fn with_tenant(record: &mut serde_json::Value, tenant: Option<&TenantId>) {
+    if let Some(tenant) = tenant {
+        record["tenantId"] = tenant.as_str().into();
+    }
 }
 
 /// How the start went that this call waited for. `place` is what of its wait was not the start itself.
@@ -313,6 +330,7 @@ mod tests {
             streamed_bytes: 0,
             sandbox: None,
             start_phases: false,
+            tenant: None,
             now,
         }
     }
@@ -382,7 +400,28 @@ mod tests {
             r#"{"record":{"metrics":{"billedDurationMs":2,"durationMs":1.5,"maxMemoryUsedMB":30,"memorySizeMB":128},"requestId":"4ca9f4f8-4f42-4b0f-9ad1-77a2a0a4b9a6","status":"success"},"time":"2026-11-18T11:06:40.123Z","type":"platform.report"}"#
         );
         Arc::make_mut(&mut version.config).logging.system_level = Some(LogLevel::Warn);
-        assert_eq!(start(&version, RequestId::random(), Timestamp(0)), None);
+        assert_eq!(start(&version, RequestId::random(), None, Timestamp(0)), None);
+    }
+
+    #[test]
+    fn records_name_the_tenant_and_text_does_not() {
+        let mut version = version_named("f");
+        let (tenant, id): (TenantId, RequestId) = ("Blue Tenant".parse().unwrap(), RequestId::random());
+        let line = start(&version, id, Some(&tenant), Timestamp(0)).unwrap();
+        assert_eq!(line, format!("START RequestId: {id} Version: $LATEST"));
+        let logging = LoggingConfig {
+            format: LogFormat::Json,
+            system_level: Some(LogLevel::Debug),
+            ..version.config.logging.clone()
+        };
+        Arc::make_mut(&mut version.config).logging = logging;
+        let outcome = outcome(Ending::Answer(Bytes::from_static(b"null")), 1.5);
+        let account = Account { tenant: Some(&tenant), ..account(&version, &outcome, None) };
+        for line in [start(&version, id, Some(&tenant), Timestamp(0)), end(&account), report(&account)] {
+            let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+            assert_eq!(line["record"]["tenantId"], "Blue Tenant", "{line}");
+        }
+        assert_eq!(report_record(&account)["tenantId"], "Blue Tenant");
     }
 
     #[test]

@@ -82,6 +82,7 @@ impl House {
             payload: Bytes::from_static(payload.as_bytes()),
             trace_id: None,
             client_context: None,
+            tenant: None,
             tail: true,
             request_id: None,
             resolved: None,

@@ -47,6 +47,7 @@ pub fn work(payload: &str) -> Work {
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1".into(),
         client_context: None,
+        tenant: None,
         stream: None,
     }
 }

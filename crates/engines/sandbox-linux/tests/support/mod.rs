@@ -272,6 +272,7 @@ pub fn work(function: &Function, payload: &str, timeout: Duration) -> Work {
         payload: payload.to_owned().into(),
         trace_id: "Root=1-00000000-000000000000000000000000".into(),
         client_context: None,
+        tenant: None,
         stream: None,
     }
 }

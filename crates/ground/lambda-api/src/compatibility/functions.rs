@@ -27,6 +27,7 @@ pub(super) const FAMILY: Family = Family {
             ]),
             tests: &[
                 "test_functions.py::test_create_answers_pending_with_every_default",
+                "test_tenants.py::test_the_mode_is_shown_kept_and_for_good",
                 "test_images.py::test_an_image_is_made_called_updated_and_deleted",
                 "test_images.py::test_what_cannot_be_is_refused_in_awss_words",
                 "test_functions.py::test_what_is_given_is_given_back",
@@ -176,11 +177,12 @@ pub(super) const FAMILY: Family = Family {
             answers: "StatusCode FunctionError LogResult Payload ExecutedVersion DurableExecutionArn",
             gaps: Gaps::Some(&[&[
                 Gap::not("DurableExecutionName", "durable executions"),
-                Gap::not("TenantId", "tenant isolation"),
                 Gap::not("DurableExecutionArn", "durable executions"),
             ]]),
             tests: &[
                 "test_invoke.py::test_any_json_goes_in_and_comes_out",
+                "test_tenants.py::test_nothing_is_left_for_another_tenant",
+                "test_tenants.py::test_a_call_without_its_tenant_is_refused_in_awss_words",
                 "test_invoke.py::test_dry_run_checks_and_runs_nothing",
                 "test_events.py::test_an_event_is_run_under_the_id_that_the_caller_was_told",
                 "test_events.py::test_events_survive_kills_and_each_runs_at_least_once",
@@ -193,8 +195,9 @@ pub(super) const FAMILY: Family = Family {
             operation: Operation::InvokeWithResponseStream,
             takes: "FunctionName LogType ClientContext Qualifier Payload TenantId InvocationType",
             answers: "StatusCode ExecutedVersion EventStream ResponseStreamContentType",
-            gaps: Gaps::Some(&[&[Gap::not("TenantId", "tenant isolation")]]),
+            gaps: Gaps::None,
             tests: &[
+                "test_tenants.py::test_streams_are_the_tenants_own",
                 "test_streaming.py::test_the_first_bytes_come_while_the_function_still_runs",
                 "test_streaming.py::test_a_failure_is_told_at_the_end",
             ],

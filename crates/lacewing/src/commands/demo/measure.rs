@@ -84,7 +84,7 @@ pub async fn deploy(client: &mut Client, sample: &Sample) -> Result<f64, Failure
 /// [`Failure`] when the function fails.
 pub async fn call(client: &mut Client, name: &str) -> Result<Call, Failure> {
     let begun = Instant::now();
-    let answer = client.invoke(name, None, Bytes::from_static(EVENT), true).await?;
+    let answer = client.invoke(name, None, None, Bytes::from_static(EVENT), true).await?;
     let ms = begun.elapsed().as_secs_f64() * 1_000.0;
     let text = String::from_utf8_lossy(&answer.payload).into_owned();
     if answer.error.is_some() {

@@ -74,8 +74,13 @@ pub(super) async fn function(client: &mut Client, wish: &FunctionWish) -> Result
             body.insert("Code".into(), Value::Object(wish.code.fields()));
             body.insert("Architectures".into(), json!([wish.architecture]));
             body.insert("Tags".into(), Value::Object(wish.tags.clone()));
+            body.extend(wish.tenancy.clone().map(|tenancy| ("TenancyConfig".into(), tenancy)));
             client.operation(Method::POST, "/2015-03-31/functions", Some(&Value::Object(body))).await?;
             change = Change::Created;
+        }
+        Some(found) if found.all.get("TenancyConfig") != wish.tenancy.as_ref() => {
+            let message = format!("{name} is there already, with another TenancyConfig: that is chosen for good");
+            return Err(Failure::refused(message, format!("delete it first: lacewing rm {name}")));
         }
         Some(_) => {
             let existing = client.settled(name).await?;

@@ -23,6 +23,8 @@ pub(in crate::stack) struct FunctionWish {
     pub url: Option<Value>,
     pub runtime_management: Option<Value>,
     pub recursive_loop: Option<String>,
+    /// Set when the function is made, and for good.
+    pub tenancy: Option<Value>,
 }
 
 /// A plain function's properties in SAM's words.
@@ -104,5 +106,6 @@ pub(super) fn of(logical: &str, read: Properties<'_>, place: &Place, source: &So
         url: read.get("FunctionUrlConfig").map(super::url_config).transpose()?,
         runtime_management: read.get("RuntimeManagementConfig").cloned(),
         recursive_loop: read.text("RecursiveLoop"),
+        tenancy: read.get("TenancyConfig").cloned(),
     })
 }

@@ -30,10 +30,12 @@ fn function(properties: Value) -> FunctionWish {
 #[test]
 fn a_function_is_named_by_its_stack_and_says_every_setting() {
     let made = function(json!({"Runtime": "python3.13", "Handler": "app.handler", "CodeUri": "src/",
-        "MemorySize": "256", "Environment": {"Variables": {"N": 1, "B": true}}, "Tags": {"n": 2}}));
+        "MemorySize": "256", "TenancyConfig": {"TenantIsolationMode": "PER_TENANT"},
+        "Environment": {"Variables": {"N": 1, "B": true}}, "Tags": {"n": 2}}));
     assert_eq!(made.name, "shop-Hello");
     assert_eq!(made.fields["MemorySize"], 256);
     assert_eq!(made.fields["Timeout"], 3);
+    assert_eq!(made.tenancy, Some(json!({"TenantIsolationMode": "PER_TENANT"})));
     assert_eq!(made.fields["Environment"], json!({"Variables": {"N": "1", "B": "true"}}));
     assert_eq!(Value::Object(made.tags), json!({"n": "2", "of": "all"}));
     assert!(matches!(made.code, Code::Zip(zip) if zip.starts_with(b"PK")));

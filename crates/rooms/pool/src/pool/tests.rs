@@ -51,6 +51,7 @@ fn work(payload: &'static str, version: &Arc<Version>) -> Work {
         payload: Bytes::from_static(payload.as_bytes()),
         trace_id: String::new(),
         client_context: None,
+        tenant: None,
         stream: None,
     }
 }
