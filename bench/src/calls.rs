@@ -17,6 +17,8 @@ pub const EVENT: &[u8] =
 /// The same with a pause.
 pub const SLEEPY_EVENT: &[u8] = br#"{"name":"ada","sleep_ms":100}"#;
 const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
+/// Until it is looked again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Deploys `count` functions of one package, named after `prefix`, and waits until all can be called.
 pub fn deploy(server: &Server, language: &Language, prefix: &str, count: usize) -> Result<Vec<String>, String> {
@@ -110,7 +112,7 @@ fn active(
         if answer.status != 200 || config["State"] == "Failed" {
             return Err(format!("{name}: {last}"));
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(LOOK_AGAIN);
     }
     Err(format!("{name} never became ready: {last}"))
 }

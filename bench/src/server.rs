@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 /// How long a server may take to end after something went wrong.
 const STOP_MAX: Duration = Duration::from_secs(10);
+/// Until it is looked again whether it has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A running server.
 pub struct Server {
@@ -131,7 +133,7 @@ impl Drop for Server {
         if matches!(self.child.try_wait(), Ok(None)) && self.ask_to_stop().is_ok() {
             let begin = Instant::now();
             while matches!(self.child.try_wait(), Ok(None)) && begin.elapsed() < STOP_MAX {
-                thread::sleep(Duration::from_millis(10));
+                thread::sleep(LOOK_AGAIN);
             }
         }
         drop(self.child.kill());

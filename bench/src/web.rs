@@ -24,6 +24,8 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// Digits of a time in nanoseconds.
 const DIGITS: usize = 20;
 const UP_WITHIN: Duration = Duration::from_secs(10);
+/// Until it is tried again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Source of both goals: what a hop through the platform may cost at most.
 const GOAL_ADDED_MS: [f64; 2] = [0.15, f64::INFINITY];
 const GOAL_FIRST_BYTE_MS: [f64; 2] = [1.0, f64::INFINITY];
@@ -98,7 +100,7 @@ impl Bare {
             if begin.elapsed() > UP_WITHIN {
                 return Err("the bare web server never listened".into());
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(LOOK_AGAIN);
         }
         Ok(bare)
     }

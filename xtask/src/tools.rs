@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// A registry is asked this often before a missing package is a failure.
 const TRIES: u32 = 4;
+/// The pause after the first try; it grows by as much with each.
+const TRY_PAUSE: Duration = Duration::from_secs(3);
 
 /// Python packages are built for the interpreter that sandboxes also see, where the host has one.
 const SYSTEM_PYTHON: &str = "/usr/bin/python3";
@@ -140,7 +142,7 @@ pub fn persistently(command: impl Fn() -> Command) -> Result<(), String> {
             Err(message) if tried == TRIES => return Err(format!("{message} (tried {TRIES} times)")),
             Err(message) => println!("{message}; once more"),
         }
-        thread::sleep(Duration::from_secs(3 * u64::from(tried)));
+        thread::sleep(TRY_PAUSE * tried);
         tried += 1;
     }
 }

@@ -17,6 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
+/// How long what still works on blocking threads may take when all else has ended.
+const LAST_TASKS_MAX: Duration = Duration::from_secs(5);
+
 /// What is ready when a node says so.
 pub(crate) struct Ready {
     pub(crate) addr: SocketAddr,
@@ -40,7 +43,7 @@ pub(crate) fn run<S: Future<Output = ()> + Send + 'static>(
         .build()
         .map_err(|error| NodeError(format!("no threads: {error}; raise the limit on processes (ulimit -u)")))?;
     let result = runtime.block_on(live(&options, secrets, pending, on_ready, stop));
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    runtime.shutdown_timeout(LAST_TASKS_MAX);
     result
 }
 

@@ -4,6 +4,11 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use std::time::{Duration, Instant};
 
+/// How long a new function may take to become active.
+const ACTIVE_MAX: Duration = Duration::from_secs(30);
+/// Until it is asked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let zip = std::fs::read(std::env::args().nth(1).ok_or("a package is missing")?)?;
@@ -20,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
         .send()
         .await?;
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + ACTIVE_MAX;
     loop {
         let state = lambda.get_function().function_name(name).send().await?;
         if state.configuration().and_then(|found| found.state()).is_some_and(|state| state.as_str() == "Active") {
@@ -29,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         if Instant::now() > until {
             return Err("never became active".into());
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
     let answer = lambda.invoke().function_name(name).payload(Blob::new(r#"{"name":"Rust"}"#)).send().await?;
     println!("invoked {} {}", answer.status_code(), answer.payload().map(|all| String::from_utf8_lossy(all.as_ref()).into_owned()).unwrap_or_default());

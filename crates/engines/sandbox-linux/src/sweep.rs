@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for killed processes to be gone.
 const DYING_MAX: Duration = Duration::from_secs(2);
+/// Until it is looked again whether they have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// The instance's folder, held by this process alone as long as it lives.
 pub(crate) struct RunFolder {
@@ -102,7 +104,7 @@ pub(crate) fn sweep(layout: &Layout, instance: &str) {
                     tracing::warn!(group = %group.display(), "a cgroup of a former run cannot be removed yet");
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(1));
+                std::thread::sleep(LOOK_AGAIN);
             }
         }
         let _ = fs::remove_dir(&root);

@@ -116,8 +116,11 @@ impl Kitchen {
     }
 }
 
-/// How long INIT may take where no call waits for it: the function's timeout, at least 130 seconds, at most 15
-/// minutes. Source: Lambda documentation, "Init phase".
+/// Bounds of how long INIT may take where no call waits for it. Source: Lambda documentation, "Init phase".
+const UNHURRIED_LEAST: Duration = Duration::from_secs(130);
+const UNHURRIED_MOST: Duration = Duration::from_secs(900);
+
+/// How long INIT may take where no call waits for it: the function's timeout, within bounds.
 fn unhurried(version: &Version) -> Duration {
-    version.config.timeout.duration().clamp(Duration::from_secs(130), Duration::from_secs(900))
+    version.config.timeout.duration().clamp(UNHURRIED_LEAST, UNHURRIED_MOST)
 }

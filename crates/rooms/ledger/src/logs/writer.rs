@@ -20,6 +20,8 @@ const PLATFORM_ROOM_BYTES: usize = 4 << 20;
 
 /// How often what is too old is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// A start is no time to look through all folders: the first sweep follows the first lines.
+const FIRST_SWEEP_AFTER: Duration = Duration::from_secs(60);
 
 /// The stack of the thread.
 const STACK_BYTES: usize = 256 << 10;
@@ -125,8 +127,7 @@ impl Writer {
     }
 
     fn run(&self) {
-        // A start is no time to look through all folders: the first sweep follows the first lines.
-        let mut sweep_at = Instant::now() + Duration::from_secs(60);
+        let mut sweep_at = Instant::now() + FIRST_SWEEP_AFTER;
         let mut written = 0;
         loop {
             let (groups, stop) = self.wait(sweep_at);

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long records are kept.
 const KEPT: Duration = Duration::from_secs(3_600);
+/// How often it is looked for older ones.
+const SWEPT_EVERY: Duration = Duration::from_secs(60);
 /// Within this time, refusals for the same reason are counted in one record.
 const COUNTED_TOGETHER: Duration = Duration::from_secs(1);
 
@@ -180,9 +182,9 @@ impl History {
         }
     }
 
-    /// Drops what is older than an hour; looks once a minute.
+    /// Drops what is older than an hour.
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        if now.since(self.swept) < Duration::from_secs(60) {
+        if now.since(self.swept) < SWEPT_EVERY {
             return;
         }
         self.swept = now;
