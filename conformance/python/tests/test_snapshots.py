@@ -229,3 +229,28 @@ def test_a_template_that_is_killed_is_made_again(server, lam, deploy):
         answers = together(lam, name, number, next(more))
         return "snapshot" in [why(server, answer)["rung"] for answer in answers]
     until(restored)
+
+
+def test_a_version_whose_snapshot_cannot_be_taken_again_says_so(server, lam, deploy):
+    """Its code has changed on the disk: what was lost cannot be made again."""
+    name = deploy(python(SOURCE + "    # given up\n"), "given-up", **SNAPPED)
+    before = templates_of(server)
+    number = publish(lam, name)["Version"]
+    template = (templates_of(server) - before).pop()
+    changed = [path for path in server.data.glob("code/**/app.py") if "# given up" in path.read_text()]
+    for path in changed:
+        path.write_text("import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+                        "def handler(event, context): return 1\n")
+    assert changed
+    os.kill(template, signal.SIGKILL)
+    more = itertools.count(2)
+
+    def off():
+        assert all(answer.error is None for answer in together(lam, name, number, next(more)))
+        config = lam.get_function_configuration(FunctionName=name, Qualifier=number)
+        return config if config["SnapStart"]["OptimizationStatus"] == "Off" else None
+    config = until(off)
+    reason = "it was lost and could not be taken again: INIT left 2 threads running"
+    assert config["State"] == "Active" and config["StateReason"].startswith(f"SnapStart is off: {reason}"), config
+    told = send(signed(server, path=f"/_lacewing/why/functions/{name}:{number}")).json()
+    assert told["without_snapshot"].startswith(reason), told

@@ -179,6 +179,10 @@ impl SandboxDriver for LinuxDriver {
         self.templates.forget(generation);
     }
 
+    async fn snapshot_given_up(&self) -> (RevisionId, String) {
+        self.templates.next_given_up().await
+    }
+
     fn has_snapshot(&self, generation: RevisionId) -> bool {
         self.templates.of(generation).is_some()
     }

@@ -4,6 +4,7 @@
 //! snapshot(spec) ─► a sandbox, INIT as ever, `restore/next` waits ─ attach ─► Attached, it is answered ─► Held: kept
 //! start ─ of(generation) ─► restore ─► a sandbox in which the copy goes on from `restore/next`
 //! a template that is lost ─► renew() takes it again, once; its version starts as others do meanwhile
+//!                            └ refused, or lost again and again: given up, and told (next_given_up)
 //! forget(generation) ─► its process ends at once, its sandbox when the last copy has
 //! ```
 
@@ -17,7 +18,7 @@ use lacewing_model::{Egress, Language, RevisionId};
 use lacewing_sandbox::{
     Built, InitEnding, Rung, SnapshotRefused, SnapshotReport, StartError, StartPhases, StartSpec, Started,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -46,6 +47,8 @@ pub(crate) struct Templates {
     state: Mutex<State>,
     /// Rung when one was lost.
     lost: Notify,
+    /// Rung when one was given up.
+    given_up: Notify,
 }
 
 #[derive(Default)]
@@ -56,6 +59,9 @@ struct State {
     renewed: Option<RevisionId>,
     /// Losses since the last copy that was made.
     losses: HashMap<RevisionId, u32>,
+    /// Generations that were given up, and why, until somebody has asked. Each at most once: without a template none
+    /// is lost.
+    given_up: VecDeque<(RevisionId, String)>,
     /// Sandboxes that hold one, until they have ended.
     held: Vec<Weak<Template>>,
     closed: bool,
@@ -73,6 +79,7 @@ impl Templates {
         state.lost.retain(|spec| spec.version.generation != generation);
         state.renewed.take_if(|renewed| *renewed == generation);
         state.losses.remove(&generation);
+        state.given_up.retain(|(given_up, _)| *given_up != generation);
         let known = state.templates.remove(&generation);
         drop(state);
         if let Some(template) = known {
@@ -119,12 +126,35 @@ impl Templates {
             *losses += 1;
             if *losses > LOSSES_MAX {
                 tracing::warn!(name = %template.spec.version.name, "its snapshots are lost again and again; it starts without");
+                let reason =
+                    format!("its process was lost {losses} times in a row; publish a new version to try again");
+                state.give_up(generation, reason);
             } else if !state.closed {
                 state.lost.push(template.spec.clone());
             }
             drop(state);
             drop(gone);
             self.lost.notify_one();
+            self.given_up.notify_one();
+        }
+    }
+
+    /// One that was lost could not be taken again.
+    fn give_up(&self, generation: RevisionId, reason: String) {
+        self.state().give_up(generation, reason);
+        self.given_up.notify_one();
+    }
+
+    /// The next generation that is given up.
+    ///
+    /// # Cancel safety
+    /// Complete.
+    pub(crate) async fn next_given_up(&self) -> (RevisionId, String) {
+        loop {
+            if let Some(next) = self.state().given_up.pop_front() {
+                return next;
+            }
+            self.given_up.notified().await;
         }
     }
 
@@ -142,6 +172,13 @@ impl Templates {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn give_up(&mut self, generation: RevisionId, reason: String) {
+        self.losses.remove(&generation);
+        self.given_up.push_back((generation, reason));
     }
 }
 
@@ -167,12 +204,13 @@ pub(crate) async fn renew(driver: Weak<LinuxDriver>, templates: Arc<Templates>) 
         while let Some(spec) = templates.next_lost() {
             let Some(driver) = driver.upgrade() else { return };
             let (name, generation) = (spec.version.name.clone(), spec.version.generation);
-            if let Err(refused) = driver.take_template(spec).await {
-                tracing::warn!(%name, %refused, "a snapshot was lost and could not be taken again");
-            }
+            let taken = driver.take_template(spec).await;
             if templates.state().renewed != Some(generation) {
                 // Forgotten meanwhile.
                 templates.forget(generation);
+            } else if let Err(refused) = taken {
+                tracing::warn!(%name, %refused, "a snapshot was lost and could not be taken again");
+                templates.give_up(generation, format!("it was lost and could not be taken again: {refused}"));
             }
         }
     }

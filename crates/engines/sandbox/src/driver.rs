@@ -68,6 +68,15 @@ pub trait SandboxDriver: Send + Sync {
         let _ = generation;
     }
 
+    /// The next generation that had a template and is given up: its starts take the next rung from now on. And why, in
+    /// words for the function's owner.
+    ///
+    /// # Cancel safety
+    /// Complete.
+    async fn snapshot_given_up(&self) -> (RevisionId, String) {
+        std::future::pending().await
+    }
+
     /// Whether starts of this generation fork from a template now.
     fn has_snapshot(&self, generation: RevisionId) -> bool {
         let _ = generation;

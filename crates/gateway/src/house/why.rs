@@ -6,6 +6,7 @@ use crate::asked::Asked;
 use crate::functions::invalid;
 use crate::refusals;
 use crate::reply::Reply;
+use lacewing_catalog::Snapshot;
 use lacewing_invoke::{Invoke, StartRecord};
 use lacewing_lambda_api::{ApiError, ErrorCode, WhyDecision, WhyFunctionReply, WhyPhases, WhyRequestReply, WhyStart};
 use lacewing_ledger::{Ledger, UsageRecord};
@@ -68,6 +69,11 @@ impl Gateway {
                 request_id: of_start.map(|start| start.request_id.to_string()),
             }
         };
+        let view = self.inner.catalog.get(&asked.scope(), &target.name, Some(&version.number.into()));
+        let without_snapshot = view.ok().and_then(|view| match view.snapshot {
+            Snapshot::Refused(reason) => Some(reason.to_string()),
+            Snapshot::None | Snapshot::Taken => None,
+        });
         let decisions = self.inner.invoke.history(Some(version.generation)).iter().map(decision).collect();
         Ok(ok(
             200,
@@ -75,6 +81,7 @@ impl Gateway {
                 function: version.name.to_string(),
                 version: version.number.to_string(),
                 from: Timestamp(asked.now.0.saturating_sub(REACH_MS)).to_string(),
+                without_snapshot,
                 decisions,
             },
         ))

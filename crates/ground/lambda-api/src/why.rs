@@ -72,6 +72,9 @@ pub struct WhyFunctionReply {
     pub function: String,
     pub version: String,
     pub from: String,
+    /// Why it has no snapshot to start from, where it is to have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_snapshot: Option<String>,
     pub decisions: Vec<WhyDecision>,
 }
 

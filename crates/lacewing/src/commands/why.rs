@@ -106,6 +106,14 @@ fn of_start(start: &WhyStart, request_id: &str) -> Vec<String> {
 }
 
 fn of_function(reply: &WhyFunctionReply) -> Vec<String> {
+    let without_snapshot =
+        reply.without_snapshot.iter().map(|reason| format!("it starts without a snapshot: {reason}"));
+    let mut lines: Vec<String> = without_snapshot.collect();
+    lines.extend(decisions_of(reply));
+    lines
+}
+
+fn decisions_of(reply: &WhyFunctionReply) -> Vec<String> {
     if reply.decisions.is_empty() {
         return vec![format!("nothing was started, ended or refused for {} since {}", reply.function, reply.from)];
     }
@@ -174,5 +182,8 @@ mod tests {
         let reply = WhyFunctionReply { decisions: vec![decision], ..WhyFunctionReply::default() };
         let shown = of_function(&reply).join("\n");
         assert!(shown.contains("03:00:00.123  refuse x7  no room for another sandbox"), "{shown}");
+        assert!(!shown.contains("snapshot"), "{shown}");
+        let lost = WhyFunctionReply { without_snapshot: Some("it was lost".into()), ..reply };
+        assert_eq!(of_function(&lost)[0], "it starts without a snapshot: it was lost");
     }
 }

@@ -242,6 +242,13 @@ impl Catalog {
         self.0.retired.subscribe()
     }
 
+    /// Notes that starts of a generation have no snapshot any more, and why. Returns at once.
+    pub fn lose_snapshot(&self, generation: RevisionId, reason: String) {
+        let change = Box::new(move |writer: &mut Writer| writer.lose_snapshot(generation, reason));
+        // It has ended: nobody asks any more.
+        let _ = self.0.requests.send(Request::Change(change));
+    }
+
     /// Fetches a package from where it lies; one may be as large as what it unpacks to may be.
     ///
     /// # Errors

@@ -128,13 +128,22 @@ impl Writer {
         }
     }
 
-    /// Notes how the snapshot of a version went that was Active before this process began.
+    /// Notes how the snapshot of a version went that is Active already.
     fn snapped(&self, entry: &Entry, version: &VersionEntry, snapshot: Option<Result<(), String>>) {
         if snapshot.is_some() {
             let next = VersionEntry { snapshot: outcome(snapshot), ..version.clone() };
             let mut registry = (**self.registry.load()).clone();
             registry.put(Arc::new(entry.with(next)));
             self.registry.store(Arc::new(registry));
+        }
+    }
+
+    /// Notes that a version which serves has no snapshot any more.
+    pub(crate) fn lose_snapshot(&self, generation: RevisionId, reason: String) {
+        let registry = self.registry.load_full();
+        let mut all = registry.iter().flat_map(|entry| entry.all().map(move |version| (entry, version)));
+        if let Some((entry, version)) = all.find(|(_, version)| version.serves() == Some(generation)) {
+            self.snapped(entry, version, Some(Err(reason)));
         }
     }
 

@@ -66,6 +66,19 @@ async fn a_version_without_its_snapshot_is_active_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_version_whose_snapshot_was_given_up_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = open(dir.path(), Arc::new(|_| Ok(()))).await;
+    publish(&catalog).await;
+    let before = until(&catalog, |view| view.snapshot == Snapshot::Taken).await;
+    catalog.lose_snapshot(lacewing_model::RevisionId::random(), "of another".into());
+    catalog.lose_snapshot(before.version.generation, "it was lost".into());
+    let after = until(&catalog, |view| view.snapshot != Snapshot::Taken).await;
+    assert_eq!(after.snapshot, Snapshot::Refused("it was lost".into()));
+    assert_eq!((after.state(), after.version), ("Active", before.version), "it serves on, and nothing was written");
+}
+
+#[tokio::test]
 async fn snapshots_are_taken_again_after_a_restart_while_the_version_serves() {
     let dir = tempfile::tempdir().unwrap();
     let catalog = open(dir.path(), Arc::new(|_| Ok(()))).await;

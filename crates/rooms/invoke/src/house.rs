@@ -51,6 +51,10 @@ impl Invoke {
                     }
                     Err(_) => return,
                 },
+                (generation, reason) = self.0.driver.snapshot_given_up() => {
+                    tracing::info!(%generation, %reason, "a version starts without its snapshot from now on");
+                    self.0.catalog.lose_snapshot(generation, reason);
+                }
                 _ = look.tick() => house.look(),
                 _ = tick.tick() => self.0.pool.tick(),
             }
