@@ -6,7 +6,7 @@ mod support;
 use lacewing_sandbox::Ending;
 use std::path::Path;
 use std::time::Duration;
-use support::{Function, House, Lines, can_test, python_bootstrap, run};
+use support::{Function, House, Lines, PATIENCE, can_test, python_bootstrap, run};
 
 /// A thread counts; each call tells how far it has come.
 const COUNTER: &str = r#"
@@ -22,7 +22,6 @@ def handle(event): return str(count)
 "#;
 
 const PAUSE: Duration = Duration::from_millis(400);
-const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn count(started: &mut lacewing_sandbox::Started, function: &Function) -> u64 {
     let outcome = run(started, function, "1", PATIENCE).await;

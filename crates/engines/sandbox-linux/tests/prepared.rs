@@ -4,13 +4,11 @@
 mod support;
 
 use lacewing_model::{EphemeralMib, Language, LogFormat};
-use lacewing_sandbox::{Ending, Missed, Preparation, Rung, SandboxDriver, Started};
+use lacewing_sandbox::{Ending, Missed, Preparation, Rung, SandboxDriver};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Function, House, Lines, can_test, python_bootstrap, run};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::{Function, House, Lines, PATIENCE, answer, can_test, python_bootstrap, run};
 
 const LOOK_AROUND_PYTHON: &str = include_str!("functions/look_around.py");
 const LOOK_AROUND_NODE: &str = include_str!("functions/look_around.cjs");
@@ -38,12 +36,6 @@ async fn wait_for(house: &House, kind: Preparation, wanted: usize) {
     tokio::time::timeout(PATIENCE, there).await.expect("the wanted number is prepared");
 }
 
-async fn answer(started: &mut Started, function: &Function, lines: &Lines) -> serde_json::Value {
-    let outcome = run(started, function, "{}", PATIENCE).await;
-    let Ending::Answer(bytes) = &outcome.ending else { panic!("{outcome:?}\n{}", lines.text()) };
-    serde_json::from_slice(bytes).unwrap()
-}
-
 /// The processes of this house that wait for their function.
 fn waiting_runtimes(house: &House) -> Vec<u32> {
     let holds = |pid: &u32, file: &str, part: &[u8]| {
@@ -63,11 +55,11 @@ async fn both_ways(house: &House, function: &Function) -> [serde_json::Value; 2]
     let lines = Lines::default();
     let mut full = house.start(function, &lines).await;
     assert_eq!((full.rung, &full.missed), (Rung::Full, &Some(Missed::NonePrepared)));
-    let expected = answer(&mut full, function, &lines).await;
+    let expected = answer(&mut full, function, "{}", &lines).await;
     keep(house, kind(function), 1).await;
     let mut prepared = house.start(function, &lines).await;
     assert_eq!((prepared.rung, &prepared.missed), (Rung::Prepared, &None), "{}", lines.text());
-    let seen = answer(&mut prepared, function, &lines).await;
+    let seen = answer(&mut prepared, function, "{}", &lines).await;
     [expected, seen]
 }
 
@@ -175,7 +167,7 @@ async fn what_a_booted_runtime_cannot_serve_starts_in_a_bare_sandbox_and_says_wh
             Some(BTreeMap::from([(variable.to_owned(), value.to_owned())]));
         let mut started = house.start(&function, &lines).await;
         assert_eq!((started.rung, &started.missed), (Rung::Prepared, &Some(missed)));
-        assert_eq!(answer(&mut started, &function, &lines).await, want);
+        assert_eq!(answer(&mut started, &function, "{}", &lines).await, want);
         assert_eq!(count(&house, kind(&function)), 1, "the booted one is left for another");
     }
 }
@@ -200,7 +192,7 @@ async fn the_shelf_is_refilled_and_emptied_and_hands_out_nothing_dead() {
     }
     support::eventually("the end of the runtimes", || waiting_runtimes(&house).is_empty());
     let mut next = house.start(&function, &lines).await;
-    assert_eq!(answer(&mut next, &function, &lines).await, serde_json::json!({}));
+    assert_eq!(answer(&mut next, &function, "{}", &lines).await, serde_json::json!({}));
     assert_eq!(next.rung, Rung::Full, "nothing that lives was there");
     wait_for(&house, kind(&function), 2).await;
     keep(&house, kind(&function), 0).await;
@@ -223,7 +215,7 @@ async fn a_runtime_that_ends_in_a_prepared_sandbox_is_started_again_with_the_sam
     run(&mut started, &function, "\"put\"", PATIENCE).await;
     let ended = run(&mut started, &function, "\"end\"", PATIENCE).await;
     assert!(matches!(ended.ending, Ending::Failed(_)) && ended.usable, "{ended:?}");
-    let again = answer(&mut started, &function, &lines).await;
+    let again = answer(&mut started, &function, "{}", &lines).await;
     assert_eq!(again, serde_json::json!([["x"], "again", "/var/task"]), "{}", lines.text());
 }
 
@@ -262,6 +254,6 @@ async fn an_init_that_runs_out_of_time_in_a_prepared_sandbox_is_repeated_in_the_
         let spec = lacewing_sandbox::StartSpec { init_max: Duration::from_millis(500), ..function.spec(&lines) };
         let mut started = house.driver.start(spec).await.unwrap();
         assert_eq!((started.rung, &started.init.ending), (Rung::Prepared, &lacewing_sandbox::InitEnding::TimedOut));
-        assert_eq!(answer(&mut started, &function, &lines).await, serde_json::json!("at last"));
+        assert_eq!(answer(&mut started, &function, "{}", &lines).await, serde_json::json!("at last"));
     }
 }

@@ -3,13 +3,11 @@
 
 mod support;
 
-use lacewing_sandbox::{Ending, InitEnding, Rung, SandboxDriver, SnapshotRefused, SnapshotReport, Started};
+use lacewing_sandbox::{InitEnding, Rung, SandboxDriver, SnapshotRefused, SnapshotReport, Started};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
-use support::{Function, House, Lines, can_test, run};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::{Function, House, Lines, answer, can_test};
 
 async fn snapshot(house: &House, function: &Function, lines: &Lines) -> Result<SnapshotReport, SnapshotRefused> {
     let mut spec = function.spec(lines);
@@ -25,12 +23,6 @@ async fn restored(house: &House, function: &Function, lines: &Lines) -> Started 
     assert_eq!((started.rung, &started.missed), (Rung::Snapshot, &None), "{}", lines.text());
     assert_eq!(started.init.ending, InitEnding::Ready, "{}", lines.text());
     started
-}
-
-async fn answer(started: &mut Started, function: &Function, event: &str, lines: &Lines) -> serde_json::Value {
-    let outcome = run(started, function, event, PATIENCE).await;
-    let Ending::Answer(bytes) = &outcome.ending else { panic!("{outcome:?}\n{}", lines.text()) };
-    serde_json::from_slice(bytes).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,17 +6,10 @@ mod support;
 use lacewing_sandbox::{Ending, Rung, SandboxDriver, Started};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::{Function, House, Lines, can_test, run};
+use support::{Function, House, Lines, PATIENCE, answer, can_test, run};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 /// The number of a forked runtime in its sandbox; an executed one has 2.
 const FORKED: u64 = 3;
-
-async fn answer(started: &mut Started, function: &Function, lines: &Lines) -> serde_json::Value {
-    let outcome = run(started, function, "{}", PATIENCE).await;
-    let Ending::Answer(bytes) = &outcome.ending else { panic!("{outcome:?}\n{}", lines.text()) };
-    serde_json::from_slice(bytes).unwrap()
-}
 
 /// A start whose runtime was forked; the first ones boot their own.
 async fn forked(house: &House, function: &Function, lines: &Lines) -> (Started, serde_json::Value) {
@@ -24,7 +17,7 @@ async fn forked(house: &House, function: &Function, lines: &Lines) -> (Started, 
     while Instant::now() < until {
         let mut started = house.start(function, lines).await;
         assert_eq!(started.rung, Rung::Full);
-        let seen = answer(&mut started, function, lines).await;
+        let seen = answer(&mut started, function, "{}", lines).await;
         if seen["pid"] == FORKED {
             return (started, seen);
         }
@@ -46,7 +39,7 @@ async fn a_function_cannot_tell_a_forked_runtime_from_an_executed_one() {
         let text = include_str!("functions/look_around.py");
         let function = house.managed("look", &format!("python{runtime}"), "app.py", text);
         let mut first = house.start(&function, &lines).await;
-        let executed = answer(&mut first, &function, &lines).await;
+        let executed = answer(&mut first, &function, "{}", &lines).await;
         let (second, seen) = forked(&house, &function, &lines).await;
         eprintln!("{runtime}, executed: {:?}\n{runtime}, forked:   {:?}", first.phases, second.phases);
         let same = |what: &str, value| what == "pid" || seen.get(what) == Some(value);
@@ -69,7 +62,7 @@ async fn the_end_of_a_forked_runtime_is_told_and_another_is_executed() {
     let ended = run(&mut started, &function, "\"end\"", PATIENCE).await;
     let Ending::Failed(error) = &ended.ending else { panic!("{ended:?}") };
     assert!(error.payload.windows(13).any(|part| part == b"exit status 3"), "{error:?}");
-    let again = answer(&mut started, &function, &lines).await;
+    let again = answer(&mut started, &function, "{}", &lines).await;
     assert_ne!(again["pid"], FORKED);
 }
 
@@ -87,7 +80,7 @@ async fn a_forked_runtime_that_runs_out_of_time_is_ended_with_all_that_it_starte
     let late = run(&mut started, &function, "\"late\"", Duration::from_millis(300)).await;
     let Ending::Failed(error) = &late.ending else { panic!("{late:?}") };
     assert!(error.timed_out && late.usable, "{late:?}");
-    assert_eq!(answer(&mut started, &function, &lines).await["count"], 2);
+    assert_eq!(answer(&mut started, &function, "{}", &lines).await["count"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,7 +103,7 @@ async fn a_start_that_is_given_up_does_not_hurt_the_zygote() {
     }
     house.driver.all_ended().await;
     let mut next = house.start(&function, &lines).await;
-    assert_eq!(answer(&mut next, &function, &lines).await["pid"], FORKED, "the same zygote serves on");
+    assert_eq!(answer(&mut next, &function, "{}", &lines).await["pid"], FORKED, "the same zygote serves on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

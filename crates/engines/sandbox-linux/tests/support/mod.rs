@@ -5,8 +5,8 @@ use lacewing_model::{
     FunctionConfig, Limits, MemoryMib, RequestId, RevisionId, SandboxId, Timestamp, Version, VersionNumber,
 };
 use lacewing_sandbox::{
-    ApiPassage, ApiRequest, ApiResponse, Credentials, LogLine, LogSink, Outcome, SandboxDriver, StartSpec, Started,
-    Work, lambda_environment,
+    ApiPassage, ApiRequest, ApiResponse, Credentials, Ending, LogLine, LogSink, Outcome, SandboxDriver, StartSpec,
+    Started, Work, lambda_environment,
 };
 use lacewing_sandbox_linux::{InterpreterOptions, IsolationRequirement, LinuxDriver, LinuxOptions, PendingDriver};
 use std::collections::BTreeMap;
@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
+
+/// As long as a loaded machine may need for anything.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// False, with a word about it, where sandboxes of full strength cannot be made.
 pub fn can_test() -> bool {
@@ -91,6 +94,17 @@ impl House {
 
     pub async fn start(&self, function: &Function, lines: &Lines) -> Started {
         self.driver.start(function.spec(lines)).await.unwrap()
+    }
+}
+
+impl Drop for House {
+    /// Nothing of a test outlives it: what a sandbox leaves open would look as if it leaked.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let closed = tokio::time::timeout(PATIENCE, self.driver.close());
+            let closed = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(closed));
+            closed.expect("every sandbox ends");
+        }
     }
 }
 
@@ -275,6 +289,13 @@ pub fn work(function: &Function, payload: &str, timeout: Duration) -> Work {
         tenant: None,
         stream: None,
     }
+}
+
+/// Runs one invocation that answers; the answer.
+pub async fn answer(started: &mut Started, function: &Function, event: &str, lines: &Lines) -> serde_json::Value {
+    let outcome = run(started, function, event, PATIENCE).await;
+    let Ending::Answer(bytes) = &outcome.ending else { panic!("{outcome:?}\n{}", lines.text()) };
+    serde_json::from_slice(bytes).unwrap()
 }
 
 /// Runs one invocation with a timeout.
