@@ -2,6 +2,7 @@
 
 mod arrows;
 mod files;
+mod links;
 
 use crate::conformance;
 use crate::workspace::Workspace;
@@ -17,6 +18,7 @@ pub fn run() -> Result<(), String> {
     let crates = crates_of(&workspace);
     let mut broken = arrows::broken(&crates);
     broken.extend(files::broken(workspace.root(), &crates)?);
+    broken.extend(links::broken(workspace.root())?);
     broken.extend(conformance::broken(workspace.root())?);
     for line in &broken {
         println!("{line}");

@@ -48,7 +48,7 @@ fn inherits_lints(manifest: &str) -> bool {
 }
 
 /// Files that git knows or would add; others are somebody's scratch paper.
-fn tracked(root: &Path) -> Result<Vec<String>, String> {
+pub(super) fn tracked(root: &Path) -> Result<Vec<String>, String> {
     let arguments = ["ls-files", "--cached", "--others", "--exclude-standard"];
     let output = Command::new("git").args(arguments).current_dir(root).output();
     let output = output.map_err(|error| format!("git ls-files: {error}"))?;
