@@ -71,9 +71,9 @@ def site_packages() -> Path:
     return Path(boto3.__file__).parent.parent
 
 
-def with_boto3(files: dict) -> bytes:
+def with_boto3(files: dict, services=("lambda", "logs", "sts")) -> bytes:
     """Files beside boto3 as a deployment would vendor it, pared down to the services that are called."""
-    root, kept = site_packages(), ("lambda", "logs", "sts")
+    root = site_packages()
     everything = dict(files)
     for name in ("boto3", "botocore", "jmespath", "dateutil", "urllib3", "s3transfer", "six.py"):
         for path in [root / name] if name.endswith(".py") else sorted((root / name).rglob("*")):
@@ -81,7 +81,7 @@ def with_boto3(files: dict) -> bytes:
             if not path.is_file() or path.suffix == ".pyc":
                 continue
             is_data = inner.parts[:2] == ("botocore", "data") and len(inner.parts) > 3
-            if is_data and inner.parts[2] not in kept:
+            if is_data and inner.parts[2] not in services:
                 continue
             everything[str(inner)] = path.read_bytes()
     return package(everything)

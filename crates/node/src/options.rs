@@ -34,12 +34,17 @@ pub struct NodeOptions {
     pub spawner: Vec<OsString>,
 }
 
-/// `[aws]`: where code in S3 lies. What the environment says in the variables of AWS's own tools counts more.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+/// `[aws]`: where the services of AWS are that the platform has not itself. What the environment says in the variables
+/// of AWS's own tools counts more.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aws {
-    /// Such as `http://127.0.0.1:9000`; default S3 itself. `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
+    /// What stands in for all of them, such as `http://127.0.0.1:4566`; default AWS itself. `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
+    /// Where code in S3 lies, if elsewhere. `AWS_ENDPOINT_URL_S3`.
     pub endpoint_url_s3: Option<String>,
+    /// Functions find them at `endpoint_url` too, also where that is on this machine's loopback; default true.
+    pub for_functions: bool,
     /// `AWS_ACCESS_KEY_ID`. Without, requests to an endpoint are signed with the first fixed root key, since whoever sets up
     /// services side by side gives them the same keys; else they are anonymous.
     pub access_key_id: Option<String>,
@@ -47,12 +52,41 @@ pub struct Aws {
     pub secret_access_key: Option<String>,
 }
 
+impl Default for Aws {
+    fn default() -> Self {
+        Self {
+            endpoint_url: None,
+            endpoint_url_s3: None,
+            for_functions: true,
+            access_key_id: None,
+            secret_access_key: None,
+        }
+    }
+}
+
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 impl Aws {
+    /// Where functions find what the platform has not.
+    pub(crate) fn services(&self, listen: SocketAddr) -> Option<String> {
+        self.everything(listen).filter(|_| self.for_functions)
+    }
+
+    /// What stands in for all of AWS, unless that is this server: its operator's shell often names it so.
+    fn everything(&self, listen: SocketAddr) -> Option<String> {
+        let named = variable("AWS_ENDPOINT_URL").or_else(|| self.endpoint_url.clone())?;
+        let port = format!(":{}", listen.port());
+        let ours = [format!("http://{listen}"), format!("http://localhost{port}"), format!("http://127.0.0.1{port}")];
+        (!ours.contains(&named.trim_end_matches('/').to_owned())).then_some(named)
+    }
+
     /// What objects are fetched with.
-    pub(crate) fn objects(&self, root_keys: &[(String, String)]) -> ObjectOptions {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
-        let endpoint = endpoint.or_else(|| self.endpoint_url_s3.clone());
+    pub(crate) fn objects(&self, listen: SocketAddr, root_keys: &[(String, String)]) -> ObjectOptions {
+        let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| self.endpoint_url_s3.clone());
+        let endpoint = endpoint.or_else(|| self.everything(listen));
         let named = |id, secret, session_token| Some(Keys { id, secret, session_token });
         let keys = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
             (Some(id), Some(secret)) => named(id, secret, variable("AWS_SESSION_TOKEN")),

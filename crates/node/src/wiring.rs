@@ -46,6 +46,7 @@ pub(crate) fn linux_options(options: &NodeOptions) -> LinuxOptions {
             RequireIsolation::Full => IsolationRequirement::Full,
         },
         hard_cpu_quota: options.config.scaling.cpu == Cpu::Quota,
+        services: options.config.aws.services(options.listen),
     }
 }
 
@@ -90,7 +91,7 @@ pub(crate) async fn wire(
         artifacts,
         clock: Arc::clone(&clock),
         can_run: Arc::new(move |version: &Version| judge.can_run(version).map_err(|error| error.to_string())),
-        objects: Objects::new(options.config.aws.objects(&options.root_keys)),
+        objects: Objects::new(options.config.aws.objects(options.listen, &options.root_keys)),
         images,
         take_snapshot: take_snapshot(told),
     })

@@ -3,7 +3,7 @@
 use crate::error::LinuxError;
 use crate::interpreters::Interpreters;
 use crate::meter::Meter;
-use crate::net::{EgressOptions, EgressPolicy};
+use crate::net::{EgressOptions, EgressPolicy, ServiceUrls, Services};
 use crate::options::{IsolationRequirement, LinuxOptions};
 use crate::prepared::Shelf;
 use crate::protocol::{Setup, Standing};
@@ -42,6 +42,7 @@ pub struct LinuxDriver {
     /// Held for its drop.
     _compiling: Compiling,
     pub(crate) egress: EgressPolicy,
+    services: Option<Services>,
     pub(crate) folder: RunFolder,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) templates: Arc<Templates>,
@@ -71,6 +72,7 @@ impl LinuxDriver {
             cgroup: folder.instance(),
             uid_base: UID_BASE + folder.number() % UID_BLOCKS * UID_BLOCK,
             spare: SPARE,
+            services: options.services.as_deref().map(|endpoint| Services::at(endpoint).urls),
         };
         let socket = starter::begin(&options.spawner, &setup)?;
         // The spawner takes its stand meanwhile.
@@ -89,6 +91,11 @@ impl LinuxDriver {
             return Err(LinuxError::Weak(report::weaknesses(&isolation)));
         }
         Ok(pending)
+    }
+
+    /// Where functions find the services of AWS that the platform has not.
+    pub(crate) fn service_urls(&self) -> Option<&ServiceUrls> {
+        self.services.as_ref().map(|services| &services.urls)
     }
 
     /// Resolves when every sandbox that was dropped has ended completely.
@@ -129,6 +136,7 @@ impl PendingDriver {
         let compiling = self.runtime_files.compile_ahead(&interpreters);
         let shelf = Arc::new(Shelf::new());
         let templates = Arc::new(Templates::default());
+        let services = self.options.services.as_deref().map(Services::at);
         let driver = Arc::new(LinuxDriver {
             spawners,
             options: self.options,
@@ -136,7 +144,8 @@ impl PendingDriver {
             interpreters,
             runtime_files: self.runtime_files,
             _compiling: compiling,
-            egress: EgressPolicy::new(EgressOptions::default()),
+            egress: EgressPolicy::new(EgressOptions { services: services.clone(), ..Default::default() }),
+            services,
             folder: self.folder,
             shelf: Arc::clone(&shelf),
             templates: Arc::clone(&templates),

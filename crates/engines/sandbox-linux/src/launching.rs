@@ -4,6 +4,7 @@ use crate::control::Control;
 use crate::endpoints;
 use crate::extensions;
 use crate::logs::Pipes;
+use crate::net::ServiceUrls;
 use crate::protocol::{Order, Who};
 use lacewing_model::{ImageCode, Language, Version};
 use lacewing_runtime_api::{launch, waiting};
@@ -38,7 +39,7 @@ pub(crate) struct Streams {
 
 impl Launch {
     /// The command and environment for a function.
-    pub(crate) fn of(spec: &StartSpec) -> Self {
+    pub(crate) fn of(spec: &StartSpec, services: Option<&ServiceUrls>) -> Self {
         let language = spec.version.config.runtime.language();
         let own_door = spec.version.config.web().is_none() && launch::command(language).needs_own_door;
         let mut argv = launch::argv(language, spec.version.config.memory);
@@ -82,8 +83,10 @@ impl Launch {
             set("AWS_LAMBDA_RUNTIME_API", door.to_string());
         }
         if !endpoints::are_found_at_home(language, &spec.environment) {
-            for name in endpoints::VARIABLES {
-                set(name, format!("http://{door}"));
+            for (name, url) in endpoints::variables(services) {
+                if !spec.environment.iter().any(|(own, _)| own == name) {
+                    set(name, url);
+                }
             }
         }
         if own_door {

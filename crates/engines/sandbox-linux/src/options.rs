@@ -19,6 +19,9 @@ pub struct LinuxOptions {
     pub require: IsolationRequirement,
     /// True: a function's share of the processors is also its most, as on Lambda. False: it may use idle ones.
     pub hard_cpu_quota: bool,
+    /// Where functions find the services of AWS that the platform has not itself, such as `http://127.0.0.1:4566`; AWS
+    /// itself where there is none. They reach it on the host's loopback too, which is closed to them otherwise.
+    pub services: Option<String>,
 }
 
 /// Which interpreters may be used.

@@ -32,7 +32,7 @@ fn stand(options: &LinuxOptions) -> Result<Standing, LinuxError> {
     let scratch = std::env::temp_dir().join(&name);
     let bad = |source: io::Error| LinuxError::DataDir { path: scratch.clone(), source };
     std::fs::create_dir_all(&scratch).map_err(bad)?;
-    let setup = Setup { scratch: scratch.clone(), cgroup: name, uid_base: 1_000_000, spare: 0 };
+    let setup = Setup { scratch: scratch.clone(), cgroup: name, uid_base: 1_000_000, spare: 0, services: None };
     let socket = starter::begin(&options.spawner, &setup)?;
     let standing = starter::await_ready(socket.as_fd());
     drop(socket);

@@ -11,7 +11,7 @@
 //! What is not named here is not there: no home, no data dir, no /sys, no sockets of the host.
 
 use crate::endpoints;
-use crate::net::NAMESERVER;
+use crate::net::{NAMESERVER, ServiceUrls};
 use crate::protocol::{At, Fault, MountSpec};
 use crate::sys;
 use std::ffi::{CStr, CString};
@@ -83,7 +83,7 @@ pub(crate) const HOST_TREE: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOS
 ///
 /// # Errors
 /// The step that failed.
-pub(crate) fn build(scratch: &Path, privileged: bool) -> Result<OwnedFd, Fault> {
+pub(crate) fn build(scratch: &Path, privileged: bool, services: Option<&ServiceUrls>) -> Result<OwnedFd, Fault> {
     sys::unshare(libc::CLONE_NEWNS).at("unshare the template's mount namespace")?;
     let point = c_path(scratch).at("name the root")?;
     let options = c"size=16m,mode=755";
@@ -98,7 +98,7 @@ pub(crate) fn build(scratch: &Path, privileged: bool) -> Result<OwnedFd, Fault> 
     }
     show_libraries(scratch).at("show the libraries in /lib64")?;
     write_etc(scratch).at("write /etc")?;
-    write_home(scratch).at("write the home")?;
+    write_home(scratch, services).at("write the home")?;
     make_devices(scratch, privileged).at("make /dev")?;
     // A user namespace may mount its own /proc only where one is in sight already. It comes to lie on top of this.
     bind(Path::new("/proc"), &scratch.join("proc"), libc::MOUNT_ATTR_NOSUID).at("bind /proc")?;
@@ -225,10 +225,10 @@ fn write_etc(root: &Path) -> io::Result<()> {
 }
 
 /// The home, and the script that Lambda's root has: what starts a function in an image of AWS's.
-fn write_home(root: &Path) -> io::Result<()> {
+fn write_home(root: &Path, services: Option<&ServiceUrls>) -> io::Result<()> {
     let folder = root.join(endpoints::HOME).join(".aws");
     fs::create_dir(&folder)?;
-    fs::write(folder.join("config"), endpoints::shared_configuration())?;
+    fs::write(folder.join("config"), endpoints::shared_configuration(services))?;
     let script = root.join("lambda-entrypoint.sh");
     fs::write(&script, ENTRYPOINT)?;
     rustix::fs::chmod(&script, rustix::fs::Mode::from_raw_mode(0o755))?;

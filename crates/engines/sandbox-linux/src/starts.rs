@@ -42,7 +42,7 @@ impl LinuxDriver {
     pub(crate) async fn start_on_best_rung(&self, spec: StartSpec) -> Result<Started, StartError> {
         self.interpreters.refuse_foreign(&spec.version)?;
         let interpreter = self.interpreters.choose(&spec.version)?;
-        let launch = Launch::of(&spec);
+        let launch = Launch::of(&spec, self.service_urls());
         let web = spec.version.config.web();
         let fresh = match web {
             // Its command starts the interpreter: the best there is for it is a bare sandbox.

@@ -233,7 +233,7 @@ impl LinuxDriver {
             return unsupported("a web function's own server knows nothing of snapshots");
         }
         let interpreter = self.interpreters.choose(&spec.version)?;
-        let mut launch = Launch::of(&spec);
+        let mut launch = Launch::of(&spec, self.service_urls());
         if !launch.extensions.is_empty() {
             return unsupported("its extensions run beside the runtime, and cannot be forked with it");
         }
@@ -277,7 +277,7 @@ impl LinuxDriver {
     /// Why there was none: the next rung is taken then.
     pub(crate) async fn restore(&self, spec: &StartSpec, template: &Arc<Template>) -> Result<Started, String> {
         let began = Instant::now();
-        let launch = Launch::of(spec);
+        let launch = Launch::of(spec, self.service_urls());
         let made = self.copy(spec, &launch, template).await;
         let made = made.inspect_err(|_| self.templates.lose(spec.version.generation, template));
         let made = made.map_err(|error| StartError::from(error).to_string())?;

@@ -1,6 +1,7 @@
 //! The sandbox's nameserver: passes questions on to the host's resolvers, and their answers back.
 //!
-//! Nothing is cached or rewritten: what a name leads to is checked when a connection goes there, not here.
+//! Nothing is cached or rewritten: what a name leads to is checked when a connection goes there, not here. Names of
+//! services.rs are answered here.
 
 use super::pace::Pace;
 use super::policy::EgressPolicy;
@@ -42,6 +43,12 @@ const IS_CUT: u8 = 0x02;
 const KEPT_OF_QUESTION: u8 = 0x79;
 /// In the fourth byte: recursion is to be had; the response code "server failure".
 const RECURSION: u8 = 0x80;
+/// A question's type and class: an IPv4 address of the internet. Source: RFC 1035 sections 3.2.2 and 3.2.4.
+const IPV4_ADDRESS_IN: [u8; 4] = [0, 1, 0, 1];
+/// A pointer to the name right behind the header. Source: RFC 1035 section 4.1.4.
+const NAME_OF_QUESTION: [u8; 2] = [0xc0, HEADER_BYTES as u8];
+/// How long what is answered here may be kept.
+const OWN_SECONDS: u32 = 60;
 const SERVER_FAILURE: u8 = 2;
 
 /// Answers questions on `socket` for ever.
@@ -85,9 +92,10 @@ pub(super) async fn answer_stream(mut asker: TcpStream, policy: EgressPolicy) {
         if !is_question(&question) {
             return;
         }
-        let answer = match policy.admit_question() {
-            Some(_place) => ask_by_stream(&question, &policy.resolvers()).await,
-            None => None,
+        let answer = match (own_answer(&question, &policy), policy.admit_question()) {
+            (Some(own), _) => Some(own),
+            (None, Some(_place)) => ask_by_stream(&question, &policy.resolvers()).await,
+            (None, None) => None,
         };
         let answer = answer.unwrap_or_else(|| failure(&question));
         if !matches!(timeout(NEXT_QUESTION_MAX, write_framed(&mut asker, &answer)).await, Ok(Ok(()))) {
@@ -97,9 +105,10 @@ pub(super) async fn answer_stream(mut asker: TcpStream, policy: EgressPolicy) {
 }
 
 async fn answer_datagram(question: &[u8], policy: &EgressPolicy) -> Vec<u8> {
-    let answer = match policy.admit_question() {
-        Some(_place) => ask_by_datagram(question, &policy.resolvers()).await,
-        None => None,
+    let answer = match (own_answer(question, policy), policy.admit_question()) {
+        (Some(own), _) => Some(own),
+        (None, Some(_place)) => ask_by_datagram(question, &policy.resolvers()).await,
+        (None, None) => None,
     };
     match answer {
         Some(answer) if answer.len() > DATAGRAM_BYTES_MAX => cut(question),
@@ -194,6 +203,33 @@ fn cut(question: &[u8]) -> Vec<u8> {
     bare_answer(question, IS_CUT, 0)
 }
 
+/// The answer to a question about a name that only sandboxes know; no record for another type than an IPv4 address.
+fn own_answer(question: &[u8], policy: &EgressPolicy) -> Option<Vec<u8>> {
+    let end = question_end(question)?;
+    let address = policy.address_of(&labels(&question[HEADER_BYTES..end - 4]))?;
+    let mut answer = bare_answer(question, 0, 0);
+    if question[end - 4..end] == IPV4_ADDRESS_IN {
+        answer[7] = 1; // the count of answers
+        answer.extend_from_slice(&NAME_OF_QUESTION);
+        answer.extend_from_slice(&IPV4_ADDRESS_IN);
+        answer.extend_from_slice(&OWN_SECONDS.to_be_bytes());
+        answer.extend_from_slice(&4_u16.to_be_bytes());
+        answer.extend_from_slice(&address.octets());
+    }
+    Some(answer)
+}
+
+/// The labels of an encoded name that [`question_end`] has found well-formed.
+fn labels(mut name: &[u8]) -> Vec<&[u8]> {
+    let mut labels = Vec::new();
+    while let Some((&length, rest)) = name.split_first() {
+        let Some((label, rest)) = rest.split_at_checked(usize::from(length)).filter(|_| length > 0) else { break };
+        labels.push(label);
+        name = rest;
+    }
+    labels
+}
+
 /// The header and the question again, no records. Without the question resolvers take it for a forgery.
 fn bare_answer(question: &[u8], flags: u8, code: u8) -> Vec<u8> {
     let end = question_end(question);
@@ -219,6 +255,7 @@ fn question_end(message: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -240,6 +277,23 @@ mod tests {
         {
             assert_eq!(failure(torn), b"\x12\x34\x81\x82\0\0\0\0\0\0\0\0");
         }
+    }
+
+    #[test]
+    fn a_name_that_only_sandboxes_know_is_answered_here() {
+        let services = Some(super::super::services::Services::at("http://127.0.0.1:4566"));
+        let policy = EgressPolicy::new(super::super::policy::EgressOptions { services, ..Default::default() });
+        let ask =
+            |kind: u8| [b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x08lacewing\x08internal\0\0", &[kind, 0, 1][..]].concat();
+        let question = ask(1);
+        let answer = own_answer(&question, &policy).unwrap();
+        assert!(answers(&answer, &question));
+        assert_eq!(answer[4..8], [0, 1, 0, 1], "one question, one answer");
+        assert_eq!(answer[HEADER_BYTES..question.len()], question[HEADER_BYTES..]);
+        assert_eq!(answer[question.len()..], *b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01");
+        assert_eq!(own_answer(&ask(28), &policy).unwrap()[4..8], [0, 1, 0, 0], "there is no IPv6 address");
+        assert_eq!(own_answer(QUESTION, &policy), None);
+        assert_eq!(own_answer(&question, &EgressPolicy::new(Default::default())), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod policy;
 mod proxy;
 mod resolvers;
 mod routes;
+mod services;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
@@ -30,6 +31,7 @@ pub(crate) use hosts::addresses as host_addresses;
 pub(crate) use netns::{DOOR_ADDRESS, EgressFds, NetNs, egress_support, furnish_netns, make_netns};
 pub(crate) use policy::{EgressOptions, EgressPolicy};
 pub(crate) use proxy::{EgressHandle, EgressProxy};
+pub(crate) use services::{ServiceUrls, Services};
 
 /// The nameserver for the sandbox's `/etc/resolv.conf`: our DNS sockets inside the namespace.
 pub(crate) const NAMESERVER: std::net::Ipv4Addr = std::net::Ipv4Addr::LOCALHOST;

@@ -5,9 +5,10 @@
 
 use super::hosts;
 use super::resolvers::Resolvers;
+use super::services::Services;
 use rustix::process::Resource;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -62,6 +63,8 @@ pub(crate) struct EgressOptions {
     /// Addresses that are refused besides those that always are: where the server is reached by an address
     /// that is not the host's own, as behind a load balancer.
     pub(crate) also_denied: Vec<Ipv4Addr>,
+    /// Where functions find the services of AWS that the platform has not.
+    pub(crate) services: Option<Services>,
 }
 
 /// Who may go where, and how many at once. Cheap to clone; one for all sandboxes of a server.
@@ -71,6 +74,7 @@ pub(crate) struct EgressPolicy(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     also_denied: Vec<Ipv4Addr>,
+    services: Option<Services>,
     resolvers: Resolvers,
     connections: Semaphore,
     questions: Semaphore,
@@ -100,17 +104,25 @@ impl EgressPolicy {
         let places = |share: u64, max: u64| Semaphore::new(usize::try_from((open_files / share).min(max)).unwrap_or(1));
         Self(Arc::new(Shared {
             also_denied: options.also_denied,
+            services: options.services,
             resolvers: Resolvers::new(options.resolvers),
             connections: places(CONNECTIONS_SHARE, CONNECTIONS_MAX),
             questions: places(QUESTIONS_SHARE, QUESTIONS_MAX),
         }))
     }
 
-    /// A place for a connection to `destination`, given back when dropped.
+    /// Where a connection to `destination` goes from the host, and a place for it, given back when dropped.
     ///
     /// # Errors
     /// Why it must not leave.
-    pub(super) fn admit(&self, destination: Ipv4Addr) -> Result<SemaphorePermit<'_>, Refusal> {
+    pub(super) fn way(&self, destination: SocketAddrV4) -> Result<(SocketAddr, SemaphorePermit<'_>), Refusal> {
+        match self.0.services.as_ref().and_then(|services| services.way(destination)) {
+            Some(beside) => Ok((beside, self.place()?)),
+            None => Ok((destination.into(), self.admit(*destination.ip())?)),
+        }
+    }
+
+    fn admit(&self, destination: Ipv4Addr) -> Result<SemaphorePermit<'_>, Refusal> {
         if DENIED_NETWORKS.iter().any(|network| network.contains(destination))
             || self.0.also_denied.contains(&destination)
         {
@@ -119,12 +131,21 @@ impl EgressPolicy {
         if !hosts::leaves_the_host(destination)? {
             return Err(Refusal::Host);
         }
+        self.place()
+    }
+
+    fn place(&self) -> Result<SemaphorePermit<'_>, Refusal> {
         self.0.connections.try_acquire().map_err(|_| Refusal::Full)
     }
 
     /// A place for a question, given back when dropped; `None` when all are taken.
     pub(super) fn admit_question(&self) -> Option<SemaphorePermit<'_>> {
         self.0.questions.try_acquire().ok()
+    }
+
+    /// The address of a name that no resolver knows, given by its labels.
+    pub(super) fn address_of(&self, labels: &[&[u8]]) -> Option<Ipv4Addr> {
+        self.0.services.as_ref()?.address_of(labels)
     }
 
     /// The nameservers to ask, best first.

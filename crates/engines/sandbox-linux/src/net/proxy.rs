@@ -136,10 +136,10 @@ async fn connect(
     destination: SocketAddrV4,
     policy: &EgressPolicy,
 ) -> Result<(TcpStream, SemaphorePermit<'_>), Failure> {
-    let place = policy.admit(*destination.ip())?;
-    let outside = TcpSocket::new_v4()?;
+    let (there, place) = policy.way(destination)?;
+    let outside = if there.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     bound_window(&outside)?;
-    let outside = tokio::time::timeout(CONNECT_MAX, outside.connect(destination.into())).await??;
+    let outside = tokio::time::timeout(CONNECT_MAX, outside.connect(there)).await??;
     Ok((outside, place))
 }
 

@@ -44,7 +44,7 @@ pub(super) fn stand(setup: Setup) -> Result<(Ground, Standing, Stock), Fault> {
     let quick = cgroup::favour_quick_moves(&setup.scratch).is_ok();
     let home_mounts: OwnedFd = File::open("/proc/self/ns/mnt").at("open the mount namespace")?.into();
     let home_net: OwnedFd = File::open("/proc/self/ns/net").at("open the network namespace")?.into();
-    let template = root::build(&setup.scratch, privileged)?;
+    let template = root::build(&setup.scratch, privileged, setup.services.as_ref())?;
     sys::setns(home_mounts.as_fd(), libc::CLONE_NEWNS).at("return to the mount namespace")?;
     let (layout, cgroup_fault) = match cgroup_fault {
         Ok(()) => (layout, None),

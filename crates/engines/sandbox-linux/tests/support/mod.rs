@@ -40,6 +40,7 @@ pub fn options(data_dir: &Path) -> LinuxOptions {
         limits: Limits::default(),
         require: IsolationRequirement::Any,
         hard_cpu_quota: false,
+        services: None,
     }
 }
 
