@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import ssl
 import subprocess
 import tarfile
 import threading
@@ -123,20 +124,37 @@ def write_layout(where: Path, tagged: dict):
 
 
 class Registry:
-    """Speaks as much of the OCI distribution protocol as pulling needs, on a loopback port."""
+    """Speaks as much of the OCI distribution protocol as pulling needs, on a loopback port.
 
-    def __init__(self, login=None):
+    With `login` it lets only that one in: by the password itself, or with `tokens` by a token that the password is
+    exchanged for. `certificate` (two files, chain and key) makes it speak HTTPS.
+    """
+
+    def __init__(self, login=None, tokens=False, certificate=None):
         self.images, self.asked, self.spoiled = {}, [], {}
-        registry, wanted = self, login and "Basic " + base64.b64encode(":".join(login).encode()).decode()
+        registry, basic = self, login and "Basic " + base64.b64encode(":".join(login).encode()).decode()
+        wanted = "Bearer a-token-of-the-tests" if tokens else basic
+        scheme = "https" if certificate else "http"
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
                 registry.asked.append(self.path)
+                if self.path.startswith("/token"):
+                    if self.headers.get("Authorization") == basic:
+                        self.answer(200, b'{"token":"a-token-of-the-tests","expires_in":300}', "application/json", {})
+                    else:
+                        self.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"no token"}]}', "application/json", {})
+                    return
                 if wanted and self.headers.get("Authorization") != wanted:
+                    challenge = 'Basic realm="here"'
+                    if tokens:
+                        repository = self.path.removeprefix("/v2/").split("/manifests/")[0].split("/blobs/")[0]
+                        challenge = (f'Bearer realm="{scheme}://{registry.name}/token",service="tests",'
+                                     f'scope="repository:{repository}:pull"')
                     self.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"who are you?"}]}',
-                                "application/json", {"WWW-Authenticate": 'Basic realm="here"'})
+                                "application/json", {"WWW-Authenticate": challenge})
                     return
                 status, content, kind = registry.find(self.path)
                 self.answer(status, content, kind, {"Docker-Content-Digest": digest(content)} if status == 200 else {})
@@ -155,6 +173,10 @@ class Registry:
                 pass
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
         self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
         self.thread.start()
         self.name = f"127.0.0.1:{self.http.server_address[1]}"

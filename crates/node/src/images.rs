@@ -1,6 +1,6 @@
 //! `[images]`: which names of images mean something here, and where they lie.
 
-use lacewing_catalog::{ImageOptions, RegistryOptions};
+use lacewing_catalog::{ImageOptions, RegistryOptions, authorities};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,16 +28,28 @@ pub struct RegistryConfig {
     pub username: Option<String>,
     /// Its password or token.
     pub password: Option<String>,
+    /// A PEM file with certificates of authorities that are trusted besides the system's, for a registry with a
+    /// certificate of one's own; with it the registry is asked over HTTPS on this machine too. Default none.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl ImagesConfig {
     /// What images are fetched with.
-    pub(crate) fn options(&self) -> ImageOptions {
+    ///
+    /// # Errors
+    /// Which file cannot be read, and why.
+    pub(crate) fn options(&self) -> Result<ImageOptions, String> {
         let registry = |(name, config): (&String, &RegistryConfig)| {
-            let RegistryConfig { mirror, username, password } = config.clone();
-            (name.clone(), RegistryOptions { mirror, login: username.zip(password) })
+            let RegistryConfig { mirror, username, password, ca_file } = config.clone();
+            let trusted = |file: &PathBuf| {
+                let read = std::fs::read(file).map_err(|error| error.to_string()).and_then(|pem| authorities(&pem));
+                read.map_err(|why| format!("ca_file of [images.registries.\"{name}\"]: {}: {why}", file.display()))
+            };
+            let authorities = ca_file.as_ref().map(trusted).transpose()?.unwrap_or_default();
+            Ok((name.clone(), RegistryOptions { mirror, login: username.zip(password), authorities }))
         };
-        ImageOptions { layouts: self.layouts.clone(), registries: self.registries.iter().map(registry).collect() }
+        let registries = self.registries.iter().map(registry).collect::<Result<_, String>>()?;
+        Ok(ImageOptions { layouts: self.layouts.clone(), registries })
     }
 }
 
@@ -52,12 +64,23 @@ mod tests {
                     [images.registries.\"ghcr.io\"]\n\
                     [images.registries.\"1.dkr.ecr.eu-west-1.amazonaws.com\"]\n\
                     mirror = \"127.0.0.1:5000\"\nusername = \"u\"\npassword = \"p\"";
-        let options = toml::from_str::<Config>(text).unwrap().images.options();
+        let options = toml::from_str::<Config>(text).unwrap().images.options().unwrap();
         assert_eq!(options.layouts["team/app"], std::path::Path::new("/srv/app"));
         assert_eq!(options.registries["ghcr.io"], Default::default());
         let mirrored = &options.registries["1.dkr.ecr.eu-west-1.amazonaws.com"];
         assert_eq!(mirrored.mirror.as_deref(), Some("127.0.0.1:5000"));
         assert_eq!(mirrored.login, Some(("u".to_owned(), "p".to_owned())));
         assert!(toml::from_str::<Config>("[images]\nany = true").is_err());
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ca.pem");
+        let text = format!("[images.registries.\"r.example\"]\nca_file = \"{}\"", file.display());
+        let options = || toml::from_str::<Config>(&text).unwrap().images.options().unwrap_err();
+        assert!(options().contains("No such file"), "{}", options());
+        std::fs::write(&file, "no certificate").unwrap();
+        assert!(options().contains("r.example") && options().contains("no certificate in PEM form"), "{}", options());
     }
 }

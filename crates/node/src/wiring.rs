@@ -75,7 +75,7 @@ pub(crate) async fn wire(
         NodeError(format!("{what} in {}: {error}; see `lacewing doctor`", options.data_dir.display()))
     };
     let store = Store::open(&options.data_dir.join("lacewing.db")).map_err(|e| opening("the store", e.to_string()))?;
-    let images = Images::new(options.config.images.options(), limits.clone());
+    let images = Images::new(options.config.images.options().map_err(NodeError)?, limits.clone());
     let artifacts = Artifacts::open_with_images(&options.data_dir, &limits, unpack_by(images.clone()))
         .map_err(|e| opening("the packages", e.to_string()))?;
     let ledger = Ledger::open(LedgerOptions {

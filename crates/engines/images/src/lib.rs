@@ -57,6 +57,24 @@ pub struct RegistryOptions {
     pub mirror: Option<String>,
     /// Name and password; else what Docker's own configuration says of it, else nobody.
     pub login: Option<(String, String)>,
+    /// Certificates (DER) of authorities that are trusted besides the usual ones. With any, the registry is asked over
+    /// HTTPS wherever it is.
+    pub authorities: Vec<Vec<u8>>,
+}
+
+/// The certificates of a PEM file, for [`RegistryOptions::authorities`].
+///
+/// # Errors
+/// Why it cannot be read, or that it holds none.
+pub fn authorities(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|error| error.to_string())?;
+    match found.is_empty() {
+        true => Err("it holds no certificate in PEM form".to_owned()),
+        false => Ok(found.into_iter().map(|one| one.to_vec()).collect()),
+    }
 }
 
 /// The way to images. Cheap to clone.

@@ -5,10 +5,10 @@ use crate::name::ImageName;
 use crate::reading::{Deadline, Pulled};
 use crate::source::{text, too_long};
 use crate::{ImageError, RegistryOptions};
-use docker_credential::DockerCredential;
+use docker_credential::{CredentialRetrievalError, DockerCredential};
 use futures_util::StreamExt;
 use lacewing_model::CodeSha256;
-use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
@@ -26,6 +26,8 @@ const ACCEPTED: [&str; 4] = [
 ];
 /// How long a registry may say nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long a helper of Docker's may take to say who asks.
+const HELPER_MAX: Duration = Duration::from_secs(20);
 /// How long connecting to it may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -39,27 +41,29 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(host: &str, path: &str, options: &RegistryOptions) -> Self {
+    pub(crate) fn new(uri: &str, (host, path): (&str, &str), options: &RegistryOptions) -> Result<Self, ImageError> {
         // The rest of the house does its TLS with the same provider; whoever comes first sets it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let asked = options.mirror.as_deref().unwrap_or(host);
-        let protocol = if is_loopback(asked) { ClientProtocol::Http } else { ClientProtocol::Https };
+        let is_clear = is_loopback(asked) && options.authorities.is_empty();
+        let authority = |der: &Vec<u8>| Certificate { encoding: CertificateEncoding::Der, data: der.clone() };
         let is_hub = asked == "docker.io";
         let config = ClientConfig {
-            protocol,
+            protocol: if is_clear { ClientProtocol::Http } else { ClientProtocol::Https },
+            extra_root_certificates: options.authorities.iter().map(authority).collect(),
             connect_timeout: Some(CONNECT_MAX),
             read_timeout: Some(SILENCE_MAX),
             user_agent: concat!("lacewing/", env!("CARGO_PKG_VERSION")),
             ..ClientConfig::default()
         };
-        Self {
-            client: Client::new(config),
+        Ok(Self {
+            client: Client::try_from(config).map_err(|error| unreachable(uri, &error))?,
             host: asked.to_owned(),
             // Docker's own hub has images without a folder.
             path: if is_hub && !path.contains('/') { format!("library/{path}") } else { path.to_owned() },
             login_name: if is_hub { "https://index.docker.io/v1/".to_owned() } else { asked.to_owned() },
             login: options.login.clone(),
-        }
+        })
     }
 
     pub(crate) async fn by_tag(&self, name: &ImageName) -> Result<String, ImageError> {
@@ -122,13 +126,34 @@ impl Registry {
             return RegistryAuth::Basic(name, password);
         }
         let name = self.login_name.clone();
-        // It may run a helper of Docker's.
-        let known = tokio::task::spawn_blocking(move || docker_credential::get_credential(&name)).await;
-        match known {
-            Ok(Ok(DockerCredential::UsernamePassword(name, password))) => RegistryAuth::Basic(name, password),
-            Ok(Ok(DockerCredential::IdentityToken(token))) => RegistryAuth::Bearer(token),
-            Ok(Err(_)) | Err(_) => RegistryAuth::Anonymous,
+        // It may run a helper that Docker's configuration names: never one that a caller names.
+        let asking = tokio::task::spawn_blocking(move || docker_credential::get_credential(&name));
+        match tokio::time::timeout(HELPER_MAX, asking).await {
+            Ok(Ok(Ok(DockerCredential::UsernamePassword(name, password)))) => RegistryAuth::Basic(name, password),
+            Ok(Ok(Ok(DockerCredential::IdentityToken(token)))) => RegistryAuth::Bearer(token),
+            Ok(Ok(Err(error))) if says_nothing(&error) => RegistryAuth::Anonymous,
+            Ok(Ok(Err(error))) => self.asked_by_nobody(&error.to_string()),
+            Ok(Err(_)) | Err(_) => self.asked_by_nobody("it did not answer in time"),
         }
+    }
+
+    /// Nobody in particular; the operator is told why.
+    fn asked_by_nobody(&self, why: &str) -> RegistryAuth {
+        tracing::warn!(registry = %self.host, why, "Docker's configuration does not say who asks");
+        RegistryAuth::Anonymous
+    }
+}
+
+/// True where Docker's configuration has nothing to say of a registry, which is no fault.
+fn says_nothing(error: &CredentialRetrievalError) -> bool {
+    use CredentialRetrievalError::{ConfigNotFound, ConfigReadError, HelperFailure, NoCredentialConfigured};
+    match error {
+        NoCredentialConfigured | ConfigNotFound | ConfigReadError => true,
+        // What Docker's own helpers say, all of them. Source: docker-credential-helpers, "credentials not found".
+        HelperFailure { stdout, stderr, .. } => {
+            [stdout, stderr].iter().any(|said| said.contains("credentials not found"))
+        }
+        _ => false,
     }
 }
 

@@ -39,7 +39,7 @@ impl Source {
                 format!("This server asks no registry that is not named to it: add [images.registries.\"{host}\"].");
             return Err(refused(hint));
         };
-        Ok(Self::Registry(Box::new(Registry::new(host, path, registry))))
+        Ok(Self::Registry(Box::new(Registry::new(&name.uri, (host, path), registry)?)))
     }
 
     /// The manifest for `architecture` that the name leads to, through indexes where there are any: its digest and

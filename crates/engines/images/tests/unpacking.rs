@@ -4,6 +4,7 @@
 mod support;
 
 use lacewing_images::ImageError;
+use serde_json::json;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use support::{Entry, Layout, Lies, digest, entry, file, folder, hard_link, layer, link};
 use tar::EntryType;
@@ -254,4 +255,118 @@ async fn zstd_is_unpacked_too() {
     let lies = Lies { media_type: Some("application/vnd.oci.image.layer.v1.tar+zstd"), ..Lies::default() };
     let unpacked = Layout::telling(vec![(packed, plain, lies)], "amd64").unpack().await.unwrap();
     assert_eq!(unpacked.text("a"), "packed");
+}
+
+/// The descriptor of the manifest that the layout's name leads to.
+fn manifest_of(layout: &Layout) -> serde_json::Value {
+    let index = std::fs::read(layout.folder.path().join("index.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&index).unwrap()["manifests"][0].clone()
+}
+
+/// Has the layout's name lead to `document` instead.
+fn lead_to(layout: &Layout, document: &serde_json::Value) {
+    let text = document.to_string();
+    let annotations = json!({"org.opencontainers.image.ref.name": "v1"});
+    let entry = json!({"digest": layout.blob(text.as_bytes()), "size": text.len(), "annotations": annotations});
+    let index = json!({"schemaVersion": 2, "manifests": [entry]});
+    std::fs::write(layout.folder.path().join("index.json"), index.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn an_index_leads_to_the_manifest_of_the_functions_machine() {
+    let layout = Layout::of(&[layer(&[file("a", "ours")])]);
+    let own = manifest_of(&layout);
+    let of = |platform: serde_json::Value| json!({"digest": own["digest"], "size": own["size"], "platform": platform});
+    let other = |platform| json!({"digest": digest(b"not there"), "size": 9, "platform": platform});
+    // Docker's word for an index, attestations beside the images, and other systems of the same machine.
+    lead_to(
+        &layout,
+        &json!({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
+        "manifests": [
+            other(json!({"os": "unknown", "architecture": "unknown"})),
+            other(json!({"os": "windows", "architecture": "amd64"})),
+            other(json!({"os": "linux", "architecture": "arm64", "variant": "v8"})),
+            of(json!({"os": "linux", "architecture": "amd64"})),
+        ]}),
+    );
+    assert_eq!(layout.unpack().await.unwrap().text("a"), "ours");
+    lead_to(&layout, &json!({"manifests": [other(json!({"os": "linux", "architecture": "arm64"}))]}));
+    let text = layout.resolve().await.unwrap_err().to_string();
+    assert!(text.contains("not for linux/amd64: it has manifests for linux/arm64"), "{text}");
+    lead_to(&layout, &json!({"manifests": []}));
+    assert!(matches!(layout.resolve().await, Err(ImageError::OtherArchitecture { .. })));
+}
+
+#[tokio::test]
+async fn indexes_lead_to_indexes_only_so_far() {
+    let layout = Layout::of(&[layer(&[file("a", "deep")])]);
+    let mut entry = manifest_of(&layout);
+    for depth in 1..=4 {
+        let index = json!({"schemaVersion": 2, "manifests": [{"digest": entry["digest"], "size": entry["size"]}]});
+        lead_to(&layout, &index);
+        entry = manifest_of(&layout);
+        match depth {
+            1 | 2 => assert_eq!(layout.unpack().await.unwrap().text("a"), "deep", "{depth}"),
+            _ => {
+                assert!(layout.resolve().await.unwrap_err().to_string().contains("indexes lead to indexes"), "{depth}")
+            }
+        }
+    }
+    // One that is not what its digest says is not followed.
+    let digest = entry["digest"].as_str().unwrap().to_owned();
+    let blob = layout.folder.path().join("blobs/sha256").join(&digest["sha256:".len()..]);
+    std::fs::write(blob, "{\"manifests\":[]}").unwrap();
+    assert!(matches!(layout.resolve().await, Err(ImageError::WrongDigest { .. })));
+}
+
+#[tokio::test]
+async fn as_many_layers_as_there_may_be_lie_on_top_of_each_other() {
+    let of = |count: usize| {
+        let one = |number: usize| {
+            let text = number.to_string();
+            layer(&[
+                file("top", &text),
+                file(&format!("own/{number}"), &text),
+                file(&format!("own/.wh.{}", number.max(3) - 3), ""),
+            ])
+        };
+        Layout::of(&(0..count).map(one).collect::<Vec<_>>())
+    };
+    let unpacked = of(127).unpack().await.unwrap();
+    assert_eq!(unpacked.text("top"), "126");
+    assert_eq!(unpacked.names("own"), ["124", "125", "126"]);
+    let text = of(128).resolve().await.unwrap_err().to_string();
+    assert!(text.contains("more layers: at most 127"), "{text}");
+}
+
+#[tokio::test]
+async fn a_bomb_is_refused_however_it_is_packed() {
+    let zeros = layer(&[file("zeros", &"\0".repeat(8 << 20))]);
+    let with = |packed: Vec<u8>, plain: &[u8], media| {
+        let lies = Lies { media_type: Some(media), ..Lies::default() };
+        let mut bomb = Layout::telling(vec![(packed, plain.to_vec(), lies)], "amd64");
+        bomb.limits.image_bytes_max = 1 << 20;
+        bomb
+    };
+    let zstd =
+        with(zstd::encode_all(zeros.as_slice(), 19).unwrap(), &zeros, "application/vnd.oci.image.layer.v1.tar+zstd");
+    // Zeros behind the end of a tar, and in a gzip stream of many members.
+    let small = layer(&[file("a", "1")]);
+    let mut members = Vec::new();
+    for part in [&small[..], &vec![0; 4 << 20], &vec![0; 4 << 20]] {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut packer, part).unwrap();
+        members.extend(packer.finish().unwrap());
+    }
+    let mut plain = small.clone();
+    plain.resize(small.len() + (8 << 20), 0);
+    let behind = with(members, &plain, "application/vnd.oci.image.layer.v1.tar+gzip");
+    for (name, bomb) in [("zstd", zstd), ("members", behind)] {
+        let text = bomb.unpack().await.unwrap_err().to_string();
+        assert!(text.contains("more bytes unpacked: at most 1048576"), "{name}: {text}");
+    }
+    // A frame that asks for a window of 2 GiB of memory before its first byte.
+    let greedy = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00];
+    let text = with(greedy.to_vec(), &[], "application/vnd.oci.image.layer.v1.tar+zstd").unpack().await.unwrap_err();
+    assert!(matches!(text, ImageError::BadLayer { .. }), "{text}");
 }

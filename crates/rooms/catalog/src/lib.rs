@@ -43,7 +43,7 @@ pub use concurrency::{AllWanted, ProvisionedView, Wanted};
 pub use error::CatalogError;
 pub use images::unpack_by;
 pub use lacewing_artifact::{ArtifactError, Artifacts, CodeDir};
-pub use lacewing_images::{ImageError, ImageOptions, Images, RegistryOptions};
+pub use lacewing_images::{ImageError, ImageOptions, Images, RegistryOptions, authorities};
 pub use lacewing_objects::{Keys, ObjectError, ObjectOptions, ObjectRef, Objects};
 pub use lacewing_store::{Store, records};
 pub use layers::NewLayerVersion;
