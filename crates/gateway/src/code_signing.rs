@@ -1,4 +1,4 @@
-//! Code signing configurations, and which function has which. Packages are not checked against them yet.
+//! Code signing configurations, and which function has which.
 
 use crate::answer::ok;
 use crate::asked::Asked;
@@ -15,7 +15,7 @@ use lacewing_lambda_api::{
     FunctionCodeSigningRequest, ListCodeSigningReply, ListSignedFunctionsReply, ReferenceForm, Violations,
     check_code_signing_arn, function_time, parse,
 };
-use lacewing_model::{FunctionName, RequestId};
+use lacewing_model::RequestId;
 use serde_json::json;
 
 /// Source: Lambda service model.
@@ -81,14 +81,9 @@ impl Gateway {
     }
 
     pub(crate) async fn delete_code_signing(&self, asked: &Asked<'_>, arn: &str) -> Result<Reply, ApiError> {
-        let key = self.code_signing_key(asked, arn, "lambda:DeleteCodeSigningConfig", |_| {})?;
-        if !self.signed_functions(&asked.scope(), arn).is_empty() {
-            let text = "The code signing configuration is in use by functions. Take it from them first: \
-                        ListFunctionsByCodeSigningConfig names them.";
-            return Err(ApiError::new(ErrorCode::ResourceConflict, text));
-        }
-        let decide = |lying: &mut Option<CodeSigning>| lying.take().map(drop).ok_or_else(gone);
-        self.inner.catalog.change_record(key, decide).await.map_err(|error| missing_or(arn, error))?;
+        self.code_signing_key(asked, arn, "lambda:DeleteCodeSigningConfig", |_| {})?;
+        let deleted = self.inner.catalog.delete_code_signing(&asked.scope(), arn).await;
+        deleted.map_err(|error| missing_or(arn, error))?;
         Ok(reply::empty(204))
     }
 
@@ -128,33 +123,8 @@ impl Gateway {
         let told = Told::new().one("lambda:codesigningconfigarn", Some(&config_arn));
         self.permit_config(asked, &config_arn, action, &told)?;
         let reply = json!({"CodeSigningConfigArn": config_arn, "FunctionName": target.name.as_str()});
-        // The configuration is looked for first, as recorded.
-        let signing = self.signing_of(asked, config_arn)?;
-        self.sign(&asked.scope(), &target.name, signing).await?;
+        self.inner.catalog.sign(&asked.scope(), &target.name, config_arn).await.map_err(refusals::catalog)?;
         Ok(ok(200, &reply))
-    }
-
-    /// A configuration that a function is to be given.
-    pub(crate) fn signing_of(&self, asked: &Asked<'_>, config_arn: String) -> Result<FunctionSigning, ApiError> {
-        if self.inner.catalog.record::<CodeSigning>(&config_key(&asked.scope(), &config_arn)).is_none() {
-            let text = format!(
-                "The code signing configuration cannot be found. Check that the provided configuration is not \
-                 deleted: {config_arn}."
-            );
-            return Err(ApiError::new(ErrorCode::CodeSigningConfigNotFound, text));
-        }
-        Ok(FunctionSigning { config_arn })
-    }
-
-    /// Gives it to the function.
-    pub(crate) async fn sign(
-        &self,
-        scope: &Scope,
-        function: &FunctionName,
-        signing: FunctionSigning,
-    ) -> Result<(), ApiError> {
-        let key = scope.function_record(FunctionSigning::FAMILY, function, "");
-        self.inner.catalog.put_record(key, signing).await.map_err(refusals::catalog)
     }
 
     pub(crate) fn get_function_code_signing(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
@@ -197,7 +167,7 @@ impl Gateway {
 
     /// Checks that the caller may do `action` to a configuration, whose tags conditions may ask for.
     fn permit_config(&self, asked: &Asked<'_>, arn: &str, action: &str, told: &Told<'_>) -> Result<(), ApiError> {
-        let lying = self.inner.catalog.record::<CodeSigning>(&config_key(&asked.scope(), arn));
+        let lying = self.inner.catalog.record::<CodeSigning>(&asked.scope().code_signing_key(arn));
         let about = lying.as_ref().map(|config| Told::new().tagged(&config.tags)).unwrap_or_default();
         asked.permit_told(self, action, arn, &(told, &about))
     }
@@ -214,18 +184,12 @@ impl Gateway {
         check_code_signing_arn(arn, &mut violations);
         check(&mut violations);
         violations.finish()?;
-        Ok(config_key(&asked.scope(), arn))
+        Ok(asked.scope().code_signing_key(arn))
     }
 }
 
 fn config_arn(key: &RecordKey) -> String {
     format!("arn:aws:lambda:{}:{}:code-signing-config:{}", key.region, key.account, key.name)
-}
-
-/// An ARN of another account or region leads to a record that is not there.
-fn config_key(scope: &Scope, arn: &str) -> RecordKey {
-    let own = format!("arn:aws:lambda:{}:{}:code-signing-config:", scope.region, scope.account);
-    scope.record(CodeSigning::FAMILY, arn.strip_prefix(&own).unwrap_or_default())
 }
 
 fn publishers(request: &CodeSigningRequest) -> Option<Vec<String>> {

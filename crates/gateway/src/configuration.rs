@@ -2,11 +2,14 @@
 
 use lacewing_catalog::{FunctionView, Snapshot};
 use lacewing_lambda_api::{
-    DeadLetterConfig, EnvironmentReply, EphemeralStorageReply, FileSystemConfig, FunctionConfigurationReply,
-    ImageConfig, ImageConfigReply, LayerReply, LoggingReply, RuntimeVersionReply, SnapStartReply, TenancyConfig,
-    TracingReply, VpcReply, function_time, runtime_version_arn,
+    CodeError, DeadLetterConfig, EnvironmentReply, EphemeralStorageReply, FileSystemConfig, FunctionConfigurationReply,
+    ImageConfig, ImageConfigReply, LayerReply, LoggingReply, ResolvedS3Object, RuntimeVersionReply, SnapStartReply,
+    TenancyConfig, TracingReply, VpcReply, function_time, runtime_version_arn,
 };
-use lacewing_model::{ImageSettings, LogFormat, LogLevel, Qualifier, SnapStart, Tenancy, TracingMode, VersionNumber};
+use lacewing_model::{
+    ImageSettings, Lifecycle, LogFormat, LogLevel, ObjectCode, Qualifier, SnapStart, Tenancy, TracingMode,
+    UpdateStatus, VersionNumber,
+};
 use sha2::{Digest, Sha256};
 
 /// Which fields a reply has.
@@ -99,6 +102,25 @@ pub(crate) fn of(view: &FunctionView, qualifier: Option<&Qualifier>, detail: Det
             runtime_version_arn: runtime_version_arn(version.region.as_str(), &build_of(config.runtime.id())),
         }),
     }
+}
+
+/// An object that code stays in.
+pub(crate) fn object(object: &ObjectCode) -> ResolvedS3Object {
+    let ObjectCode { bucket, key, version } = object.clone();
+    ResolvedS3Object { s3_bucket: bucket, s3_key: key, s3_object_version: version }
+}
+
+/// What stands in the way of the newest code, where it is kept elsewhere: in an object store or as an image.
+pub(crate) fn code_error(view: &FunctionView) -> Option<CodeError> {
+    let config = &view.version.config;
+    let reason = match &view.lifecycle {
+        Lifecycle::Failed(reason)
+        | Lifecycle::Inactive(reason)
+        | Lifecycle::Active { update: UpdateStatus::Failed(reason) } => reason,
+        Lifecycle::Creating | Lifecycle::Active { .. } => return None,
+    };
+    let is_elsewhere = config.image.is_some() || config.object.is_some();
+    is_elsewhere.then(|| CodeError { error_code: reason.code.clone(), message: reason.message.clone() })
 }
 
 /// Why a version that is Active has no snapshot. AWS would not have made it Active.

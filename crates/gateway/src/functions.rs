@@ -41,21 +41,28 @@ impl Gateway {
         if !new.tags.is_empty() {
             self.permit_also(asked, &target, "lambda:TagResource", &Told::new().tags(&new.tags))?;
         }
-        let NewFunctionParts { mut change, architecture, tenancy, code, tags, publish, egress, code_signing, .. } = new;
+        let NewFunctionParts {
+            mut change,
+            architecture,
+            tenancy,
+            code,
+            tags,
+            publish,
+            egress,
+            code_signing,
+            source_kms_key,
+            ..
+        } = new;
         let layers = change.layers.take().unwrap_or_default();
         self.permit_layers(asked, &layers)?;
         let image = change.image.take().unwrap_or_default();
         let config = config_of(&target.name, change, architecture, egress, matches!(code, CodeSource::Image(_)))?;
-        let config = FunctionConfig { tenancy, ..config };
+        let config = FunctionConfig { tenancy, source_kms_key, ..config };
         self.check_role(asked, &config.role)?;
         let code = self.code_of(asked, code).await?;
-        let signing = code_signing.map(|arn| self.signing_of(asked, arn)).transpose()?;
         let (scope, name) = (asked.scope(), target.name.clone());
-        let new = NewFunction { name: target.name, config, code, image, layers, tags, publish };
+        let new = NewFunction { name: target.name, config, code, image, layers, tags, publish, code_signing };
         let view = self.inner.catalog.create(&scope, new).await.map_err(refusals::catalog)?;
-        if let Some(signing) = signing {
-            self.sign(&scope, &name, signing).await?;
-        }
         self.settle_ahead(&scope, &name).await;
         // The ARN stays that of the function, even where the reply shows version 1. Source: recorded AWS replies.
         Ok(ok(201, &configuration::of(&view, None, Detail::Full)))
@@ -75,19 +82,10 @@ impl Gateway {
     pub(crate) async fn code_of(&self, asked: &Asked<'_>, source: CodeSource) -> Result<Code, ApiError> {
         match source {
             CodeSource::Image(uri) => Ok(Code::Image(uri)),
-            zipped => self.package_of(asked, zipped).await.map(Code::Zip),
-        }
-    }
-
-    /// The package itself.
-    pub(crate) async fn package_of(&self, asked: &Asked<'_>, source: CodeSource) -> Result<Bytes, ApiError> {
-        match source {
-            CodeSource::Sent(zip) => Ok(zip),
-            CodeSource::Image(_) => Err(invalid("An image cannot be a layer: send a zip.")),
-            CodeSource::Object { bucket, key, version } => {
+            CodeSource::Sent(zip) => Ok(Code::Zip(zip)),
+            CodeSource::Object { bucket, key, version, stays } => {
                 let object = ObjectRef { region: asked.region().to_string(), bucket, key, version };
-                let fetched = self.inner.catalog.fetch(&object, self.inner.limits.unzipped_bytes_max).await;
-                fetched.map_err(refusals::catalog)
+                self.inner.catalog.fetch(&object, stays).await.map_err(refusals::catalog)
             }
         }
     }
@@ -98,20 +96,7 @@ impl Gateway {
         let tags = self.permit_also(asked, &target, "lambda:ListTags", &());
         let reply = GetFunctionReply {
             configuration: configuration::of(&view, target.qualifier.as_ref(), Detail::Full),
-            code: match &view.version.config.image {
-                None => CodeLocation {
-                    repository_type: "S3",
-                    location: Some(self.package_location(asked, &view)),
-                    image_uri: None,
-                    resolved_image_uri: None,
-                },
-                Some(image) => CodeLocation {
-                    repository_type: "ECR",
-                    location: None,
-                    image_uri: Some(image.uri.clone()),
-                    resolved_image_uri: Some(image.resolved_uri.clone()),
-                },
-            },
+            code: self.code_location(asked, &view),
             tags: tags.as_ref().map_or_else(|_| BTreeMap::new(), |()| view.tags.as_ref().clone()),
             tags_error: tags.err().map(|error| TagsError { error_code: error.code.name(), message: error.message }),
             concurrency: view
@@ -119,6 +104,21 @@ impl Gateway {
                 .map(|reserved| ConcurrencyReply { reserved_concurrent_executions: Some(reserved) }),
         };
         Ok(ok(200, &reply))
+    }
+
+    fn code_location(&self, asked: &Asked<'_>, view: &FunctionView) -> CodeLocation {
+        let config = &view.version.config;
+        let (image, object) = (config.image.as_ref(), config.object.as_ref());
+        CodeLocation {
+            repository_type: if image.is_some() { "ECR" } else { "S3" },
+            // What stays in somebody's bucket is downloaded from there. Source: replies that users have shown.
+            location: (image.is_none() && object.is_none()).then(|| self.package_location(asked, view)),
+            image_uri: image.map(|image| image.uri.clone()),
+            resolved_image_uri: image.map(|image| image.resolved_uri.clone()),
+            resolved_s3_object: object.map(configuration::object),
+            source_kms_key_arn: config.source_kms_key.clone(),
+            error: configuration::code_error(view),
+        }
     }
 
     pub(crate) fn get_function_configuration(&self, asked: &Asked<'_>, function: &str) -> Result<Reply, ApiError> {
@@ -165,6 +165,9 @@ impl Gateway {
         let Target { scope, name, .. } = self.latest(asked, function, "lambda:UpdateFunctionCode", &Told::new())?;
         let limits = self.inner.limits.clone();
         let (change, source) = heavy(body.len(), move || read_code_change(&body, &limits)).await?;
+        let checked = CodeSource::kind(source.as_ref());
+        self.inner.catalog.check_code_change(&scope, &name, checked, change.revision).map_err(refusals::catalog)?;
+        let Some(source) = source else { return Err(invalid("Please provide a source for function code.")) };
         let change = CodeChange { code: self.code_of(asked, source).await?, ..change };
         let changed = self.inner.catalog.update_code(&scope, &name, change).await.map_err(refusals::catalog)?;
         self.settle_ahead(&scope, &name).await;

@@ -2,17 +2,18 @@
 
 use crate::answer::{heavy, ok};
 use crate::asked::Asked;
+use crate::configuration;
 use crate::functions::invalid;
 use crate::paging::FIFTY;
 use crate::policies::{NO_RESOURCE, shown as shown_policy, written};
 use crate::reply::{self, Reply};
-use crate::requests::{CodeSource, source_of};
+use crate::requests::{CodeSource, check_code, source_of};
 use crate::{Gateway, refusals};
 use bytes::Bytes;
 use lacewing_access::{Kind, Policy as AccessPolicy, Principal, Wish};
 use lacewing_catalog::policies::{Believed, add_statement, remove_statement};
 use lacewing_catalog::records::{Document, Layer, LayerVersion, Policy};
-use lacewing_catalog::{CatalogError, NewLayerVersion, Scope};
+use lacewing_catalog::{CatalogError, Code, NewLayerVersion, Scope};
 use lacewing_lambda_api::{
     AddLayerVersionPermissionRequest, AddPermissionReply, ApiError, ErrorCode, LayerContentReply, LayerItem,
     LayerReference, LayerVersionItem, LayerVersionReply, ListLayerVersionsReply, ListLayersReply,
@@ -42,7 +43,7 @@ impl Gateway {
         let name = self.layer(asked, layer, Some("lambda:PublishLayerVersion"))?;
         let limits = self.inner.limits.clone();
         let (new, source) = heavy(body.len(), move || read_publish(&body, &limits)).await?;
-        let new = NewLayerVersion { zip: self.package_of(asked, source).await?, ..new };
+        let new = NewLayerVersion { code: self.code_of(asked, source).await?, ..new };
         let scope = asked.scope();
         let version = self.inner.catalog.publish_layer(&scope, &name, new).await.map_err(refusals::catalog)?;
         Ok(ok(201, &self.layer_version(asked, &scope, &name, &version)))
@@ -247,9 +248,10 @@ impl Gateway {
         let path = format!("/_lacewing/layers/{}/{name}/{}", scope.account, version.number);
         LayerVersionReply {
             content: LayerContentReply {
-                location: self.signed_location(asked, &path, &scope.region),
+                location: version.object.is_none().then(|| self.signed_location(asked, &path, &scope.region)),
                 code_sha256: version.code_sha256.clone(),
                 code_size: version.code_bytes,
+                resolved_s3_object: version.object.clone().map(|object| configuration::object(&object.into())),
             },
             item: item(&layer_arn, version),
             layer_arn,
@@ -332,6 +334,9 @@ fn read_publish(body: &[u8], limits: &Limits) -> Result<(NewLayerVersion, CodeSo
     if let Some(license) = &request.license_info {
         violations.length(license, "licenseInfo", 0, 512);
     }
+    if let Some(content) = &request.content {
+        check_code(content, "content.", &mut violations);
+    }
     violations.finish()?;
     let content = request.content.unwrap_or_default();
     if content.zip_file.is_none() && content.s3_bucket.is_none() {
@@ -339,7 +344,7 @@ fn read_publish(body: &[u8], limits: &Limits) -> Result<(NewLayerVersion, CodeSo
     }
     let source = source_of(content, "publishing", limits)?;
     let new = NewLayerVersion {
-        zip: Bytes::new(),
+        code: Code::Zip(Bytes::new()),
         description: request.description.unwrap_or_default(),
         architectures: request.compatible_architectures,
         runtimes: request.compatible_runtimes,

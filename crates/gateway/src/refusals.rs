@@ -3,7 +3,7 @@
 use crate::aim::BodyLimit;
 use crate::body::BodyFault;
 use lacewing_access::{AccessError, AssumeError, IdentityError};
-use lacewing_catalog::{ArtifactError, CatalogError};
+use lacewing_catalog::{ArtifactError, CatalogError, ImageFault};
 use lacewing_events::EventsError;
 use lacewing_invoke::InvokeError;
 use lacewing_lambda_api::{ApiError, ErrorCode, ReferenceError};
@@ -60,6 +60,8 @@ pub(crate) fn catalog(error: CatalogError) -> ApiError {
         CatalogError::Invalid(_) => ErrorCode::InvalidParameterValue,
         CatalogError::BadRouting(_) | CatalogError::BadConcurrency(_) => ErrorCode::BareInvalidParameterValue,
         CatalogError::Fetch(_) => ErrorCode::InvalidParameterValue,
+        CatalogError::Unverified { .. } => ErrorCode::CodeVerificationFailed,
+        CatalogError::NoCodeSigning { .. } => ErrorCode::CodeSigningConfigNotFound,
         CatalogError::BadPackage(package) => return bad_package(package),
         CatalogError::Internal(detail) => return internal(detail),
     };
@@ -75,8 +77,12 @@ fn bad_package(error: &ArtifactError) -> ApiError {
         | ArtifactError::TooManyEntries { .. }
         | ArtifactError::DuplicateEntry
         | ArtifactError::BadEntry { .. }
-        | ArtifactError::Image { senders_fault: true, .. } => ErrorCode::InvalidParameterValue,
-        ArtifactError::Damaged { .. } | ArtifactError::Disk { .. } | ArtifactError::Image { .. } => {
+        | ArtifactError::Image { fault: ImageFault::Image, .. } => ErrorCode::InvalidParameterValue,
+        ArtifactError::Damaged { .. }
+        | ArtifactError::Disk { .. }
+        | ArtifactError::NotFetched { .. }
+        | ArtifactError::OtherNow { .. }
+        | ArtifactError::Image { .. } => {
             return internal(&error.to_string());
         }
     };

@@ -2,10 +2,11 @@
 //! thread where computing is allowed.
 
 use crate::functions::{BASE64, invalid};
-use crate::settings::{architecture, change, check_model, revision};
+use crate::settings::{ARN_PATTERN, managed_instances};
+use crate::settings::{architecture, change, check_model, is_arn_or_empty, revision};
 use base64::Engine as _;
 use bytes::Bytes;
-use lacewing_catalog::{Code, CodeChange, ConfigChange};
+use lacewing_catalog::{Code, CodeChange, CodeKind, ConfigChange};
 use lacewing_lambda_api::{
     ApiError, CreateFunctionRequest, ErrorCode, FunctionCode, FunctionReference, FunctionSettings, ImageConfig,
     ReferenceForm, TenancyConfig, UpdateFunctionCodeRequest, Violations, check_code_signing_arn, parse,
@@ -31,6 +32,7 @@ pub(crate) struct NewFunctionParts {
     pub(crate) egress: Egress,
     /// The code signing configuration that it is given.
     pub(crate) code_signing: Option<String>,
+    pub(crate) source_kms_key: Option<String>,
 }
 
 pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionParts, ApiError> {
@@ -47,8 +49,9 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
     if settings.role.is_none() {
         violations.null("role");
     }
-    if request.code.is_none() {
-        violations.null("code");
+    match &request.code {
+        None => violations.null("code"),
+        Some(code) => check_code(code, "code.", &mut violations),
     }
     check_model(&settings, &mut violations);
     let architecture = architecture(request.architectures.as_deref(), &mut violations);
@@ -89,8 +92,12 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
     }
     let egress = egress_of(&tags)?;
     let change = change(settings, limits)?;
-    let code = request.code.unwrap_or_default();
-    let code = if is_image { image_of(code)? } else { source_of(code, "creating", limits)? };
+    let mut code = request.code.unwrap_or_default();
+    let source_kms_key = code.source_kms_key_arn.take().filter(|key| !key.is_empty());
+    let code = match is_image {
+        true => image_of(code, source_kms_key.is_some())?,
+        false => source_of(code, "creating", limits)?,
+    };
     Ok(NewFunctionParts {
         reference: name,
         change,
@@ -101,21 +108,31 @@ pub(crate) fn read_create(body: &[u8], limits: &Limits) -> Result<NewFunctionPar
         publish: request.publish.unwrap_or_default(),
         egress,
         code_signing,
+        source_kms_key,
     })
 }
 
-/// An `UpdateFunctionCode`, and where its code is.
-pub(crate) fn read_code_change(body: &[u8], limits: &Limits) -> Result<(CodeChange, CodeSource), ApiError> {
+/// An `UpdateFunctionCode`, and where its code is, if it brings any.
+pub(crate) fn read_code_change(body: &[u8], limits: &Limits) -> Result<(CodeChange, Option<CodeSource>), ApiError> {
     let request: UpdateFunctionCodeRequest = parse(body)?;
+    let mut code: FunctionCode<'_> = parse(body)?;
     let mut violations = Violations::default();
     let architecture = architecture(request.architectures.as_deref(), &mut violations);
+    check_code(&code, "", &mut violations);
     violations.finish()?;
     refuse_publishing(request.publish_to.as_deref())?;
-    let code: FunctionCode<'_> = parse(body)?;
+    let source_kms_key = code.source_kms_key_arn.take().filter(|key| !key.is_empty());
     let is_image = code.image_uri.as_ref().is_some_and(|uri| !uri.is_empty());
-    let source = if is_image { image_of(code)? } else { source_of(code, "updating", limits)? };
+    let is_nothing = code.zip_file.is_none() && code.s3_bucket.is_none() && code.s3_key.is_none();
+    // What is to be said of no code at all depends on the function.
+    let source = match (is_image, is_nothing) {
+        (true, _) => Some(image_of(code, source_kms_key.is_some())?),
+        (false, true) => None,
+        (false, false) => Some(source_of(code, "updating", limits)?),
+    };
     let change = CodeChange {
         code: Code::Zip(Bytes::new()),
+        source_kms_key,
         architecture,
         dry_run: request.dry_run.unwrap_or_default(),
         revision: request.revision_id.as_deref().map(revision).transpose()?,
@@ -134,10 +151,10 @@ fn tenancy(config: Option<&TenancyConfig>, violations: &mut Violations) -> Tenan
     Tenancy::PerTenant
 }
 
-fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
+pub(crate) fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
     match publish_to {
         None | Some("") => Ok(()),
-        Some(_) => Err(ApiError::not_implemented("PublishTo", "Leave it out.")),
+        Some(_) => Err(managed_instances("PublishTo")),
     }
 }
 
@@ -146,10 +163,43 @@ fn refuse_publishing(publish_to: Option<&str>) -> Result<(), ApiError> {
 pub(crate) enum CodeSource {
     /// In the request.
     Sent(Bytes),
-    /// In an object store.
-    Object { bucket: String, key: String, version: Option<String> },
+    /// In an object store; copied from there, unless it `stays`.
+    Object { bucket: String, key: String, version: Option<String>, stays: bool },
     /// An image of this name.
     Image(String),
+}
+
+impl CodeSource {
+    pub(crate) fn kind(source: Option<&Self>) -> CodeKind {
+        match source {
+            None => CodeKind::Nothing,
+            Some(Self::Image(_)) => CodeKind::Image,
+            Some(Self::Sent(_) | Self::Object { .. }) => CodeKind::Zip,
+        }
+    }
+}
+
+/// Notes what the model refuses of where code is. Source: Lambda service model.
+pub(crate) fn check_code(code: &FunctionCode<'_>, at: &str, violations: &mut Violations) {
+    if let Some(bucket) = code.s3_bucket.as_deref() {
+        let path = format!("{at}s3Bucket");
+        violations.length(bucket, &path, 3, 63);
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if !bucket.bytes().all(fits) || bucket.ends_with('.') {
+            violations.pattern(bucket, &path, r"[0-9A-Za-z\.\-_]*(?<!\.)");
+        }
+    }
+    for (text, name) in [(&code.s3_key, "s3Key"), (&code.s3_object_version, "s3ObjectVersion")] {
+        if let Some(text) = text {
+            violations.length(text, &format!("{at}{name}"), 1, 1_024);
+        }
+    }
+    if let Some(mode) = code.s3_object_storage_mode.as_deref() {
+        violations.one_of(mode, &format!("{at}s3ObjectStorageMode"), &["COPY", "REFERENCE"]);
+    }
+    if let Some(key) = code.source_kms_key_arn.as_deref().filter(|key| !is_arn_or_empty(key)) {
+        violations.pattern(key, &format!("{at}sourceKMSKeyArn"), ARN_PATTERN);
+    }
 }
 
 /// Refuses what an image brings itself, or cannot have.
@@ -169,9 +219,14 @@ fn refuse_with_image(settings: &FunctionSettings) -> Result<(), ApiError> {
 }
 
 /// The name of an image, where that is the code.
-fn image_of(code: FunctionCode<'_>) -> Result<CodeSource, ApiError> {
+fn image_of(code: FunctionCode<'_>, has_key: bool) -> Result<CodeSource, ApiError> {
     if code.zip_file.is_some() || code.s3_bucket.is_some() || code.s3_key.is_some() {
         return Err(invalid("Please provide either ImageUri, or ZipFile, or S3Bucket and S3Key."));
+    }
+    if has_key || code.s3_object_storage_mode.is_some_and(|mode| mode == "REFERENCE") {
+        let text =
+            "SourceKMSKeyArn and S3ObjectStorageMode are for functions with packageType Zip only: leave them out.";
+        return Err(invalid(text));
     }
     match code.image_uri.filter(|uri| !uri.is_empty()) {
         Some(uri) => Ok(CodeSource::Image(uri)),
@@ -184,14 +239,15 @@ pub(crate) fn source_of(code: FunctionCode<'_>, doing: &str, limits: &Limits) ->
     if code.image_uri.is_some_and(|uri| !uri.is_empty()) {
         return Err(invalid(format!("Please don't provide ImageUri when {doing} a function with packageType Zip.")));
     }
-    if code.source_kms_key_arn.is_some_and(|key| !key.is_empty()) {
-        return Err(ApiError::not_implemented("SourceKMSKeyArn", "Leave it out."));
-    }
-    if code.s3_object_storage_mode.is_some_and(|mode| mode == "REFERENCE") {
-        return Err(ApiError::not_implemented("S3ObjectStorageMode REFERENCE", "Leave it out: the code is copied."));
-    }
+    let stays = code.s3_object_storage_mode.is_some_and(|mode| mode == "REFERENCE");
     match (code.s3_bucket, code.s3_key) {
-        (Some(bucket), Some(key)) => return Ok(CodeSource::Object { bucket, key, version: code.s3_object_version }),
+        (Some(bucket), Some(key)) => {
+            return Ok(CodeSource::Object { bucket, key, version: code.s3_object_version, stays });
+        }
+        (None, None) if stays => {
+            let text = "S3ObjectStorageMode REFERENCE is for code in S3: give S3Bucket and S3Key, or leave it out.";
+            return Err(invalid(text));
+        }
         (None, None) => {}
         _ => return Err(invalid("Please provide both S3Bucket and S3Key, or ZipFile.")),
     }
@@ -307,8 +363,10 @@ mod tests {
             format!(r#"{{"FunctionName":"f:1","Role":"{ROLE}","Code":{{}}}}"#),
             format!(r#"{{"FunctionName":"f","Role":"{ROLE}","Code":{{}}}}"#),
             with(r#""Code":{}"#),
-            with(r#""Code":{"S3Bucket":"b"}"#),
-            with(r#""Code":{"S3Bucket":"b","S3Key":"k","S3ObjectStorageMode":"REFERENCE"}"#),
+            with(r#""Code":{"S3Bucket":"code"}"#),
+            with(r#""Code":{"S3Bucket":"b.","S3Key":"","S3ObjectStorageMode":"MOVE","SourceKMSKeyArn":"k"}"#),
+            with(r#""Code":{"ZipFile":"UEs=","S3ObjectStorageMode":"REFERENCE"}"#),
+            with(r#""Code":{"ZipFile":"UEs="},"PublishTo":"LATEST_PUBLISHED""#),
             with(r#""Code":{"ImageUri":"i"},"PackageType":"Image""#),
             format!(r#"{{"FunctionName":"f","Role":"{ROLE}","Code":{{}},"PackageType":"Image"}}"#),
             format!(

@@ -14,10 +14,9 @@ use serde_json::Value;
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const VARIABLE_PATTERN: &str = "[a-zA-Z]([a-zA-Z0-9_])+";
-const ARN_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()";
+pub(crate) const ARN_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()";
 const MOUNT_PATTERN: &str = r"^/mnt/[a-zA-Z0-9-_.]+$";
 const LOG_GROUP_PATTERN: &str = r"[\.\-_/#A-Za-z0-9]+";
-const HINT_WITHOUT: &str = "Leave it out, or follow the CHANGELOG.";
 
 /// Notes in `violations` whatever the model refuses.
 pub(crate) fn check_model(settings: &FunctionSettings, violations: &mut Violations) {
@@ -113,7 +112,7 @@ fn check_image(image: &ImageConfig, violations: &mut Violations) {
 }
 
 /// `arn:PARTITION:SERVICE:...`, or nothing: that takes the former value away.
-fn is_arn_or_empty(text: &str) -> bool {
+pub(crate) fn is_arn_or_empty(text: &str) -> bool {
     let mut parts = text.splitn(4, ':');
     let word = |part: Option<&str>, more: fn(u8) -> bool| {
         part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || more(b)))
@@ -300,19 +299,31 @@ fn check_variables(variables: &Variables, limits: &Limits) -> Result<(), ApiErro
     Ok(())
 }
 
-/// Whatever would change how the function runs and is not there yet is refused, never ignored.
+/// Whatever would change how the function runs and is not there is refused like any other value that cannot be taken,
+/// never ignored.
 fn refuse_unserved(settings: &FunctionSettings) -> Result<(), ApiError> {
-    for (name, value) in [
+    if settings.durable_config.as_ref().is_some_and(says_something) {
+        let text = "DurableConfig is for durable executions, which this server does not have: leave it out.";
+        return Err(ApiError::new(ErrorCode::InvalidParameterValue, text));
+    }
+    let managed = [
         ("CapacityProviderConfig", &settings.capacity_provider_config),
-        ("DurableConfig", &settings.durable_config),
         ("RuntimeConfig", &settings.runtime_config),
         ("AcceleratorConfig", &settings.accelerator_config),
-    ] {
-        if value.as_ref().is_some_and(says_something) {
-            return Err(ApiError::not_implemented(name, HINT_WITHOUT));
-        }
+    ];
+    match managed.iter().find(|(_, value)| value.as_ref().is_some_and(says_something)) {
+        Some((name, _)) => Err(managed_instances(name)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The refusal of what functions on machines of one's own at AWS have.
+pub(crate) fn managed_instances(name: &str) -> ApiError {
+    let text = format!(
+        "{name} is for Lambda Managed Instances, which this server does not have: every function runs on the server's \
+         own machine. Leave it out."
+    );
+    ApiError::new(ErrorCode::InvalidParameterValue, text)
 }
 
 /// False for what clients send to mean nothing: null, empty text, empty lists, and objects of these.

@@ -4,6 +4,7 @@ use crate::answer::ok;
 use crate::asked::{Asked, Target};
 use crate::paging::{marker, max_items, next_marker};
 use crate::reply::Reply;
+use crate::requests::refuse_publishing;
 use crate::settings::revision;
 use crate::told::Told;
 use crate::{Gateway, configuration, refusals};
@@ -30,6 +31,7 @@ impl Gateway {
             violations.length(description, "description", 0, 256);
         }
         violations.finish()?;
+        refuse_publishing(request.publish_to.as_deref())?;
         let publication = Publication {
             code_sha256: request.code_sha256.filter(|hash| !hash.is_empty()),
             revision: request.revision_id.as_deref().map(revision).transpose()?,

@@ -51,13 +51,27 @@ pub enum ArtifactError {
         /// Which one, as the API shows hashes.
         sha256: String,
     },
+    /// A package that stays elsewhere could not be had from there.
+    #[error("{message}")]
+    NotFetched {
+        /// What was in the way, and what to do.
+        message: String,
+        /// True when it is gone from there, or may not be read; false when nobody answered.
+        lost: bool,
+    },
+    /// What lies where a package was is another one now.
+    #[error("The code in {place} is not the code that was set any more. Update the function's code.")]
+    OtherNow {
+        /// Where it lies.
+        place: String,
+    },
     /// An image could not be had or unpacked.
     #[error("{message}")]
     Image {
         /// What is wrong with it, or what was in the way.
         message: String,
-        /// True when its owner can mend it.
-        senders_fault: bool,
+        /// Whose fault it is.
+        fault: ImageFault,
     },
     /// The disk refused.
     #[error("cannot {doing}: {source}. Check space and permissions of the data directory.")]
@@ -69,14 +83,41 @@ pub enum ArtifactError {
     },
 }
 
+/// What stands between an image and its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFault {
+    /// The image: it cannot be unpacked.
+    Image,
+    /// It, or a part of it, is not where it was.
+    Gone,
+    /// It may not be read any more.
+    Forbidden,
+    /// Where it lies did not answer.
+    Unreachable,
+    /// This machine, or that it stops.
+    Machine,
+}
+
 impl ArtifactError {
     /// True when the package is at fault, so that its sender can mend it.
     #[must_use]
     pub fn is_senders_fault(&self) -> bool {
         match self {
-            Self::Damaged { .. } | Self::Disk { .. } => false,
-            Self::Image { senders_fault, .. } => *senders_fault,
+            Self::Damaged { .. } | Self::Disk { .. } | Self::NotFetched { .. } | Self::OtherNow { .. } => false,
+            Self::Image { fault, .. } => *fault == ImageFault::Image,
             _ => true,
+        }
+    }
+
+    /// True when it is the place where a package stays that does not give it back.
+    #[must_use]
+    pub fn is_source_lost(&self) -> bool {
+        match self {
+            Self::NotFetched { .. } | Self::OtherNow { .. } => true,
+            Self::Image { fault, .. } => {
+                matches!(fault, ImageFault::Gone | ImageFault::Forbidden | ImageFault::Unreachable)
+            }
+            _ => false,
         }
     }
 

@@ -3,10 +3,11 @@
 //! ```text
 //! put ─► staged ─ unpack ─► in place ─ last holder drops it: stays if kept, else removed
 //! claim ─► (nothing read) ─ unpack ─► in place
+//! put_elsewhere ─► staged ─ unpack ─► in place; its bytes are fetched when the tree is gone
 //! ```
 
-use crate::ArtifactError;
 use crate::shelf::Shelf;
+use crate::{ArtifactError, Elsewhere};
 use lacewing_model::CodeSha256;
 use std::fmt;
 use std::fs::{self, File};
@@ -61,7 +62,10 @@ impl Package {
         }
         let tree = match staged.take() {
             Some(tree) => tree,
-            None => self.0.shelf.stage(&self.0.sha256)?,
+            None => {
+                let places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                self.0.shelf.stage(&self.0.sha256, &places)?
+            }
         };
         sync_tree(tree.path()).map_err(ArtifactError::disk("make code durable"))?;
         fs::rename(tree.path(), &self.0.tree).map_err(ArtifactError::disk("put code in its place"))?;
@@ -138,17 +142,24 @@ pub(crate) struct Held {
     kept: AtomicBool,
     in_place: AtomicBool,
     staged: Mutex<Option<TempDir>>,
+    /// Where it can be fetched from.
+    pub(crate) places: Mutex<Vec<Elsewhere>>,
 }
 
 impl Held {
     pub(crate) fn new(shelf: Arc<Shelf>, sha256: CodeSha256, bytes: u64, staged: Option<TempDir>) -> Self {
         let tree = shelf.tree_path(&sha256);
         let (kept, in_place) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { shelf, sha256, bytes, tree, kept, in_place, staged: Mutex::new(staged) }
+        let (staged, places) = (Mutex::new(staged), Mutex::default());
+        Self { shelf, sha256, bytes, tree, kept, in_place, staged, places }
     }
 }
 
 impl Held {
+    pub(crate) fn is_staged(&self) -> bool {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Takes a tree that was unpacked again; it is dropped unless the next [`Package::unpack`] needs it.
     pub(crate) fn restage(&self, tree: TempDir) {
         if !self.tree.is_dir() {

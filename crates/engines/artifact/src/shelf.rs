@@ -1,8 +1,9 @@
 //! The folders that packages and their trees lie in.
 
-use crate::ArtifactError;
+use crate::elsewhere::fetch;
 use crate::package::{Held, Package};
 use crate::unpack::unpack;
+use crate::{ArtifactError, Elsewhere, ImageFault};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use lacewing_model::{CodeSha256, Limits};
@@ -40,7 +41,7 @@ impl Artifacts {
     pub fn open(data_dir: &Path, limits: &Limits) -> Result<Self, ArtifactError> {
         let nobody = |_: &[u8], _: &CodeSha256, _: &Path| {
             let message = "this server has no way to images".to_owned();
-            Err(ArtifactError::Image { message, senders_fault: false })
+            Err(ArtifactError::Image { message, fault: ImageFault::Machine })
         };
         Self::open_with_images(data_dir, limits, Arc::new(nobody))
     }
@@ -110,6 +111,32 @@ impl Artifacts {
         Ok(Shelf::hold(&self.0, &mut held, sha256, zip.len() as u64, Some(staged)))
     }
 
+    /// Verifies a package that stays in `place` by unpacking it; of its bytes nothing is kept.
+    ///
+    /// # Errors
+    /// What is wrong with the package, or [`ArtifactError::Disk`].
+    pub fn put_elsewhere(&self, zip: &[u8], place: Elsewhere) -> Result<Package, ArtifactError> {
+        let sha256 = hash(zip);
+        let is_here = |package: &Package| package.unpacked().is_some() || self.0.read(&sha256).is_ok();
+        let package = match self.0.held(&sha256).filter(is_here) {
+            Some(package) => package,
+            None => {
+                let staged = self.0.new_tree()?;
+                unpack(zip, staged.path(), &self.0.limits)?;
+                let mut held = self.0.lock();
+                match held.get(&sha256).and_then(Weak::upgrade) {
+                    Some(package) => {
+                        package.restage(staged);
+                        Package(package)
+                    }
+                    None => Shelf::hold(&self.0, &mut held, sha256, zip.len() as u64, Some(staged)),
+                }
+            }
+        };
+        package.stays_in(place);
+        Ok(package)
+    }
+
     /// Keeps what an image is made from, under its digest; durable when this returns. Its layers are fetched and
     /// unpacked by [`Package::unpack`], which may take long.
     ///
@@ -142,6 +169,12 @@ impl Artifacts {
     pub(crate) fn claim_merged(&self, packages: &[Package]) -> Package {
         let list = packages.iter().map(|package| package.sha256().as_str()).collect::<Vec<_>>().join("\n");
         self.claim(&hash(list.as_bytes()), 0)
+    }
+
+    /// The most that a package may hold, unpacked.
+    #[must_use]
+    pub fn unzipped_bytes_max(&self) -> u64 {
+        self.0.limits.unzipped_bytes_max
     }
 
     pub(crate) fn new_tree(&self) -> Result<TempDir, ArtifactError> {
@@ -236,14 +269,22 @@ impl Shelf {
         if hash(&zip) == *sha256 { Ok(zip) } else { Err(ArtifactError::Damaged { sha256: sha256.to_string() }) }
     }
 
-    /// A new tree from a package kept earlier.
-    pub(crate) fn stage(&self, sha256: &CodeSha256) -> Result<TempDir, ArtifactError> {
+    /// True when the package's bytes are on this disk.
+    pub(crate) fn has(&self, sha256: &CodeSha256) -> bool {
+        self.package_path(sha256).is_file()
+    }
+
+    /// A new tree from a package kept earlier, or from where it stays.
+    pub(crate) fn stage(&self, sha256: &CodeSha256, places: &[Elsewhere]) -> Result<TempDir, ArtifactError> {
         if let Ok(document) = fs::read(self.image_path(sha256)) {
             let staged = self.new_tree()?;
             (self.unpack_image)(&document, sha256, staged.path())?;
             return Ok(staged);
         }
-        let zip = self.read(sha256)?;
+        let zip = match self.read(sha256) {
+            Err(ArtifactError::Damaged { .. }) if !places.is_empty() => fetch(places, sha256)?,
+            read => read?,
+        };
         let staged = self.new_tree()?;
         unpack(&zip, staged.path(), &self.limits)?;
         Ok(staged)
@@ -284,7 +325,7 @@ fn fresh_number() -> u64 {
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
-fn hash(zip: &[u8]) -> CodeSha256 {
+pub(crate) fn hash(zip: &[u8]) -> CodeSha256 {
     from_digest(&Sha256::digest(zip))
 }
 

@@ -17,12 +17,21 @@ pub enum ObjectError {
     /// The other side did not answer, or broke off.
     #[error("the object store cannot be reached: {0}. Check AWS_ENDPOINT_URL_S3, or [aws] of the configuration")]
     Unreachable(String),
+    /// The server ends; the next one asks anew.
+    #[error("the server stopped while it read an object")]
+    Stopped,
     /// The settings make no request.
     #[error("{0}")]
     Unusable(String),
 }
 
 impl ObjectError {
+    /// True when the other side said that there is no such object, or none that may be read.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::TooLarge)
+    }
+
     /// Reads S3's refusal: a small XML document, of which two elements are wanted.
     pub(crate) fn refused(status: u16, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);

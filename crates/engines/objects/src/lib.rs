@@ -14,10 +14,15 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 /// The most of a refusal that is read, bytes.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
+/// In which header an object's version stands.
+const VERSION: &str = "x-amz-version-id";
 /// How long one object may take.
 const GET_MAX: Duration = Duration::from_secs(120);
 
@@ -51,31 +56,66 @@ pub struct ObjectRef {
     pub version: Option<String>,
 }
 
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// All of it.
+    pub bytes: Bytes,
+    /// Which version it is; `None` where its bucket keeps none.
+    pub version: Option<String>,
+}
+
 /// The way to objects. Cheap to clone.
 #[derive(Clone)]
 pub struct Objects {
     options: ObjectOptions,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    runtime: Handle,
+    stopped: Arc<watch::Sender<bool>>,
 }
 
 impl Objects {
-    /// Makes ready; nothing is asked yet.
+    /// Makes ready; nothing is asked yet. Call it inside tokio.
     #[must_use]
     pub fn new(options: ObjectOptions) -> Self {
         let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-        Self { options, client: Client::builder(TokioExecutor::new()).build(connector) }
+        Self {
+            options,
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            runtime: Handle::current(),
+            stopped: Arc::new(watch::Sender::new(false)),
+        }
     }
 
     /// Reads an object of at most `bytes_max`.
     ///
     /// # Errors
     /// [`ObjectError`]: what the other side refused, in its words, or what was in the way.
-    pub async fn get(&self, object: &ObjectRef, bytes_max: u64) -> Result<Bytes, ObjectError> {
+    pub async fn get(&self, object: &ObjectRef, bytes_max: u64) -> Result<Object, ObjectError> {
         let get = self.get_whole(object, bytes_max);
         tokio::time::timeout(GET_MAX, get).await.unwrap_or(Err(ObjectError::Unreachable("it took too long".into())))
     }
 
-    async fn get_whole(&self, object: &ObjectRef, bytes_max: u64) -> Result<Bytes, ObjectError> {
+    /// The same for a thread that may wait; [`Objects::stop`] ends it.
+    ///
+    /// # Errors
+    /// As [`Objects::get`]; [`ObjectError::Stopped`].
+    pub fn get_waiting(&self, object: &ObjectRef, bytes_max: u64) -> Result<Object, ObjectError> {
+        let mut stopped = self.stopped.subscribe();
+        self.runtime.block_on(async {
+            tokio::select! {
+                read = self.get(object, bytes_max) => read,
+                _ = stopped.wait_for(|stopped| *stopped) => Err(ObjectError::Stopped),
+            }
+        })
+    }
+
+    /// Ends the reads that threads wait for, for good: at the end of the process.
+    pub fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    async fn get_whole(&self, object: &ObjectRef, bytes_max: u64) -> Result<Object, ObjectError> {
         let request = request::signed(&self.options, object)?;
         let reply = self.client.request(request).await.map_err(|error| ObjectError::Unreachable(chain(&error)))?;
         let (parts, body) = reply.into_parts();
@@ -86,7 +126,10 @@ impl Objects {
             Err(error) if error.is::<LengthLimitError>() => return Err(ObjectError::TooLarge),
             Err(error) => return Err(ObjectError::Unreachable(chain(&*error))),
         };
-        if fine { Ok(bytes) } else { Err(ObjectError::refused(parts.status.as_u16(), &bytes)) }
+        let version = parts.headers.get(VERSION).and_then(|value| value.to_str().ok());
+        // A bucket whose versioning is suspended calls its objects "null", and writes over them.
+        let version = version.filter(|version| !version.is_empty() && *version != "null").map(str::to_owned);
+        if fine { Ok(Object { bytes, version }) } else { Err(ObjectError::refused(parts.status.as_u16(), &bytes)) }
     }
 }
 

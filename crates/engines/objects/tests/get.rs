@@ -36,7 +36,11 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         "/code/a%20b.zip" => (200, format!("{:?}", request.uri().query())),
         _ => (404, "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>".into()),
     };
-    Ok(Response::builder().status(status).body(Full::from(body)).unwrap())
+    Ok(Response::builder()
+        .status(status)
+        .header("x-amz-version-id", if status == 200 { "3" } else { "null" })
+        .body(Full::from(body))
+        .unwrap())
 }
 
 fn object(key: &str) -> ObjectRef {
@@ -48,7 +52,8 @@ async fn an_object_is_read_within_its_limit_and_refusals_keep_their_words() {
     let endpoint = Some(stand_in().await);
     let keys = Some(Keys { id: "id".into(), secret: "secret".into(), session_token: None });
     let objects = Objects::new(ObjectOptions { endpoint: endpoint.clone(), keys });
-    assert_eq!(objects.get(&object("a b.zip"), 100).await.unwrap(), "Some(\"versionId=3\")");
+    let read = objects.get(&object("a b.zip"), 100).await.unwrap();
+    assert_eq!((&read.bytes[..], read.version.as_deref()), (&b"Some(\"versionId=3\")"[..], Some("3")));
     assert_eq!(objects.get(&object("a b.zip"), 3).await, Err(ObjectError::TooLarge));
     let missing = objects.get(&object("none"), 100).await.unwrap_err();
     assert_eq!(missing.to_string(), "NoSuchKey: The specified key does not exist.");
@@ -56,6 +61,19 @@ async fn an_object_is_read_within_its_limit_and_refusals_keep_their_words() {
     assert!(
         matches!(nobody.get(&object("a b.zip"), 9).await, Err(ObjectError::Refused { code, .. }) if code == "AccessDenied")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_a_thread_waits_for_ends_with_the_process() {
+    // It listens, and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
+    let objects = Objects::new(ObjectOptions { endpoint, keys: None });
+    let waiting = objects.clone();
+    let read = tokio::task::spawn_blocking(move || waiting.get_waiting(&object("x"), 9));
+    let _asked = listener.accept().await.unwrap();
+    objects.stop();
+    assert_eq!(read.await.unwrap(), Err(ObjectError::Stopped));
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@
 use crate::StoreError;
 use lacewing_model::{
     Architecture, Egress, EphemeralMib, FailReason, FileSystem, FunctionConfig, ImageCode, ImageSettings, LayerUse,
-    Lifecycle, LogFormat, LogLevel, LoggingConfig, MemoryMib, Runtime, SnapStart, Tenancy, Timeout, TracingMode,
-    UpdateStatus, VpcConfig,
+    Lifecycle, LogFormat, LogLevel, LoggingConfig, MemoryMib, ObjectCode, Runtime, SnapStart, Tenancy, Timeout,
+    TracingMode, UpdateStatus, VpcConfig,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +44,34 @@ struct ConfigDocument {
     image: Option<ImageDocument>,
     #[serde(default, skip_serializing_if = "is_default")]
     per_tenant: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source_kms_key: Option<String>,
+}
+
+/// A version of an object that code stays in, as documents have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct ObjectDocument {
+    pub bucket: String,
+    pub key: String,
+    pub version: String,
+}
+
+impl From<ObjectCode> for ObjectDocument {
+    fn from(object: ObjectCode) -> Self {
+        let ObjectCode { bucket, key, version } = object;
+        Self { bucket, key, version }
+    }
+}
+
+impl From<ObjectDocument> for ObjectCode {
+    fn from(document: ObjectDocument) -> Self {
+        let ObjectDocument { bucket, key, version } = document;
+        Self { bucket, key, version }
+    }
 }
 
 /// The code of a function that is an image.
@@ -71,6 +99,8 @@ struct LayerDocument {
     arn: String,
     code_sha256: String,
     code_bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectDocument>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,6 +196,8 @@ pub(crate) fn write_config(config: &FunctionConfig) -> Result<String, StoreError
             .collect(),
         image: config.image.clone().map(write_image),
         per_tenant: config.tenancy == Tenancy::PerTenant,
+        object: config.object.clone().map(ObjectDocument::from),
+        source_kms_key: config.source_kms_key.clone(),
     };
     serde_json::to_string(&document).map_err(|error| StoreError::unreadable("configuration", error))
 }
@@ -184,6 +216,8 @@ pub(crate) fn read_config(json: &str) -> Result<FunctionConfig, StoreError> {
         },
         handler: document.handler.parse().map_err(bad)?,
         image: document.image.map(read_image),
+        object: document.object.map(ObjectCode::from),
+        source_kms_key: document.source_kms_key,
         role: document.role.parse().map_err(bad)?,
         description: document.description,
         timeout: Timeout::new(document.timeout_seconds).map_err(bad)?,
@@ -236,14 +270,15 @@ fn read_image(image: ImageDocument) -> ImageCode {
 }
 
 fn write_layer(layer: &LayerUse) -> LayerDocument {
-    let LayerUse { arn, code_sha256, code_bytes } = layer.clone();
-    LayerDocument { arn, code_sha256: code_sha256.to_string(), code_bytes }
+    let LayerUse { arn, code_sha256, code_bytes, object } = layer.clone();
+    let object = object.map(ObjectDocument::from);
+    LayerDocument { arn, code_sha256: code_sha256.to_string(), code_bytes, object }
 }
 
 fn read_layer(layer: LayerDocument) -> Result<LayerUse, StoreError> {
-    let LayerDocument { arn, code_sha256, code_bytes } = layer;
+    let LayerDocument { arn, code_sha256, code_bytes, object } = layer;
     let code_sha256 = code_sha256.parse().map_err(|error| StoreError::unreadable("configuration", error))?;
-    Ok(LayerUse { arn, code_sha256, code_bytes })
+    Ok(LayerUse { arn, code_sha256, code_bytes, object: object.map(ObjectCode::from) })
 }
 
 pub(crate) fn write_tags(tags: &BTreeMap<String, String>) -> Result<String, StoreError> {
@@ -262,6 +297,7 @@ pub(crate) fn write_lifecycle(lifecycle: &Lifecycle) -> (&'static str, Option<&F
         Lifecycle::Active { update: UpdateStatus::InProgress } => ("updating", None),
         Lifecycle::Active { update: UpdateStatus::Failed(reason) } => ("update_failed", Some(reason)),
         Lifecycle::Failed(reason) => ("failed", Some(reason)),
+        Lifecycle::Inactive(reason) => ("inactive", Some(reason)),
     }
 }
 
@@ -272,6 +308,7 @@ pub(crate) fn read_lifecycle(word: &str, reason: Option<FailReason>) -> Result<L
         ("updating", None) => Ok(Lifecycle::Active { update: UpdateStatus::InProgress }),
         ("update_failed", Some(reason)) => Ok(Lifecycle::Active { update: UpdateStatus::Failed(reason) }),
         ("failed", Some(reason)) => Ok(Lifecycle::Failed(reason)),
+        ("inactive", Some(reason)) => Ok(Lifecycle::Inactive(reason)),
         (word, _) => Err(StoreError::unreadable("state", format!("'{word}'"))),
     }
 }
@@ -304,6 +341,7 @@ mod tests {
                 arn: "arn:aws:lambda:us-east-1:000000000000:layer:l:1".into(),
                 code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
                 code_bytes: 22,
+                object: Some(object("layer.zip")),
             }],
             snap_start: SnapStart::PublishedVersions,
             dead_letter: Some("arn:aws:sqs:us-east-1:000000000000:dead".into()),
@@ -312,7 +350,13 @@ mod tests {
             file_systems: vec![FileSystem { arn: "arn:aws:elasticfilesystem:x".into(), path: "/mnt/x".into() }],
             image: None,
             tenancy: Tenancy::PerTenant,
+            object: Some(object("f.zip")),
+            source_kms_key: Some("arn:aws:kms:us-east-1:000000000000:key/s".into()),
         }
+    }
+
+    fn object(key: &str) -> ObjectCode {
+        ObjectCode { bucket: "code".into(), key: key.into(), version: "v1".into() }
     }
 
     #[test]
@@ -351,7 +395,9 @@ mod tests {
     fn a_document_of_an_older_release_is_read_with_defaults() {
         let mut document: serde_json::Value = serde_json::from_str(&write_config(&config()).unwrap()).unwrap();
         let fields = document.as_object_mut().unwrap();
-        for newer in ["snap_start", "dead_letter", "kms_key", "vpc", "file_systems", "per_tenant"] {
+        for newer in
+            ["snap_start", "dead_letter", "kms_key", "vpc", "file_systems", "per_tenant", "object", "source_kms_key"]
+        {
             assert!(fields.remove(newer).is_some(), "{newer}");
         }
         let read = read_config(&document.to_string()).unwrap();
@@ -374,6 +420,7 @@ mod tests {
             Lifecycle::Active { update: UpdateStatus::InProgress },
             Lifecycle::Active { update: UpdateStatus::Failed(reason()) },
             Lifecycle::Failed(reason()),
+            Lifecycle::Inactive(reason()),
         ] {
             let (word, reason) = write_lifecycle(&lifecycle);
             assert_eq!(read_lifecycle(word, reason.cloned()).unwrap(), lifecycle);

@@ -13,6 +13,7 @@ mod policy;
 mod settings;
 mod url;
 
+pub use crate::document::ObjectDocument;
 pub use capacity_provider::CapacityProvider;
 pub use code_signing::{CodeSigning, FunctionSigning};
 pub use event_invoke::EventInvoke;

@@ -171,9 +171,9 @@ const SETTINGS_GAPS: &[Gap] = &[
 /// What a function's configuration lacks.
 const REPLY_GAPS: &[Gap] = &[
     Gap::not("MasterArn", "only for Lambda@Edge"),
-    Gap::not("SigningProfileVersionArn", "signatures are not checked"),
-    Gap::not("SigningJobArn", "signatures are not checked"),
-    Gap::partly("ImageConfigResponse", "without Error"),
+    Gap::not("SigningProfileVersionArn", "signatures cannot be verified"),
+    Gap::not("SigningJobArn", "signatures cannot be verified"),
+    Gap::partly("ImageConfigResponse", "without Error: what was set is always at hand"),
     Gap::not("CapacityProviderConfig", "managed instances"),
     Gap::not("ConfigSha256", "managed instances"),
     Gap::not("DurableConfig", "durable executions"),
@@ -183,9 +183,9 @@ const REPLY_GAPS: &[Gap] = &[
 
 /// What lacks where code is sent.
 const CODE_GAPS: &[Gap] = &[
-    Gap::partly("S3ObjectStorageMode", "COPY; REFERENCE is refused"),
+    Gap::partly("S3ObjectStorageMode", "a referenced object is read again only when its unpacked code is gone here"),
     Gap::partly("ImageUri", "repositories that the operator has named, ECR's or any other"),
-    Gap::not("SourceKMSKeyArn", "packages that are encrypted by a key of one's own"),
+    Gap::partly("SourceKMSKeyArn", "kept and shown; nothing is encrypted by it"),
 ];
 
 #[cfg(test)]

@@ -178,6 +178,37 @@ pub struct CodeLocation {
     /// Of an image: the same repository and the digest that the name stood for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved_image_uri: Option<String>,
+    /// Of a package that stays in S3: which object it is.
+    #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
+    pub resolved_s3_object: Option<ResolvedS3Object>,
+    /// Of a package: the key that AWS would encrypt it with.
+    #[serde(rename = "SourceKMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub source_kms_key_arn: Option<String>,
+    /// Why the code could not be had, where it is kept elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<CodeError>,
+}
+
+/// The object that a package stays in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct ResolvedS3Object {
+    #[serde(rename = "S3Bucket")]
+    pub s3_bucket: String,
+    #[serde(rename = "S3Key")]
+    pub s3_key: String,
+    #[serde(rename = "S3ObjectVersion")]
+    pub s3_object_version: String,
+}
+
+/// `Error` of `Code`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct CodeError {
+    pub error_code: String,
+    pub message: String,
 }
 
 /// `ListVersionsByFunction`.

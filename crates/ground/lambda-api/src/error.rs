@@ -79,6 +79,8 @@ codes! {
     BareResourceNotFound = "ResourceNotFoundException" 404 None "Message",
     /// A code signing configuration that is not there.
     CodeSigningConfigNotFound = "CodeSigningConfigNotFoundException" 404 User "Message",
+    /// Code that the function's code signing configuration does not let in.
+    CodeVerificationFailed = "CodeVerificationFailedException" 400 User "Message",
     /// The resource's state or another change is in the way.
     ResourceConflict = "ResourceConflictException" 409 User "message",
     /// A value that the service refuses.

@@ -74,6 +74,7 @@ pub struct PublishVersionRequest {
     pub code_sha256: Option<String>,
     pub description: Option<String>,
     pub revision_id: Option<String>,
+    pub publish_to: Option<String>,
 }
 
 /// What `CreateFunction` and `UpdateFunctionConfiguration` may set.

@@ -1,6 +1,6 @@
 //! Layers: requests, references to layers and their versions, and replies.
 
-use crate::{FunctionCode, Violations};
+use crate::{FunctionCode, ResolvedS3Object, Violations};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const LAYER_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})";
@@ -88,9 +88,12 @@ pub struct LayerVersionReply {
 #[serde(rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct LayerContentReply {
-    pub location: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
     pub code_sha256: String,
     pub code_size: u64,
+    #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
+    pub resolved_s3_object: Option<ResolvedS3Object>,
 }
 
 /// A layer version in a list.

@@ -45,9 +45,9 @@ pub use concurrency::{
     ConcurrencyReply, ListProvisionedReply, ProvisionedReply, PutConcurrencyRequest, PutProvisionedRequest,
 };
 pub use configuration::{
-    CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply,
-    ImageConfigReply, LayerReply, ListFunctionsReply, ListVersionsReply, LoggingReply, RuntimeVersionReply,
-    SnapStartReply, TagsError, TracingReply, VpcReply,
+    CodeError, CodeLocation, EnvironmentReply, EphemeralStorageReply, FunctionConfigurationReply, GetFunctionReply,
+    ImageConfigReply, LayerReply, ListFunctionsReply, ListVersionsReply, LoggingReply, ResolvedS3Object,
+    RuntimeVersionReply, SnapStartReply, TagsError, TracingReply, VpcReply,
 };
 pub use cost::{CostLine, CostReply, DoctorReply, InterpreterReply, WallReply};
 pub use error::{ApiError, ErrorCode, Fault, Protocol};

@@ -1,8 +1,8 @@
 //! What a function version is: its configuration and its code, frozen together.
 
 use crate::{
-    AccountId, CodeSha256, EphemeralMib, FunctionArn, FunctionName, Handler, ImageCode, MemoryMib, Qualifier, Region,
-    RevisionId, RoleArn, Runtime, Timeout, Timestamp,
+    AccountId, CodeSha256, EphemeralMib, FunctionArn, FunctionName, Handler, ImageCode, MemoryMib, ObjectCode,
+    Qualifier, Region, RevisionId, RoleArn, Runtime, Timeout, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -117,6 +117,8 @@ pub struct LayerUse {
     pub code_sha256: CodeSha256,
     /// Its package's size in bytes.
     pub code_bytes: u64,
+    /// Where its package stays, if that is not here.
+    pub object: Option<ObjectCode>,
 }
 
 /// Whether published versions start from a snapshot of an environment that ran INIT. Source: Lambda API, `SnapStart`.
@@ -168,6 +170,10 @@ pub struct FunctionConfig {
     pub handler: Handler,
     /// Present where the package is an image and not a zip.
     pub image: Option<ImageCode>,
+    /// Present where the package stays in an object store.
+    pub object: Option<ObjectCode>,
+    /// The key that AWS would encrypt the package with; kept as a record.
+    pub source_kms_key: Option<String>,
     pub role: RoleArn,
     pub description: String,
     pub timeout: Timeout,
@@ -200,6 +206,8 @@ impl FunctionConfig {
             runtime,
             handler,
             image: None,
+            object: None,
+            source_kms_key: None,
             role,
             description: String::new(),
             timeout: Timeout::default(),

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! Creating -prepared-> Active        Updating: Active stays, the update ends Successful or Failed
-//!    └------failed---> Failed
+//!    ├------failed---> Failed
+//!    └-source lost---> Inactive
 //! ```
+//!
+//! An Active function becomes Creating again where its code is not on this disk any more and has to be fetched.
 
 /// Where a function stands. Source: "Lambda function states".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,9 @@ pub enum Lifecycle {
     },
     /// Preparing it failed: it cannot be invoked.
     Failed(FailReason),
+    /// Its code is kept elsewhere and cannot be had from there: it cannot be invoked until that is mended.
+    /// Source: Lambda developer guide, "Self-managed S3 code storage".
+    Inactive(FailReason),
 }
 
 /// The API's `LastUpdateStatus`.
@@ -46,6 +52,10 @@ pub enum LifecycleEvent {
     Prepared,
     /// Its newest code could not be made ready.
     PrepareFailed(FailReason),
+    /// Its newest code could not be had from where it is kept.
+    SourceLost(FailReason),
+    /// Its code, which was ready, is to be fetched again.
+    Fetching,
     /// New code or configuration was given.
     Changed,
 }
@@ -72,16 +82,20 @@ impl Lifecycle {
     /// # Errors
     /// [`Denied`] when `event` cannot happen in this state.
     pub fn after(self, event: LifecycleEvent) -> Result<Self, Denied> {
-        use LifecycleEvent::{Changed, PrepareFailed, Prepared};
+        use LifecycleEvent::{Changed, Fetching, PrepareFailed, Prepared, SourceLost};
         use UpdateStatus::{Failed, InProgress, Successful};
         match (self, event) {
             (Self::Creating, Prepared) => Ok(Self::Active { update: Successful }),
             (Self::Creating, PrepareFailed(reason)) => Ok(Self::Failed(reason)),
+            (Self::Creating, SourceLost(reason)) => Ok(Self::Inactive(reason)),
             (Self::Active { update: InProgress }, Prepared) => Ok(Self::Active { update: Successful }),
-            (Self::Active { update: InProgress }, PrepareFailed(reason)) => Ok(Self::Active { update: Failed(reason) }),
+            (Self::Active { update: InProgress }, PrepareFailed(reason) | SourceLost(reason)) => {
+                Ok(Self::Active { update: Failed(reason) })
+            }
             (Self::Active { update: Successful | Failed(_) }, Changed) => Ok(Self::Active { update: InProgress }),
             // New code may mend a function whose first code was broken.
-            (Self::Failed(_), Changed) => Ok(Self::Creating),
+            (Self::Failed(_) | Self::Inactive(_), Changed) => Ok(Self::Creating),
+            (Self::Active { update: Successful | Failed(_) } | Self::Inactive(_), Fetching) => Ok(Self::Creating),
             (state, event) => Err(Denied { state, event }),
         }
     }
@@ -103,5 +117,18 @@ mod tests {
             Lifecycle::Active { update: UpdateStatus::Successful }
         );
         assert!(Lifecycle::Creating.after(LifecycleEvent::Changed).is_err());
+    }
+
+    #[test]
+    fn a_function_whose_code_is_lost_elsewhere_waits_for_it_or_for_a_change() {
+        let reason = || FailReason { code: "DependencyError".into(), message: "m".into() };
+        let lost = Lifecycle::Creating.after(LifecycleEvent::SourceLost(reason())).unwrap();
+        assert_eq!(lost, Lifecycle::Inactive(reason()));
+        for event in [LifecycleEvent::Changed, LifecycleEvent::Fetching] {
+            assert_eq!(lost.clone().after(event).unwrap(), Lifecycle::Creating);
+        }
+        let updating = Lifecycle::Active { update: UpdateStatus::InProgress };
+        let after = updating.after(LifecycleEvent::SourceLost(reason())).unwrap();
+        assert_eq!(after, Lifecycle::Active { update: UpdateStatus::Failed(reason()) }, "the former code still serves");
     }
 }

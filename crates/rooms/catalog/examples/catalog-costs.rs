@@ -85,6 +85,7 @@ async fn deploy(catalog: &Catalog, name: &FunctionName) -> Duration {
         layers: Vec::new(),
         tags: BTreeMap::new(),
         publish: false,
+        code_signing: None,
     };
     let started = Instant::now();
     catalog.create(&owner(), new).await.unwrap();

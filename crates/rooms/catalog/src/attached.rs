@@ -9,10 +9,11 @@
 //! ```
 
 use crate::entry::Entry;
+use crate::objects::Sources;
 use crate::writer::Writer;
 use crate::{Catalog, CatalogError, Scope};
 use lacewing_artifact::{Artifacts, Package};
-use lacewing_model::{CodeSha256, FunctionName, RevisionId};
+use lacewing_model::{CodeSha256, FunctionName, ObjectCode, RevisionId};
 use lacewing_store::records::{Document, Family, Layer, Record, RecordKey, StoredRecord, UrlConfig};
 use lacewing_store::{Store, StoreError};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -58,13 +59,15 @@ impl Scope {
 
 impl Records {
     /// Reads what a former process kept, and takes hold of the packages of layers.
-    pub(crate) fn read(store: &Store, artifacts: &Artifacts) -> Result<Self, StoreError> {
+    pub(crate) fn read(store: &Store, artifacts: &Artifacts, sources: &Sources) -> Result<Self, StoreError> {
         let mut records = Self::default();
         for record in store.records()? {
             for version in Layer::of(&record.record).iter().flat_map(|layer| &layer.versions) {
                 if let Some(sha256) = version.sha256() {
                     let package = artifacts.claim(&sha256, version.code_bytes);
                     package.keep();
+                    let object = version.object.clone().map(ObjectCode::from);
+                    sources.stays_in(&package, &record.key.region, object.as_ref());
                     records.packages.insert(sha256, package);
                 }
             }

@@ -4,17 +4,20 @@ use crate::attached::Records;
 use crate::functions::{Draft, NewCode, check_changeable};
 use crate::images::{Kept, check_kind, check_size};
 use crate::lookup::find;
+use crate::objects::Sources;
 use crate::open::read;
 use crate::prepare::{Prepared, Preparers};
 use crate::registry::Registry;
+use crate::signing::refuse_for_image;
 use crate::writer::{Request, Writer};
-use crate::{AllWanted, CatalogError, CodeChange, ConfigChange, FunctionView, NewFunction, Scope, TakeSnapshot};
+use crate::{
+    AllWanted, CatalogError, CodeChange, CodeKind, ConfigChange, FunctionView, NewFunction, Scope, TakeSnapshot,
+};
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use lacewing_artifact::{ArtifactError, Artifacts, Package};
+use lacewing_artifact::Artifacts;
 use lacewing_images::Images;
 use lacewing_model::{Clock, FunctionName, ImageCode, Qualifier, RevisionId, Version};
-use lacewing_objects::{ObjectError, ObjectRef, Objects};
+use lacewing_objects::Objects;
 use lacewing_store::Store;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -57,7 +60,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<ArcSwap<Registry>>,
     pub(crate) records: Arc<ArcSwap<Records>>,
     pub(crate) artifacts: Artifacts,
-    objects: Objects,
+    pub(crate) sources: Sources,
     pub(crate) images: Images,
     requests: mpsc::Sender<Request>,
     places: Semaphore,
@@ -72,6 +75,7 @@ impl Drop for Inner {
         let _ = self.requests.send(Request::Stop);
         // After that, so that a preparation that this ends is no failure: the next process takes it up.
         self.images.stop();
+        self.sources.objects.stop();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
@@ -85,10 +89,12 @@ impl Catalog {
     /// [`CatalogError::Internal`] when the store cannot be read.
     pub async fn open(options: CatalogOptions) -> Result<Self, CatalogError> {
         let CatalogOptions { store, artifacts, objects, images, clock, can_run, take_snapshot } = options;
+        let sources = Sources { objects, bytes_max: artifacts.unzipped_bytes_max() };
+        let claims = sources.clone();
         let (store, artifacts, registry, records) = blocking(move || {
             // First: what layers need must be claimed before what nobody needs is swept.
-            let records = Records::read(&store, &artifacts)?;
-            let registry = read(&store, &artifacts)?;
+            let records = Records::read(&store, &artifacts, &claims)?;
+            let registry = read(&store, &artifacts, &claims)?;
             Ok((store, artifacts, registry, records))
         })
         .await?;
@@ -119,7 +125,7 @@ impl Catalog {
             registry,
             records,
             artifacts,
-            objects,
+            sources,
             images,
             requests,
             places: Semaphore::new(CHANGES_WAITING_MAX),
@@ -134,24 +140,31 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] when nothing here can run it, [`CatalogError::BadPackage`],
-    /// [`CatalogError::AlreadyExists`].
+    /// [`CatalogError::AlreadyExists`]; [`CatalogError::NoCodeSigning`], [`CatalogError::Unverified`].
     ///
     /// # Cancel safety
     /// The function may be made all the same.
     pub async fn create(&self, owner: &Scope, new: NewFunction) -> Result<FunctionView, CatalogError> {
-        let NewFunction { name, mut config, code, image: overrides, layers, tags, publish } = new;
+        let NewFunction { name, mut config, code, image: overrides, layers, tags, publish, code_signing } = new;
         // Before the package is looked at, because that costs more; the writer asks again.
         if self.0.registry.load().find(owner, &name).is_some() {
             return Err(CatalogError::AlreadyExists { name });
         }
-        let Kept { package, image } = self.keep(code, config.architecture).await?;
+        if code_signing.is_some() {
+            refuse_for_image(code.kind() == CodeKind::Image)?;
+        }
+        let Kept { package, image, object } = self.keep(owner, code, config.architecture).await?;
+        config.object = object;
         if let Some(image) = image {
             let image = ImageCode { overrides: Some(overrides).filter(|overrides| !overrides.is_empty()), ..image };
             check_size(&image)?;
             config.image = Some(image);
         }
         let owner = owner.clone();
-        self.ask(move |writer| writer.create(&owner, name, Draft { config, tags, package, layers, publish })).await
+        self.ask(move |writer| {
+            writer.create(&owner, name, Draft { config, tags, package, layers, publish, code_signing })
+        })
+        .await
     }
 
     /// Gives a function new code. The former code serves until the new one lies ready.
@@ -168,18 +181,35 @@ impl Catalog {
         name: &FunctionName,
         change: CodeChange,
     ) -> Result<FunctionView, CatalogError> {
-        let CodeChange { code, architecture, dry_run, revision, publish } = change;
+        let CodeChange { code, source_kms_key, architecture, dry_run, revision, publish } = change;
         let built_for = {
             let registry = self.0.registry.load();
             let entry = find(&registry, owner, name, None)?.0;
             check_changeable(entry, revision)?;
-            check_kind(&entry.latest.shown.config, &code)?;
+            check_kind(&entry.latest.shown.config, code.kind())?;
             architecture.unwrap_or(entry.latest.shown.config.architecture)
         };
-        let Kept { package, image } = self.keep(code, built_for).await?;
-        let code = NewCode { package, image, architecture, revision, dry_run, publish };
+        let Kept { package, image, object } = self.keep(owner, code, built_for).await?;
+        let code = NewCode { package, image, object, source_kms_key, architecture, revision, dry_run, publish };
         let (owner, name) = (owner.clone(), name.clone());
         self.ask(move |writer| writer.code(&owner, &name, code)).await
+    }
+
+    /// Refuses a change of code that cannot be made, before its code is fetched.
+    ///
+    /// # Errors
+    /// As [`Catalog::update_code`]; [`CatalogError::Invalid`] for code of the other kind, or none.
+    pub fn check_code_change(
+        &self,
+        owner: &Scope,
+        name: &FunctionName,
+        kind: CodeKind,
+        revision: Option<RevisionId>,
+    ) -> Result<(), CatalogError> {
+        let registry = self.0.registry.load();
+        let entry = find(&registry, owner, name, None)?.0;
+        check_kind(&entry.latest.shown.config, kind)?;
+        check_changeable(entry, revision)
     }
 
     /// Changes a function's configuration.
@@ -247,26 +277,6 @@ impl Catalog {
         let change = Box::new(move |writer: &mut Writer| writer.lose_snapshot(generation, reason));
         // It has ended: nobody asks any more.
         let _ = self.0.requests.send(Request::Change(change));
-    }
-
-    /// Fetches a package from where it lies; one may be as large as what it unpacks to may be.
-    ///
-    /// # Errors
-    /// [`CatalogError::Fetch`].
-    pub async fn fetch(&self, object: &ObjectRef, bytes_max: u64) -> Result<Bytes, CatalogError> {
-        let _turn = self.0.uploads.acquire().await.map_err(|_| stopped())?;
-        self.0.objects.get(object, bytes_max).await.map_err(|error| match error {
-            // What is larger packed than it may be unpacked needs no look inside.
-            ObjectError::TooLarge => ArtifactError::UnzippedTooLarge { max: bytes_max }.into(),
-            other => CatalogError::Fetch(other),
-        })
-    }
-
-    /// Verifies and keeps a package, off the async threads.
-    pub(crate) async fn put(&self, zip: Bytes) -> Result<Package, CatalogError> {
-        let _turn = self.0.uploads.acquire().await.map_err(|_| stopped())?;
-        let artifacts = self.0.artifacts.clone();
-        blocking(move || Ok(artifacts.put(&zip)?)).await
     }
 
     /// Has the writer make a change.

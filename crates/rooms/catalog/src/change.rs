@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use lacewing_model::{
     Architecture, Egress, EphemeralMib, FileSystem, FunctionConfig, FunctionName, Handler, ImageSettings, LogFormat,
-    LogLevel, LoggingConfig, MemoryMib, RevisionId, RoleArn, Runtime, SnapStart, Timeout, TracingMode, VpcConfig,
+    LogLevel, LoggingConfig, MemoryMib, ObjectCode, RevisionId, RoleArn, Runtime, SnapStart, Timeout, TracingMode,
+    VpcConfig,
 };
 use std::collections::BTreeMap;
 
@@ -12,8 +13,30 @@ use std::collections::BTreeMap;
 pub enum Code {
     /// A package.
     Zip(Bytes),
+    /// A package that stays where it was read from.
+    Object(Bytes, ObjectCode),
     /// The name of an image.
     Image(String),
+}
+
+impl Code {
+    /// Of which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> CodeKind {
+        match self {
+            Self::Zip(_) | Self::Object(..) => CodeKind::Zip,
+            Self::Image(_) => CodeKind::Image,
+        }
+    }
+}
+
+/// What a change of code brings, before it is fetched or looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum CodeKind {
+    Nothing,
+    Zip,
+    Image,
 }
 
 /// A function to be made.
@@ -33,6 +56,8 @@ pub struct NewFunction {
     pub tags: BTreeMap<String, String>,
     /// Also publish version 1, and show that.
     pub publish: bool,
+    /// The ARN of its code signing configuration.
+    pub code_signing: Option<String>,
 }
 
 /// New code for a function.
@@ -40,6 +65,8 @@ pub struct NewFunction {
 pub struct CodeChange {
     /// The new code, of the kind that the function has.
     pub code: Code,
+    /// The key that AWS would encrypt the package with: it goes with the code.
+    pub source_kms_key: Option<String>,
     /// What it is built for; unchanged if `None`.
     pub architecture: Option<Architecture>,
     /// Check everything, change nothing.

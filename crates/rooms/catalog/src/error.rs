@@ -26,7 +26,7 @@ pub enum CatalogError {
     NotReady {
         /// The function.
         arn: FunctionArn,
-        /// `Pending` or `Failed`.
+        /// `Pending`, `Failed` or `Inactive`.
         state: &'static str,
     },
     /// The former change is still being put in force.
@@ -68,6 +68,26 @@ pub enum CatalogError {
     /// A value that cannot be accepted; the text is for the caller.
     #[error("{0}")]
     Invalid(String),
+    /// Code that a code signing configuration does not let in. Source: AWS's text, in reports of its users; the hint is
+    /// ours.
+    #[error(
+        "Lambda cannot deploy the function. The function or layer might be signed using a signature that the client is \
+         not configured to accept. Check the provided signature for {signed}. (This server cannot verify signatures of \
+         AWS Signer, so that a code signing configuration that says Enforce lets no code in: let it say Warn, or take it \
+         from the function.)"
+    )]
+    Unverified {
+        /// The function or layer version.
+        signed: String,
+    },
+    /// No such code signing configuration. Source: recorded AWS text.
+    #[error(
+        "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+    )]
+    NoCodeSigning {
+        /// As it was given.
+        arn: String,
+    },
     /// Code could not be fetched from where it is said to lie. The words are AWS's.
     #[error("Error occurred while GetObject. {}", worded(.0))]
     Fetch(ObjectError),

@@ -8,7 +8,7 @@ use crate::writer::Writer;
 use crate::{CatalogError, ConfigChange};
 use lacewing_artifact::Package;
 use lacewing_model::{
-    Architecture, FunctionConfig, FunctionName, ImageCode, Lifecycle, LifecycleEvent, RevisionId, Version,
+    Architecture, FunctionConfig, FunctionName, ImageCode, Lifecycle, LifecycleEvent, ObjectCode, RevisionId, Version,
     VersionNumber,
 };
 use lacewing_store::Generation;
@@ -22,12 +22,15 @@ pub(crate) struct Draft {
     pub(crate) package: Package,
     pub(crate) layers: Vec<String>,
     pub(crate) publish: bool,
+    pub(crate) code_signing: Option<String>,
 }
 
 /// A function's new code.
 pub(crate) struct NewCode {
     pub(crate) package: Package,
     pub(crate) image: Option<ImageCode>,
+    pub(crate) object: Option<ObjectCode>,
+    pub(crate) source_kms_key: Option<String>,
     pub(crate) architecture: Option<Architecture>,
     pub(crate) revision: Option<RevisionId>,
     pub(crate) dry_run: bool,
@@ -47,6 +50,8 @@ impl Writer {
         let mut config = draft.config;
         check_tenancy(&config)?;
         config.layers = self.layers(owner, &draft.layers)?;
+        let signed = std::iter::once(name.as_str()).chain(draft.layers.iter().map(String::as_str));
+        self.check_signatures(owner, &name, draft.code_signing.as_deref(), signed)?;
         let shown = Version {
             account: owner.account.clone(),
             region: owner.region.clone(),
@@ -71,7 +76,10 @@ impl Writer {
             snapshot: Snapshot::None,
         };
         let (entry, view) = self.published_if(draft.publish, Entry::new(latest, draft.tags));
+        let name = entry.name().clone();
         self.write(None, Some(entry))?;
+        // A crash in between loses a configuration that warns: one that enforces has let nothing be made.
+        draft.code_signing.map_or(Ok(()), |config_arn| self.sign(owner, &name, config_arn))?;
         Ok(view)
     }
 
@@ -82,6 +90,8 @@ impl Writer {
         code: NewCode,
     ) -> Result<FunctionView, CatalogError> {
         let entry = self.changeable(owner, name, code.revision)?;
+        let signing = self.signing_of(owner, name);
+        self.check_signatures(owner, name, signing.as_deref(), std::iter::once(name.as_str()))?;
         let mut config = entry.latest.shown.config.clone();
         if let Some(architecture) = code.architecture.filter(|new| *new != config.architecture) {
             Arc::make_mut(&mut config).architecture = architecture;
@@ -96,6 +106,10 @@ impl Writer {
             if *former != image {
                 Arc::make_mut(&mut config).image = Some(image);
             }
+        }
+        if config.object != code.object || config.source_kms_key != code.source_kms_key {
+            let config = Arc::make_mut(&mut config);
+            (config.object, config.source_kms_key) = (code.object, code.source_kms_key);
         }
         let after = self.changed(&entry, config, code.package)?;
         if code.dry_run {
@@ -117,6 +131,10 @@ impl Writer {
         let layers = change.layers.take();
         check_settings(&entry.latest.shown.config, &change, layers.as_deref())?;
         let layers = layers.map(|arns| self.layers(owner, &arns)).transpose()?;
+        let had = &entry.latest.shown.config.layers;
+        let new_layers = layers.iter().flatten().filter(|layer| !had.contains(layer)).map(|layer| layer.arn.as_str());
+        let signing = self.signing_of(owner, name);
+        self.check_signatures(owner, name, signing.as_deref(), new_layers)?;
         let mut config = change.apply((*entry.latest.shown.config).clone());
         config.layers = layers.unwrap_or(config.layers);
         config.image.as_ref().map_or(Ok(()), check_size)?;

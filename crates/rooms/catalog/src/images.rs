@@ -1,24 +1,34 @@
 //! Functions that are images: what a name stands for is found out when it is given, and never again.
 
 use crate::catalog::{blocking, stopped};
-use crate::{Catalog, CatalogError, Code, ConfigChange};
-use lacewing_artifact::{ArtifactError, Package, UnpackImage};
+use crate::{Catalog, CatalogError, Code, CodeKind, ConfigChange, Scope};
+use lacewing_artifact::{ArtifactError, ImageFault, Package, UnpackImage};
 use lacewing_images::{ImageError, Images};
-use lacewing_model::{Architecture, FunctionConfig, ImageCode, ImageSettings, Limits, SnapStart};
+use lacewing_model::{Architecture, FunctionConfig, ImageCode, ImageSettings, Limits, ObjectCode, SnapStart};
 use std::sync::Arc;
 
 /// Code that was found good: a package, and what makes it an image if it is one.
 pub(crate) struct Kept {
     pub(crate) package: Package,
     pub(crate) image: Option<ImageCode>,
+    /// Where the package stays, if not here.
+    pub(crate) object: Option<ObjectCode>,
 }
 
 impl Catalog {
     /// Checks code and keeps what it is made from.
-    pub(crate) async fn keep(&self, code: Code, architecture: Architecture) -> Result<Kept, CatalogError> {
+    pub(crate) async fn keep(
+        &self,
+        owner: &Scope,
+        code: Code,
+        architecture: Architecture,
+    ) -> Result<Kept, CatalogError> {
         let uri = match code {
-            Code::Zip(zip) => return Ok(Kept { package: self.put(zip).await?, image: None }),
             Code::Image(uri) => uri,
+            package => {
+                let (package, object) = self.put(owner, package).await?;
+                return Ok(Kept { package, image: None, object });
+            }
         };
         let _turn = self.0.uploads.acquire().await.map_err(|_| stopped())?;
         let resolved = self.0.images.resolve(&uri, architecture).await.map_err(refused)?;
@@ -32,7 +42,7 @@ impl Catalog {
         check_size(&image)?;
         let artifacts = self.0.artifacts.clone();
         let package = blocking(move || Ok(artifacts.put_image(&resolved.digest, &resolved.document)?)).await?;
-        Ok(Kept { package, image: Some(image) })
+        Ok(Kept { package, image: Some(image), object: None })
     }
 }
 
@@ -40,11 +50,25 @@ impl Catalog {
 #[must_use]
 pub fn unpack_by(images: Images) -> UnpackImage {
     Arc::new(move |document, digest, folder| {
-        images.unpack(document, digest, folder).map_err(|error| ArtifactError::Image {
-            message: error.to_string(),
-            senders_fault: error.is_senders_fault(),
-        })
+        let unpacked = images.unpack(document, digest, folder);
+        unpacked.map_err(|error| ArtifactError::Image { message: error.to_string(), fault: fault_of(&error) })
     })
+}
+
+fn fault_of(error: &ImageError) -> ImageFault {
+    match error {
+        ImageError::NotFound { .. } => ImageFault::Gone,
+        ImageError::Forbidden { .. } => ImageFault::Forbidden,
+        // A repository that the configuration does not name any more.
+        ImageError::BadName { .. } | ImageError::Unreachable { .. } => ImageFault::Unreachable,
+        ImageError::Stopped | ImageError::Disk { .. } => ImageFault::Machine,
+        ImageError::Unsupported { .. }
+        | ImageError::OtherArchitecture { .. }
+        | ImageError::TooLarge { .. }
+        | ImageError::WrongDigest { .. }
+        | ImageError::BadLayer { .. }
+        | ImageError::BadEntry { .. } => ImageFault::Image,
+    }
 }
 
 /// An image that cannot be had is refused like any other value, in AWS's words.
@@ -56,13 +80,16 @@ fn refused(error: ImageError) -> CatalogError {
 }
 
 /// Refuses code of the other kind than the function has.
-pub(crate) fn check_kind(config: &FunctionConfig, code: &Code) -> Result<(), CatalogError> {
+pub(crate) fn check_kind(config: &FunctionConfig, code: CodeKind) -> Result<(), CatalogError> {
     let refused = |text: &str| Err(CatalogError::Invalid(text.to_owned()));
     match (code, &config.image) {
-        (Code::Zip(_), None) | (Code::Image(_), Some(_)) => Ok(()),
+        (CodeKind::Zip, None) | (CodeKind::Image, Some(_)) => Ok(()),
         // Source: AWS's texts.
-        (Code::Zip(_), Some(_)) => refused("Please provide ImageUri when updating a function with packageType Image."),
-        (Code::Image(_), None) => {
+        (CodeKind::Nothing, None) => refused("Please provide a source for function code."),
+        (CodeKind::Zip | CodeKind::Nothing, Some(_)) => {
+            refused("Please provide ImageUri when updating a function with packageType Image.")
+        }
+        (CodeKind::Image, None) => {
             refused("Please don't provide ImageUri when updating a function with packageType Zip.")
         }
     }

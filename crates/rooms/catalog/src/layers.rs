@@ -2,11 +2,10 @@
 
 use crate::catalog::blocking;
 use crate::writer::Writer;
-use crate::{Catalog, CatalogError, Scope};
-use bytes::Bytes;
+use crate::{Catalog, CatalogError, Code, Scope};
 use lacewing_artifact::Package;
-use lacewing_model::{LayerName, LayerUse};
-use lacewing_store::records::{Document, Layer, LayerVersion};
+use lacewing_model::{LayerName, LayerUse, ObjectCode};
+use lacewing_store::records::{Document, Layer, LayerVersion, ObjectDocument};
 
 /// Layers of one function. Source: Lambda quotas.
 const LAYERS_MAX: usize = 5;
@@ -15,7 +14,8 @@ const LAYERS_MAX: usize = 5;
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct NewLayerVersion {
-    pub zip: Bytes,
+    /// A package.
+    pub code: Code,
     pub description: String,
     pub architectures: Option<Vec<String>>,
     pub runtimes: Option<Vec<String>>,
@@ -40,9 +40,10 @@ impl Catalog {
         &self,
         owner: &Scope,
         name: &LayerName,
-        mut new: NewLayerVersion,
+        new: NewLayerVersion,
     ) -> Result<LayerVersion, CatalogError> {
-        let package = self.put(std::mem::take(&mut new.zip)).await?;
+        let NewLayerVersion { code, description, architectures, runtimes, license } = new;
+        let (package, object) = self.put(owner, code).await?;
         let key = owner.record(Layer::FAMILY, name.as_str());
         self.ask(move |writer| {
             // From here on it is wanted, even if nobody else holds it any more.
@@ -51,7 +52,18 @@ impl Catalog {
             let published = writer.change_record(key, |layer: &mut Option<Layer>| {
                 let layer = layer.get_or_insert_default();
                 layer.last += 1;
-                let version = version(layer.last, new, &package, created_ms);
+                let version = LayerVersion {
+                    number: layer.last,
+                    description,
+                    created_ms,
+                    code_sha256: package.sha256().to_string(),
+                    code_bytes: package.bytes(),
+                    architectures,
+                    runtimes,
+                    license,
+                    policy: None,
+                    object: object.map(ObjectDocument::from),
+                };
                 layer.versions.push(version.clone());
                 Ok(version)
             });
@@ -92,31 +104,19 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Missing`]; [`CatalogError::Internal`] when it cannot be read.
     pub async fn layer_package(&self, owner: &Scope, name: &LayerName, number: u64) -> Result<Vec<u8>, CatalogError> {
-        let package = self.layer(owner, name).and_then(|layer| layer.version(number)?.sha256());
+        let version = self.layer(owner, name).and_then(|layer| layer.version(number).cloned());
+        let package = version.filter(|version| version.object.is_none()).and_then(|version| version.sha256());
         let package = package.and_then(|sha256| self.0.records.load().package(&sha256).cloned());
         let package = package.ok_or_else(|| CatalogError::Missing("The layer version is gone.".to_owned()))?;
         blocking(move || Ok(package.read()?)).await
     }
 
-    /// What the layer versions of an account in a region add up to, bytes.
+    /// What the layer versions of an account in a region add up to, bytes; what stays elsewhere does not count.
     #[must_use]
     pub fn layer_bytes(&self, owner: &Scope) -> u64 {
         let layers = self.all_records::<Layer>(owner);
-        layers.iter().flat_map(|(_, layer)| &layer.versions).map(|version| version.code_bytes).sum()
-    }
-}
-
-fn version(number: u64, new: NewLayerVersion, package: &Package, created_ms: u64) -> LayerVersion {
-    LayerVersion {
-        number,
-        description: new.description,
-        created_ms,
-        code_sha256: package.sha256().to_string(),
-        code_bytes: package.bytes(),
-        architectures: new.architectures,
-        runtimes: new.runtimes,
-        license: new.license,
-        policy: None,
+        let here = layers.iter().flat_map(|(_, layer)| &layer.versions).filter(|version| version.object.is_none());
+        here.map(|version| version.code_bytes).sum()
     }
 }
 
@@ -157,7 +157,8 @@ impl Writer {
             let number = number.parse().map_err(|_| missing())?;
             let version = layer_record.version(number).ok_or_else(missing)?;
             let code_sha256 = version.sha256().ok_or_else(missing)?;
-            found.push((layer, LayerUse { arn: arn.clone(), code_sha256, code_bytes: version.code_bytes }));
+            let object = version.object.clone().map(ObjectCode::from);
+            found.push((layer, LayerUse { arn: arn.clone(), code_sha256, code_bytes: version.code_bytes, object }));
         }
         Ok(found.into_iter().map(|(_, layer)| layer).collect())
     }

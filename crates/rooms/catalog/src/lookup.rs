@@ -61,12 +61,13 @@ impl Catalog {
         Page { items, more: left.next().is_some() }
     }
 
-    /// What all functions of `owner` add up to: each version counts with its whole package, as on AWS.
+    /// What all functions of `owner` add up to: each version counts with its whole package, as on AWS, unless that stays
+    /// elsewhere.
     #[must_use]
     pub fn totals(&self, owner: &Scope) -> Totals {
         self.0.registry.load().of(owner).fold(Totals::default(), |totals, entry| Totals {
             functions: totals.functions + 1,
-            code_bytes: totals.code_bytes + entry.all().map(|version| version.shown.code_bytes).sum::<u64>(),
+            code_bytes: totals.code_bytes + entry.all().map(|version| counted(&version.shown)).sum::<u64>(),
         })
     }
 
@@ -112,12 +113,18 @@ impl Catalog {
         let package = {
             let registry = self.0.registry.load();
             let (entry, _) = find(&registry, owner, name, None)?;
-            let found = entry.all().find(|version| version.shown.code_sha256.as_str() == sha256);
+            let is_here = |version: &&Arc<VersionEntry>| version.shown.config.object.is_none();
+            let found = entry.all().filter(is_here).find(|version| version.shown.code_sha256.as_str() == sha256);
             found.map(|version| version.package.clone())
         };
         let package = package.ok_or_else(|| CatalogError::NotFound { arn: owner.arn(name, None) })?;
         blocking(move || Ok(package.read()?)).await
     }
+}
+
+/// What a version counts for in the account's storage.
+fn counted(version: &Version) -> u64 {
+    if version.config.object.is_some() { 0 } else { version.code_bytes }
 }
 
 /// The function, and the version that the qualifier means: of an alias, its first one.

@@ -3,7 +3,7 @@
 
 use crate::entry::LaidOut;
 use crate::{Runnable, Scope};
-use lacewing_artifact::{ArtifactError, CodeDir, Package};
+use lacewing_artifact::{ArtifactError, CodeDir, ImageFault, Package};
 use lacewing_model::{FailReason, FunctionName, RevisionId, VersionNumber};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -35,9 +35,17 @@ pub(crate) struct Prepared {
     pub(crate) number: VersionNumber,
     pub(crate) generation: RevisionId,
     /// The package's tree, and the layers'.
-    pub(crate) code: Result<(CodeDir, LaidOut), FailReason>,
+    pub(crate) code: Result<(CodeDir, LaidOut), Unprepared>,
     /// How the snapshot went; `None` before it was tried.
     pub(crate) snapshot: Option<Result<(), String>>,
+}
+
+/// Why a version is not ready.
+#[derive(Clone, Debug)]
+pub(crate) struct Unprepared {
+    pub(crate) reason: FailReason,
+    /// True when its code could not be had from where it stays: it may be there again.
+    pub(crate) is_source_lost: bool,
 }
 
 /// Both kinds of threads. Dropping it waits until what was begun is done; the rest is left for the next start.
@@ -77,17 +85,24 @@ fn unpack(job: Job) -> Prepared {
         }
         Ok((code, layers))
     });
-    let code = laid.map_err(|error| FailReason {
-        code: match &error {
-            // What a change would have been refused for, had it been known then.
-            ArtifactError::Image { senders_fault: true, .. } => "InvalidImage",
-            error if error.is_senders_fault() => "InvalidZipFileException",
-            _ => "InternalError",
-        }
-        .into(),
-        message: error.to_string(),
+    let code = laid.map_err(|error| Unprepared {
+        is_source_lost: error.is_source_lost(),
+        reason: FailReason { code: reason_code(&error).into(), message: error.to_string() },
     });
     Prepared { owner, name, number, generation, code, snapshot: None }
+}
+
+/// The API's code for it. Source: Lambda service model, `StateReasonCode`.
+fn reason_code(error: &ArtifactError) -> &'static str {
+    match error {
+        // What a change would have been refused for, had it been known then.
+        ArtifactError::Image { fault: ImageFault::Image, .. } => "InvalidImage",
+        ArtifactError::Image { fault: ImageFault::Gone, .. } => "ImageDeleted",
+        ArtifactError::Image { fault: ImageFault::Forbidden, .. } => "ImageAccessDenied",
+        error if error.is_source_lost() => "DependencyError",
+        error if error.is_senders_fault() => "InvalidZipFileException",
+        _ => "InternalError",
+    }
 }
 
 /// Threads that work off one queue.

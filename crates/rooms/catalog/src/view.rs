@@ -84,7 +84,9 @@ impl FunctionView {
         match &self.lifecycle {
             Lifecycle::Creating => Some(CREATING),
             Lifecycle::Active { .. } => None,
-            Lifecycle::Failed(reason) => Some(Reason { code: &reason.code, text: &reason.message }),
+            Lifecycle::Failed(reason) | Lifecycle::Inactive(reason) => {
+                Some(Reason { code: &reason.code, text: &reason.message })
+            }
         }
     }
 
@@ -95,7 +97,7 @@ impl FunctionView {
             Lifecycle::Active { update: UpdateStatus::Successful } => Some("Successful"),
             Lifecycle::Active { update: UpdateStatus::InProgress } => Some("InProgress"),
             Lifecycle::Active { update: UpdateStatus::Failed(_) } => Some("Failed"),
-            Lifecycle::Creating | Lifecycle::Failed(_) => None,
+            Lifecycle::Creating | Lifecycle::Failed(_) | Lifecycle::Inactive(_) => None,
         }
     }
 
@@ -117,6 +119,7 @@ pub(crate) fn state_word(lifecycle: &Lifecycle) -> &'static str {
         Lifecycle::Creating => "Pending",
         Lifecycle::Active { .. } => "Active",
         Lifecycle::Failed(_) => "Failed",
+        Lifecycle::Inactive(_) => "Inactive",
     }
 }
 

@@ -106,7 +106,8 @@ impl Writer {
         }
         let event = match &prepared.code {
             Ok(_) => LifecycleEvent::Prepared,
-            Err(reason) => LifecycleEvent::PrepareFailed(reason.clone()),
+            Err(lost) if lost.is_source_lost => LifecycleEvent::SourceLost(lost.reason.clone()),
+            Err(failed) => LifecycleEvent::PrepareFailed(failed.reason.clone()),
         };
         let Ok(lifecycle) = version.after(event) else { return };
         let mut next = version.in_state(lifecycle);

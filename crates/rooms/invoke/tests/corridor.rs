@@ -50,6 +50,7 @@ impl House {
             layers: Vec::new(),
             tags: std::collections::BTreeMap::new(),
             publish: false,
+            code_signing: None,
         };
         catalog.create(&scope, function).await.unwrap();
         while catalog.resolve(&scope, &"f".parse().unwrap(), None).is_err() {

@@ -1,5 +1,6 @@
 //! Layers: packages that functions share.
 
+use crate::document::ObjectDocument;
 use crate::records::Policy;
 use lacewing_model::CodeSha256;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct LayerVersion {
     pub license: Option<String>,
     /// Who else may use it.
     pub policy: Option<Policy>,
+    /// Where the package stays, if that is not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectDocument>,
 }
 
 impl Layer {

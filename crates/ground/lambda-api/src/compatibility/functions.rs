@@ -17,10 +17,13 @@ pub(super) const FAMILY: Family = Family {
                 &[
                     Gap::partly(
                         "Code",
-                        "zip packages, sent along or in S3, and images; no SourceKMSKeyArn, no REFERENCE",
+                        "zip packages, sent along, copied from S3 or left there, and images; SourceKMSKeyArn is kept and shown",
                     ),
                     Gap::not("PublishTo", "managed instances"),
-                    Gap::partly("CodeSigningConfigArn", "kept; packages are not checked"),
+                    Gap::partly(
+                        "CodeSigningConfigArn",
+                        "no signature is verified: Enforce lets no code in, Warn logs it",
+                    ),
                 ],
                 SETTINGS_GAPS,
                 REPLY_GAPS,
@@ -34,16 +37,15 @@ pub(super) const FAMILY: Family = Family {
                 "test_functions.py::test_what_cannot_be_is_refused_in_aws_words",
                 "test_settings.py::test_they_are_shown_as_they_were_given",
                 "test_code_in_s3.py::test_a_function_is_made_and_changed_from_objects",
+                "test_code_in_s3.py::test_code_that_stays_in_its_bucket_is_fetched_again_when_it_is_gone_here",
+                "test_code_signing.py::test_enforce_lets_no_code_in_and_warn_notes_it",
             ],
         },
         Served {
             operation: Operation::GetFunction,
             takes: "FunctionName Qualifier",
             answers: "Configuration Code Tags TagsError Concurrency",
-            gaps: Gaps::Some(&[&[
-                Gap::not("TagsError", "tags are always at hand"),
-                Gap::partly("Code", "no SourceKMSKeyArn, no Error"),
-            ]]),
+            gaps: Gaps::Some(&[&[Gap::not("TagsError", "tags are always at hand")]]),
             tests: &[
                 "test_images.py::test_an_image_is_made_called_updated_and_deleted",
                 "test_functions.py::test_every_form_of_a_name_finds_the_function",
@@ -81,6 +83,8 @@ pub(super) const FAMILY: Family = Family {
                 "test_functions.py::test_update_of_code_changes_hash_revision_and_answer",
                 "test_functions.py::test_dry_run_of_an_update_changes_nothing",
                 "test_code_in_s3.py::test_a_function_is_made_and_changed_from_objects",
+                "test_code_in_s3.py::test_code_that_stays_in_its_bucket_is_fetched_again_when_it_is_gone_here",
+                "test_code_signing.py::test_enforce_lets_no_code_in_and_warn_notes_it",
             ],
         },
         Served {

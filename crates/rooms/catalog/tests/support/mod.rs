@@ -49,11 +49,19 @@ pub fn new(function: &str, content: &str) -> NewFunction {
         layers: Vec::new(),
         tags: BTreeMap::from([("team".into(), "a".into())]),
         publish: false,
+        code_signing: None,
     }
 }
 
 pub fn code(content: &str) -> CodeChange {
-    CodeChange { code: Code::Zip(package(content)), architecture: None, dry_run: false, revision: None, publish: false }
+    CodeChange {
+        code: Code::Zip(package(content)),
+        source_kms_key: None,
+        architecture: None,
+        dry_run: false,
+        revision: None,
+        publish: false,
+    }
 }
 
 pub fn memory(mib: u32) -> ConfigChange {
