@@ -45,7 +45,7 @@ pub(super) const FAMILY: Family = Family {
             operation: Operation::GetFunction,
             takes: "FunctionName Qualifier",
             answers: "Configuration Code Tags TagsError Concurrency",
-            gaps: Gaps::Some(&[&[Gap::not("TagsError", "tags are always at hand")]]),
+            gaps: Gaps::None,
             tests: &[
                 "test_images.py::test_an_image_is_made_called_updated_and_deleted",
                 "test_functions.py::test_every_form_of_a_name_finds_the_function",
