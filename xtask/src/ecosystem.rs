@@ -19,12 +19,14 @@ pub struct Options {
 }
 
 /// Packages of PyPI: tools, and libraries that functions are packed with.
-const PYTHON_PACKAGES: [&str; 5] = [
+const PYTHON_PACKAGES: [&str; 7] = [
     "ansible==12.3.0",
     "aws-lambda-powertools[tracer]==3.37.0",
     "aws-sam-cli==1.170.0",
     "cargo-lambda",
     "chalice==1.34.0",
+    "opentelemetry-distro==0.66b1",
+    "opentelemetry-instrumentation-aws-lambda==0.66b1",
 ];
 
 /// Installs what is missing, builds, and runs the tests.
