@@ -45,7 +45,7 @@ def many(lam):
             PermissionsConfig={"CapacityProviderOperatorRoleArn": f"arn:aws:iam::{ACCOUNT}:role/r"})
         lam.put_function_code_signing_config(FunctionName=name, CodeSigningConfigArn=arns[0])
         lam.put_provisioned_concurrency_config(FunctionName=name, Qualifier="1", ProvisionedConcurrentExecutions=1)
-    return {"FunctionName": "many-a", "LayerName": "many-a", "CodeSigningConfigArn": arns[0]}
+    return {"FunctionName": "many-a", "LayerName": "many-a", "CodeSigningConfigArn": arns[0], "CapacityProviderName": "many-a"}
 
 
 @pytest.mark.parametrize("name", WAITERS)
@@ -60,13 +60,12 @@ def test_boto3_paginators_find_in_small_pages_what_they_find_in_one(lam, many, n
     if "Durable" in name:
         pytest.skip("durable executions are not there yet")
     asked = {field: many[field] for field in model.input_shape.required_members if field in many}
-    if set(model.input_shape.required_members) - set(asked):
-        pytest.skip(f"nothing is made to list for {name}")
     paginator = lam.get_paginator(xform_name(name))
     key = botocore.session.get_session().get_paginator_model("lambda").get_paginator(name)["result_key"]
     whole = paginator.paginate(**asked).build_full_result()[key]
     small = paginator.paginate(**asked, PaginationConfig={"PageSize": 1}).build_full_result()[key]
-    assert whole and len(small) == len(whole)
+    # No function runs on machines of its own yet.
+    assert bool(whole) != (name == "ListFunctionVersionsByCapacityProvider") and len(small) == len(whole)
 
 
 def test_cargo_lambda_deploys_and_invokes(server, lam, tmp_path):
