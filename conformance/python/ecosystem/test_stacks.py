@@ -91,30 +91,38 @@ provider:
   environment: {{STAGE: '${{sls:stage}}'}}
   iam: {{role: {{statements: [{{Effect: Allow, Action: 'lambda:InvokeFunction', Resource: '*'}}]}}}}
 functions:
-  hello: {{handler: handler.hello}}
+  hello: {{handler: handler.hello, layers: [{{Ref: WordsLambdaLayer}}]}}
   web: {{handler: handler.web, url: true, reservedConcurrency: 3}}
+layers:
+  words: {{path: layer}}
+resources:
+  Resources:
+    # Since October 2025 a public URL asks for this too, and the framework's third version knows only the other.
+    WebInvoke:
+      Type: AWS::Lambda::Permission
+      Properties: {{FunctionName: !GetAtt WebLambdaFunction.Arn, Action: 'lambda:InvokeFunction', Principal: '*', InvokedViaFunctionUrl: true}}
 """
 HANDLER = """
-exports.hello = async (event) => { console.log("asked by", event.name); return { hello: event.name, stage: process.env.STAGE }; };
+exports.hello = async (event) => { console.log("asked by", event.name); return { hello: event.name, stage: process.env.STAGE, ...require("/opt/nodejs/words.js") }; };
 exports.web = async () => ({ statusCode: 200, body: "web" });
 """
 
 
 def test_the_serverless_framework(server, lam, tmp_path):
     serverless = node_tool("serverless")
-    files(tmp_path, **{"serverless.yml": SERVERLESS, "handler.js": HANDLER})
+    files(tmp_path, **{"serverless.yml": SERVERLESS, "handler.js": HANDLER, "layer/nodejs/words.js": "exports.said = 1;\n"})
     how = dict(cwd=tmp_path, home=tmp_path, env=by_sdk_2())
     run(server, serverless, "package", **how)
     told = json.loads(lacewing(server, "deploy", str(tmp_path / ".serverless"), "--json").stdout)
     assert told["stack"] == "till-dev"
     assert get(server, told["outputs"]["WebLambdaFunctionUrl"]) == b"web"
     said = run(server, serverless, "invoke", "-f", "hello", "-d", '{"name": "you"}', **how)
-    assert json.loads(said) == {"hello": "you", "stage": "dev"}
+    assert json.loads(said) == {"hello": "you", "stage": "dev", "said": 1}
     until(lambda: "asked by you" in run(server, serverless, "logs", "-f", "hello", **how), 20, "the line never came")
     # One function again, by the tool itself.
     files(tmp_path, **{"handler.js": HANDLER.replace("hello: event.name", "hi: event.name")})
     run(server, serverless, "deploy", "function", "-f", "hello", **how)
-    until(lambda: call(lam, "till-dev-hello", {"name": "you"}).value == {"hi": "you", "stage": "dev"}, 20, "still the old code")
+    until(lambda: call(lam, "till-dev-hello", {"name": "you"}).value == {"hi": "you", "stage": "dev", "said": 1}, 20, "still the old code")
 
 
 SAM = f"""

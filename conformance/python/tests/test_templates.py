@@ -216,3 +216,12 @@ Resources:
     assert call(lam, "may-Front", {"name": "may-Back"}).value == '"back"'
     answer = call(lam, "may-Front", {"name": "may-Other"})
     assert answer.error == "Unhandled" and "not authorized" in answer.value["errorMessage"]
+
+
+def test_tools_that_ask_for_a_stack_are_told_that_there_is_none(server):
+    cloudformation = client(server, "cloudformation")
+    for ask in (cloudformation.describe_stacks, cloudformation.list_stack_resources, cloudformation.get_template):
+        assert refused(ask, StackName="shop") == (400, "ValidationError", "Stack with id shop does not exist")
+    assert cloudformation.describe_stacks()["Stacks"] == [] == cloudformation.list_stacks()["StackSummaries"]
+    status, code, message = refused(cloudformation.create_stack, StackName="shop", TemplateBody="{}")
+    assert (status, code) == (400, "InvalidAction") and "lacewing deploy" in message

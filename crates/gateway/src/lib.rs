@@ -49,6 +49,7 @@ mod roles;
 mod runtime_settings;
 mod server;
 mod settings;
+mod stacks;
 mod sts;
 mod tags;
 mod tls;

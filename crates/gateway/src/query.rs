@@ -1,8 +1,8 @@
-//! The query protocol of IAM and STS: a form comes, XML goes. Which service is meant stands in the credential scope.
+//! The query protocol of IAM, STS and CloudFormation: a form comes, XML goes. Which service is meant stands in the credential scope.
 
 use crate::asked::Asked;
 use crate::reply::Reply;
-use crate::{Gateway, iam, sts};
+use crate::{Gateway, iam, stacks, sts};
 use bytes::Bytes;
 use lacewing_lambda_api::{ApiError, ErrorCode, Query, Violations};
 use std::borrow::Cow;
@@ -20,8 +20,9 @@ impl Gateway {
         match asked.caller.service {
             "iam" => iam::answer(self, asked, form).await,
             "sts" => sts::answer(self, asked, &form),
+            "cloudformation" => stacks::answer(self, asked, &form),
             _ => {
-                let text = "Credential should be scoped to correct service: 'iam' or 'sts'.";
+                let text = "Credential should be scoped to correct service: 'iam' or 'sts' or 'cloudformation'.";
                 Err(ApiError::new(ErrorCode::InvalidSignature, text))
             }
         }

@@ -1,7 +1,7 @@
 //! Requests counted by operation: one row of counters for each, made once, so that counting is one addition.
 
 use crate::aim::Aim;
-use crate::{iam, sts};
+use crate::{iam, stacks, sts};
 use lacewing_lambda_api::{LogsOperation, Operation};
 use lacewing_ledger::{Metrics, OperationRequests};
 
@@ -26,7 +26,11 @@ impl Traffic {
             lambda: Operation::ALL.iter().map(|operation| metrics.operation(operation.name())).collect(),
             logs: LogsOperation::ALL.iter().map(|operation| metrics.operation(operation.name())).collect(),
             house: HOUSE.iter().map(|name| metrics.operation(name)).collect(),
-            query: iam::names().chain(sts::NAMES).map(|name| (name, metrics.operation(name))).collect(),
+            query: iam::names()
+                .chain(sts::NAMES)
+                .chain(stacks::NAMES)
+                .map(|name| (name, metrics.operation(name)))
+                .collect(),
             url: metrics.operation("function-url"),
             other: metrics.operation("other"),
         }

@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 /// How far the caller's clock may be off.
 const SKEW_MAX: Duration = Duration::from_secs(300);
 /// The services that this server plays; a signature has to be for one of them.
-const SERVICES: [&str; 4] = ["lambda", "logs", "iam", "sts"];
+const SERVICES: [&str; 5] = ["lambda", "logs", "iam", "sts", "cloudformation"];
 /// Services without a region: clients sign for this one, wherever they mean to be.
 const GLOBAL: [&str; 2] = ["iam", "sts"];
 const GLOBAL_REGION: &str = "us-east-1";

@@ -204,7 +204,7 @@ fn scopes_and_times_are_checked() {
     let s3 = Signer { service: "s3", ..signer.clone() };
     assert_eq!(
         check(&s3, NOW),
-        "Credential should be scoped to correct service: 'lambda' or 'logs' or 'iam' or 'sts'."
+        "Credential should be scoped to correct service: 'lambda' or 'logs' or 'iam' or 'sts' or 'cloudformation'."
     );
     let stranger = Signer { credentials: Credentials::from_keys("OTHER", SECRET, None), ..signer.clone() };
     assert_eq!(check(&stranger, NOW), "The security token included in the request is invalid.");
