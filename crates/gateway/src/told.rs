@@ -44,6 +44,12 @@ impl<'a> Told<'a> {
         self
     }
 
+    /// The same by the name that IAM has for them.
+    pub(crate) fn iam_tagged(mut self, tags: &'a BTreeMap<String, String>) -> Self {
+        self.tags.push(("iam:resourcetag/", tags));
+        self
+    }
+
     pub(crate) fn and(mut self, key: &'static str, fact: Fact<'a>) -> Self {
         self.facts.push((key, fact));
         self

@@ -12,6 +12,7 @@ use crate::answer::blocking;
 use crate::asked::Asked;
 use crate::query::Form;
 use crate::reply::{self, Reply};
+use crate::told::Told;
 use crate::{Gateway, refusals};
 use lacewing_access::{Access, Holder, IdentityError, Principal};
 use lacewing_lambda_api::{ApiError, ErrorCode, Xml};
@@ -34,16 +35,22 @@ struct Ask {
     now: Timestamp,
     /// The user that asks: some operations mean it where none is named.
     user: Option<String>,
+    /// True where the account's root key asks.
+    is_root: bool,
+    /// What the operation is asked of: a form may name more than its operation has to do with.
+    of: Of,
 }
 
 type Run = fn(&Ask) -> Result<Option<Xml>, ApiError>;
 
 /// What an operation is asked of; permissions are given for its ARN.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     Role,
     User,
     Policy,
+    /// A policy that is to be made.
+    NewPolicy,
     All,
 }
 
@@ -51,7 +58,7 @@ const OPERATIONS: [(&str, Of, Run); 55] = [
     ("AttachRolePolicy", Of::Role, holders::attach),
     ("AttachUserPolicy", Of::User, holders::attach),
     ("CreateAccessKey", Of::User, users::create_key),
-    ("CreatePolicy", Of::Policy, policies::create),
+    ("CreatePolicy", Of::NewPolicy, policies::create),
     ("CreatePolicyVersion", Of::Policy, policies::create_version),
     ("CreateRole", Of::Role, roles::create),
     ("CreateUser", Of::User, users::create),
@@ -122,55 +129,86 @@ pub(crate) async fn answer(gateway: &Gateway, asked: &Asked<'_>, form: Form) -> 
         _ => None,
     };
     let access = gateway.inner.access.clone();
-    let ask = Ask { access, account: asked.caller.account.clone(), form, now: asked.now, user };
-    let (policy, boundary) = (ask.form.get("PolicyArn"), ask.form.get("PermissionsBoundary"));
-    let more: Vec<(&str, &str)> =
-        [("iam:policyarn", policy.as_deref()), ("iam:permissionsboundary", boundary.as_deref())]
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect();
-    asked.permit_told(gateway, &format!("iam:{action}"), &ask.resource(of), &more.as_slice())?;
-    drop((policy, boundary));
+    let is_root = asked.caller.principal == Principal::Root;
+    let ask = Ask { access, account: asked.caller.account.clone(), form, now: asked.now, user, is_root, of };
+    permit(gateway, asked, &ask, action)?;
     blocking(move || Ok(reply::xml(action, NAMESPACE, run(&ask)?))).await
 }
 
+/// Checks that the caller may.
+fn permit(gateway: &Gateway, asked: &Asked<'_>, ask: &Ask, action: &str) -> Result<(), ApiError> {
+    let form = &ask.form;
+    let (policy, sent) = (form.get("PolicyArn"), form.get("PermissionsBoundary"));
+    let (tags, keys) = (form.tags(), form.members("TagKeys"));
+    let lying = ask.lying();
+    // Only what the operation reads counts: anyone can send more.
+    let policy = policy.filter(|_| action.starts_with("Attach") || action.starts_with("Detach"));
+    let gives = ["CreateRole", "CreateUser", "PutRolePermissionsBoundary", "PutUserPermissionsBoundary"];
+    let boundary = if gives.contains(&action) { sent.as_deref() } else { lying.boundary.as_deref() };
+    let told = Told::new().one("iam:policyarn", policy.as_deref()).one("iam:permissionsboundary", boundary);
+    let told = if action.starts_with("Create") || action.starts_with("Tag") { told.tags(&tags) } else { told };
+    let told = if action.starts_with("Untag") { told.tag_keys(&keys) } else { told };
+    asked.permit_told(gateway, &format!("iam:{action}"), &lying.arn, &told.tagged(&lying.tags).iam_tagged(&lying.tags))
+}
+
+/// What an operation is asked of, as it is before.
+struct Lying {
+    arn: String,
+    tags: BTreeMap<String, String>,
+    boundary: Option<String>,
+}
+
 impl Ask {
-    /// The ARN that permissions are given for.
-    fn resource(&self, of: Of) -> String {
+    /// The role, user or policy, with the ARN that permissions are given for.
+    fn lying(&self) -> Lying {
         let account = &self.account;
-        let arn = |kind: &str, path: Option<String>, name: &str| {
-            let path = path.or_else(|| self.form.owned("Path")).unwrap_or_else(|| "/".to_owned());
-            format!("arn:aws:iam::{account}:{kind}{path}{name}")
+        // What is not there yet has the path that it is to get.
+        let absent = |kind: &str, name: &str| {
+            let path = self.form.owned("Path").unwrap_or_else(|| "/".to_owned());
+            let arn = format!("arn:aws:iam::{account}:{kind}{path}{name}");
+            Lying { arn, tags: BTreeMap::new(), boundary: None }
+        };
+        let there = |kind: &str, path: &str, name: &str, tags: BTreeMap<_, _>, boundary: Option<String>| Lying {
+            arn: format!("arn:aws:iam::{account}:{kind}{path}{name}"),
+            tags,
+            boundary,
         };
         let named = |key: &str| self.form.owned(key).unwrap_or_default();
-        match of {
-            Of::All => "*".to_owned(),
-            Of::Role => {
-                let name = named("RoleName");
-                arn("role", self.access.role(account, &name).ok().map(|role| role.path), &name)
-            }
+        match self.of {
+            Of::All => Lying { arn: "*".to_owned(), tags: BTreeMap::new(), boundary: None },
+            Of::Role => match self.access.role(account, &named("RoleName")) {
+                Ok(role) => there("role", &role.path, &role.name, role.tags, role.grants.boundary),
+                Err(_) => absent("role", &named("RoleName")),
+            },
             Of::User => {
                 let name = self.form.owned("UserName").or_else(|| self.user.clone()).unwrap_or_default();
-                arn("user", self.access.user(account, &name).ok().map(|user| user.path), &name)
+                match self.access.user(account, &name) {
+                    Ok(user) => there("user", &user.path, &user.name, user.tags, user.grants.boundary),
+                    Err(_) => absent("user", &name),
+                }
             }
-            Of::Policy => match self.form.owned("PolicyArn") {
-                Some(arn) => arn,
-                None => arn("policy", None, &named("PolicyName")),
-            },
+            Of::NewPolicy => absent("policy", &named("PolicyName")),
+            Of::Policy => {
+                let arn = named("PolicyArn");
+                let tags = self.access.policy(account, &arn).map(|policy| policy.record.tags).unwrap_or_default();
+                Lying { arn, tags, boundary: None }
+            }
         }
     }
 
-    /// The role or the user that is named; a user that asks about itself need not be.
+    /// The role or the user that the operation is for; a user that asks about itself need not be named.
     fn holder<T>(&self, work: impl FnOnce(Holder<'_>) -> Result<T, IdentityError>) -> Result<T, ApiError> {
-        let done = match self.form.get("RoleName") {
-            Some(role) => work(Holder::Role(&role)),
-            None => work(Holder::User(&self.user_name()?)),
+        let done = match self.of {
+            Of::Role => work(Holder::Role(&self.form.need("RoleName")?)),
+            Of::User | Of::All | Of::Policy | Of::NewPolicy => work(Holder::User(&self.user_name()?)),
         };
         done.map_err(|error| refusals::identity(&error))
     }
 
     fn user_name(&self) -> Result<String, ApiError> {
-        self.form.owned("UserName").or_else(|| self.user.clone()).map_or_else(|| self.form.need("UserName"), Ok)
+        let text = "Must specify userName when calling with non-User credentials";
+        let named = self.form.owned("UserName").or_else(|| self.user.clone());
+        named.ok_or_else(|| ApiError::new(ErrorCode::Validation, text))
     }
 
     /// The part of `all` that a page shows, and what tells where the next begins.

@@ -19,7 +19,7 @@ pub(super) fn create(ask: &Ask) -> Done {
 
 /// Without a name: whoever asks. A root key is told of the account.
 pub(super) fn get(ask: &Ask) -> Done {
-    if ask.form.get("UserName").is_none() && ask.user.is_none() {
+    if ask.form.get("UserName").is_none() && ask.is_root {
         let account = &ask.account;
         let root = Xml::new()
             .text("UserId", account.as_str())
