@@ -11,7 +11,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use lacewing_access::{BodyHash, RequestHead};
-use lacewing_lambda_api::{ApiError, ErrorCode, Operation, Protocol, Route};
+use lacewing_lambda_api::{ApiError, ErrorCode, LogsOperation, Operation, Protocol, Route};
 use std::sync::OnceLock;
 
 /// Bodies above this are hashed, and code in them decoded, off the threads that serve.
@@ -220,8 +220,8 @@ fn nowhere() -> ApiError {
 fn unknown_target(target: &str) -> ApiError {
     let shown: String = target.chars().take(128).collect();
     let text = format!(
-        "Lacewing does not implement {shown}. Of CloudWatch Logs there are DescribeLogGroups, DescribeLogStreams, \
-         GetLogEvents and FilterLogEvents."
+        "Lacewing does not implement {shown}. Of CloudWatch Logs there are {}.",
+        LogsOperation::ALL.map(LogsOperation::name).join(", ")
     );
     ApiError::new(ErrorCode::UnknownOperation, text)
 }

@@ -34,6 +34,7 @@ mod iam;
 mod invoke;
 mod keys;
 mod layers;
+mod log_groups;
 mod logs;
 mod mappings;
 mod packages;

@@ -5,6 +5,7 @@ use crate::answer::blocking;
 use crate::asked::Asked;
 use crate::refusals;
 use crate::reply::{self, Reply};
+use crate::told::Told;
 use bytes::Bytes;
 use lacewing_lambda_api::{
     ApiError, DescribeLogGroupsReply, DescribeLogGroupsRequest, DescribeLogStreamsReply, DescribeLogStreamsRequest,
@@ -25,21 +26,21 @@ impl Gateway {
         operation: LogsOperation,
         body: Bytes,
     ) -> Result<Reply, ApiError> {
-        let action = match operation {
-            LogsOperation::DescribeLogGroups => "logs:DescribeLogGroups",
-            LogsOperation::DescribeLogStreams => "logs:DescribeLogStreams",
-            LogsOperation::GetLogEvents => "logs:GetLogEvents",
-            LogsOperation::FilterLogEvents => "logs:FilterLogEvents",
-        };
-        let named: Named = parse(&body)?;
-        asked.permit(self, action, || named.arn(asked))?;
         let scope = LogScope { account: asked.caller.account.clone(), region: asked.region().clone() };
         let ledger = self.inner.ledger.clone();
+        if operation.changes_groups() {
+            return self.manage_group(asked, operation, parse(&body)?, scope).await;
+        }
+        let named: Named = parse(&body)?;
+        let (action, group) = (format!("logs:{}", operation.name()), named.group());
+        let tags = group.as_ref().and_then(|group| ledger.group_tags(&scope, group).ok()).unwrap_or_default();
+        let arn = named.arn(asked, &group.unwrap_or_default());
+        asked.permit_told(self, &action, &arn, &Told::new().tagged(&tags))?;
         match operation {
             LogsOperation::DescribeLogGroups => reader(parse(&body)?, ledger, scope, groups).await,
             LogsOperation::DescribeLogStreams => reader(parse(&body)?, ledger, scope, streams).await,
             LogsOperation::GetLogEvents => reader(parse(&body)?, ledger, scope, events).await,
-            LogsOperation::FilterLogEvents => reader(parse(&body)?, ledger, scope, filtered).await,
+            _ => reader(parse(&body)?, ledger, scope, filtered).await,
         }
     }
 }
@@ -54,8 +55,11 @@ struct Named {
 }
 
 impl Named {
-    fn arn(self, asked: &Asked<'_>) -> String {
-        let group = group_name(self.log_group_name, self.log_group_identifier).unwrap_or_default();
+    fn group(&self) -> Option<String> {
+        group_name(self.log_group_name.clone(), self.log_group_identifier.clone())
+    }
+
+    fn arn(self, asked: &Asked<'_>, group: &str) -> String {
         let stream = self.log_stream_name.unwrap_or_default();
         let (region, account) = (asked.region(), &asked.caller.account);
         format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")
@@ -104,12 +108,12 @@ fn shown_group(scope: &LogScope, group: GroupInfo) -> LogGroup {
         metric_filter_count: 0,
         arn: format!("{arn}:*"),
         stored_bytes: group.stored_bytes,
-        log_group_class: "STANDARD",
+        log_group_class: group.class,
         log_group_arn: arn,
     }
 }
 
-fn group_arn(scope: &LogScope, group: &str) -> String {
+pub(crate) fn group_arn(scope: &LogScope, group: &str) -> String {
     format!("arn:aws:logs:{}:{}:log-group:{group}", scope.region, scope.account)
 }
 

@@ -123,6 +123,8 @@ pub(crate) fn logs(error: LogsError) -> ApiError {
     let text = error.to_string();
     match error {
         LogsError::GroupNotFound | LogsError::StreamNotFound => ApiError::new(ErrorCode::ResourceNotFound, text),
+        LogsError::GroupExists => ApiError::new(ErrorCode::ResourceAlreadyExists, text),
+        LogsError::TooMany(_) => ApiError::new(ErrorCode::LogsLimitExceeded, text),
         LogsError::Invalid(_) => ApiError::new(ErrorCode::InvalidParameter, text),
         LogsError::Storage(_) => internal(&text),
     }

@@ -127,6 +127,10 @@ codes! {
     InvalidParameter = "InvalidParameterException" 400 None "message",
     /// CloudWatch Logs: no such operation.
     UnknownOperation = "UnknownOperationException" 400 None "message",
+    /// CloudWatch Logs: the name is taken.
+    ResourceAlreadyExists = "ResourceAlreadyExistsException" 400 None "message",
+    /// CloudWatch Logs: more than there may be.
+    LogsLimitExceeded = "LimitExceededException" 400 None "message",
     /// IAM: no such user, role, policy or key.
     NoSuchEntity = "NoSuchEntity" 404 None "message",
     /// IAM: the name is taken.

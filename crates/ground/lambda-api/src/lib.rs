@@ -65,7 +65,7 @@ pub use layers::{
 pub use logs::{
     DescribeLogGroupsReply, DescribeLogGroupsRequest, DescribeLogStreamsReply, DescribeLogStreamsRequest,
     FilterLogEventsReply, FilterLogEventsRequest, FilteredEvent, GetLogEventsReply, GetLogEventsRequest, LogGroup,
-    LogStream, LogsOperation, OutputEvent, group_name,
+    LogGroupRequest, LogStream, LogsOperation, OutputEvent, group_name,
 };
 pub use mappings::{
     Filter, FilterCriteria, KafkaConfig, ListMappingsReply, MappingReply, MappingRequest, MappingScaling,

@@ -1,6 +1,7 @@
 //! The part of the CloudWatch Logs API that is served. Times are milliseconds since the epoch.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The operations of CloudWatch Logs that are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,12 +11,30 @@ pub enum LogsOperation {
     DescribeLogStreams,
     GetLogEvents,
     FilterLogEvents,
+    CreateLogGroup,
+    DeleteLogGroup,
+    PutRetentionPolicy,
+    DeleteRetentionPolicy,
+    TagResource,
+    UntagResource,
+    ListTagsForResource,
 }
 
 impl LogsOperation {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::DescribeLogGroups, Self::DescribeLogStreams, Self::GetLogEvents, Self::FilterLogEvents];
+    pub const ALL: [Self; 11] = [
+        Self::DescribeLogGroups,
+        Self::DescribeLogStreams,
+        Self::GetLogEvents,
+        Self::FilterLogEvents,
+        Self::CreateLogGroup,
+        Self::DeleteLogGroup,
+        Self::PutRetentionPolicy,
+        Self::DeleteRetentionPolicy,
+        Self::TagResource,
+        Self::UntagResource,
+        Self::ListTagsForResource,
+    ];
 
     /// The prefix of `X-Amz-Target`.
     pub const TARGET_PREFIX: &str = "Logs_20140328.";
@@ -26,6 +45,12 @@ impl LogsOperation {
         Self::ALL.into_iter().find(|operation| operation.name() == name)
     }
 
+    /// True where it is about a group itself, not about what is written there.
+    #[must_use]
+    pub fn changes_groups(self) -> bool {
+        !matches!(self, Self::DescribeLogGroups | Self::DescribeLogStreams | Self::GetLogEvents | Self::FilterLogEvents)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -34,6 +59,13 @@ impl LogsOperation {
             Self::DescribeLogStreams => "DescribeLogStreams",
             Self::GetLogEvents => "GetLogEvents",
             Self::FilterLogEvents => "FilterLogEvents",
+            Self::CreateLogGroup => "CreateLogGroup",
+            Self::DeleteLogGroup => "DeleteLogGroup",
+            Self::PutRetentionPolicy => "PutRetentionPolicy",
+            Self::DeleteRetentionPolicy => "DeleteRetentionPolicy",
+            Self::TagResource => "TagResource",
+            Self::UntagResource => "UntagResource",
+            Self::ListTagsForResource => "ListTagsForResource",
         }
     }
 }
@@ -75,14 +107,31 @@ pub struct DescribeLogGroupsReply {
 pub struct LogGroup {
     pub log_group_name: String,
     pub creation_time: u64,
-    pub retention_in_days: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_in_days: Option<u64>,
     pub metric_filter_count: u32,
     /// Ends in `:*`.
     pub arn: String,
     pub stored_bytes: u64,
-    pub log_group_class: &'static str,
+    pub log_group_class: String,
     /// Without `:*`.
     pub log_group_arn: String,
+}
+
+/// What changes a group: `CreateLogGroup`, `PutRetentionPolicy`, `TagResource` and the like, each with its own part.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct LogGroupRequest {
+    pub log_group_name: Option<String>,
+    pub log_group_class: Option<String>,
+    pub kms_key_id: Option<String>,
+    pub deletion_protection_enabled: Option<bool>,
+    pub retention_in_days: Option<i64>,
+    /// The group's ARN, in operations on tags.
+    pub resource_arn: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub tag_keys: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -28,6 +28,7 @@ pub use usage::{
 };
 
 use lacewing_model::{SandboxId, Version};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The ledger could not be opened.
@@ -128,6 +129,59 @@ impl Ledger {
     /// [`LogsError`], as the API has it.
     pub fn describe_groups(&self, scope: &LogScope, query: &GroupQuery) -> Result<Page<GroupInfo>, LogsError> {
         self.logs.describe_groups(scope, query)
+    }
+
+    /// Makes a group ahead of its first line. Source: CloudWatch Logs API, `CreateLogGroup`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn create_group(
+        &self,
+        scope: &LogScope,
+        name: &str,
+        class: Option<String>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), LogsError> {
+        self.logs.create_group(scope, name, class, tags)
+    }
+
+    /// Removes a group and its events. Source: CloudWatch Logs API, `DeleteLogGroup`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn delete_group(&self, scope: &LogScope, name: &str) -> Result<(), LogsError> {
+        self.logs.delete_group(scope, name)
+    }
+
+    /// Keeps a group's events for so many days, or as long as the server keeps any. Source: CloudWatch Logs API,
+    /// `PutRetentionPolicy`, `DeleteRetentionPolicy`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn set_retention(&self, scope: &LogScope, name: &str, days: Option<u32>) -> Result<(), LogsError> {
+        self.logs.set_retention(scope, name, days)
+    }
+
+    /// Changes a group's tags. Source: CloudWatch Logs API, `TagResource`, `UntagResource`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn retag_group(
+        &self,
+        scope: &LogScope,
+        name: &str,
+        add: BTreeMap<String, String>,
+        remove: &[String],
+    ) -> Result<(), LogsError> {
+        self.logs.retag_group(scope, name, add, remove)
+    }
+
+    /// A group's tags. Source: CloudWatch Logs API, `ListTagsForResource`.
+    ///
+    /// # Errors
+    /// [`LogsError`], as the API has it.
+    pub fn group_tags(&self, scope: &LogScope, name: &str) -> Result<BTreeMap<String, String>, LogsError> {
+        self.logs.group_tags(scope, name)
     }
 
     /// Streams of a group. Source: CloudWatch Logs API, `DescribeLogStreams`.

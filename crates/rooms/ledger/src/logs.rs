@@ -12,6 +12,7 @@ mod budget;
 mod filter;
 mod group;
 mod level;
+mod manage;
 mod notice;
 mod pattern;
 mod place;
@@ -46,6 +47,8 @@ use writer::Writer;
 pub(crate) struct Logs {
     writer: Arc<Writer>,
     groups: Mutex<Groups>,
+    /// Held by whoever changes what is said of a group.
+    managing: Mutex<()>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,7 +59,7 @@ impl Logs {
     pub fn open(options: LedgerOptions, volumes: Volumes) -> std::io::Result<Self> {
         let writer = Arc::new(Writer::new(options, volumes));
         let thread = writer.start()?;
-        Ok(Self { writer, groups: Mutex::default(), thread: Some(thread) })
+        Ok(Self { writer, groups: Mutex::default(), managing: Mutex::default(), thread: Some(thread) })
     }
 
     /// The stream of a new sandbox.

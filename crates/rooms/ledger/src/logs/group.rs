@@ -135,6 +135,16 @@ impl Group {
         first_id.map(|first_id| (first_id, bytes))
     }
 
+    /// Removes what is on disk. The next lines begin a new segment, in a folder made anew.
+    pub fn remove(&self) -> std::io::Result<()> {
+        let mut disk = lock(&self.disk);
+        *disk = Disk::default();
+        match std::fs::remove_dir_all(&self.dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// True with nothing left to write.
     pub fn is_idle(&self) -> bool {
         let buffer = lock(&self.buffer);

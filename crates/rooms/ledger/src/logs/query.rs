@@ -40,8 +40,10 @@ pub struct GroupInfo {
     pub created: Timestamp,
     /// Size on disk.
     pub stored_bytes: u64,
-    /// Days that events are kept.
-    pub retention_days: u64,
+    /// Days that events are kept; `None` where someone made the group and did not say.
+    pub retention_days: Option<u64>,
+    /// `logGroupClass`.
+    pub class: String,
 }
 
 /// `orderBy` of `DescribeLogStreams`.
@@ -166,6 +168,12 @@ pub enum LogsError {
     /// `ResourceNotFoundException`.
     #[error("The specified log stream does not exist.")]
     StreamNotFound,
+    /// `ResourceAlreadyExistsException`.
+    #[error("The specified log group already exists")]
+    GroupExists,
+    /// `LimitExceededException`, with its message.
+    #[error("{0}")]
+    TooMany(String),
     /// `InvalidParameterException`, with its message.
     #[error("{0}")]
     Invalid(String),

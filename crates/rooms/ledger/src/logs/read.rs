@@ -4,7 +4,7 @@ use super::batch::time_of_id;
 use super::source::{Found, Range, Source};
 use super::{
     EventsPage, EventsQuery, GroupInfo, GroupQuery, LogEvent, LogScope, Logs, LogsError, Page, StreamInfo, StreamOrder,
-    StreamQuery, place, segment,
+    StreamQuery, manage, place, segment,
 };
 use lacewing_model::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -40,14 +40,17 @@ impl Logs {
         found.extend(self.groups_on_disk(scope)?);
         found.retain(|name, _| wanted(name));
         let more = found.len() > limit;
-        let retention_days = self.writer.options().logs.retention.as_secs().div_ceil(86_400);
+        let served_days = self.writer.options().logs.retention.as_secs().div_ceil(86_400);
         let items: Vec<GroupInfo> = found
             .into_iter()
             .take(limit)
             .map(|(name, created)| {
                 let dir = place::group_dir(self.writer.dir(), scope, &name);
                 let stored_bytes = segment::list(&dir).unwrap_or_default().iter().map(segment::Segment::bytes).sum();
-                GroupInfo { name, created, stored_bytes, retention_days }
+                let settings = manage::read(&dir);
+                let class = settings.as_ref().map_or_else(|| manage::Settings::default().class(), |said| said.class());
+                let retention_days = settings.map_or(Some(served_days), |said| said.retention_days.map(u64::from));
+                GroupInfo { name, created, stored_bytes, retention_days, class }
             })
             .collect();
         let next = items.last().filter(|_| more).map(|last| last.name.clone());

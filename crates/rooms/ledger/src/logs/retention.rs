@@ -2,6 +2,7 @@
 //! segments of the largest account beyond the bound on the whole.
 
 use super::batch::{BatchView, time_of_id};
+use super::manage;
 use super::segment::{self, Segment};
 use crate::LogOptions;
 use lacewing_model::Timestamp;
@@ -30,6 +31,8 @@ pub(crate) fn sweep(logs: &Path, options: &LogOptions, now: Timestamp) -> io::Re
         let mut left = Account::default();
         for region in folders(&account)? {
             for group in folders(&region)? {
+                let own = manage::read(&group).and_then(|settings| settings.oldest(now));
+                let oldest = own.map_or(oldest, |own| own.max(oldest));
                 for segment in segment::list(&group)? {
                     if is_expired(&segment, oldest) { remove(&segment)? } else { left.add(segment) }
                 }

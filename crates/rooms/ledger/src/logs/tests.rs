@@ -15,10 +15,10 @@ use lacewing_sandbox::{LogLine, LogSink, LogSource};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const GROUP: &str = "/aws/lambda/hello";
+pub(super) const GROUP: &str = "/aws/lambda/hello";
 const NOW: Timestamp = Timestamp(1_795_489_200_000);
 
-struct Room {
+pub(super) struct Room {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
     options: LogOptions,
@@ -26,29 +26,29 @@ struct Room {
 }
 
 impl Room {
-    fn new(options: LogOptions) -> Self {
+    pub(super) fn new(options: LogOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut room = Self { dir, clock: Arc::new(ManualClock::at(NOW)), options, logs: None };
         room.reopen();
         room
     }
 
-    fn reopen(&mut self) {
+    pub(super) fn reopen(&mut self) {
         self.logs = None;
         let clock: Arc<dyn Clock> = self.clock.clone();
         let options = LedgerOptions { logs: self.options.clone(), ..LedgerOptions::new(self.dir.path().into(), clock) };
         self.logs = Some(Logs::open(options, crate::Metrics::new().unwrap().volumes).unwrap());
     }
 
-    fn logs(&self) -> &Logs {
+    pub(super) fn logs(&self) -> &Logs {
         self.logs.as_ref().unwrap()
     }
 
-    fn stream(&self) -> Arc<LogStream> {
+    pub(super) fn stream(&self) -> Arc<LogStream> {
         self.logs().stream(&version(LogFormat::Text), SandboxId::random())
     }
 
-    fn say(&self, stream: &LogStream, text: &str) {
+    pub(super) fn say(&self, stream: &LogStream, text: &str) {
         stream.write(line(self.clock.now(), text));
     }
 
@@ -56,12 +56,12 @@ impl Room {
         self.logs().filter_events(&scope(), &FilterQuery { group: GROUP.into(), ..query }).unwrap()
     }
 
-    fn all(&self) -> Vec<String> {
+    pub(super) fn all(&self) -> Vec<String> {
         texts(&self.filter(FilterQuery::default()).events)
     }
 }
 
-fn scope() -> LogScope {
+pub(super) fn scope() -> LogScope {
     LogScope { account: "123456789012".parse().unwrap(), region: "us-east-1".parse().unwrap() }
 }
 
