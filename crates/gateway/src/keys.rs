@@ -86,7 +86,9 @@ fn refused(error: &IdentityError) -> ApiError {
     let code = match error {
         IdentityError::NotFound(_) => ErrorCode::ResourceNotFound,
         IdentityError::Exists(_) | IdentityError::InUse(_) | IdentityError::Limit(_) => ErrorCode::ResourceConflict,
-        IdentityError::Malformed(_) | IdentityError::Invalid(_) => ErrorCode::InvalidParameterValue,
+        IdentityError::Malformed(_) | IdentityError::Invalid(_) | IdentityError::PackedTooLarge(_) => {
+            ErrorCode::InvalidParameterValue
+        }
         IdentityError::Store(_) => return refusals::identity(error),
     };
     ApiError::new(code, error.to_string())

@@ -35,6 +35,7 @@ pub(crate) fn identity(error: &IdentityError) -> ApiError {
         IdentityError::Limit(_) => ErrorCode::LimitExceeded,
         IdentityError::Malformed(_) => ErrorCode::MalformedPolicyDocument,
         IdentityError::Invalid(_) => ErrorCode::Validation,
+        IdentityError::PackedTooLarge(_) => ErrorCode::PackedPolicyTooLarge,
         IdentityError::Store(error) => return internal(&error.to_string()),
     };
     ApiError::new(code, error.to_string())

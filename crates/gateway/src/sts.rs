@@ -9,8 +9,10 @@ use lacewing_access::{AssumeRole, Assumed};
 use lacewing_lambda_api::{ApiError, ErrorCode, Xml};
 
 /// The names of all operations.
-pub(crate) const NAMES: [&str; 2] = ["GetCallerIdentity", "AssumeRole"];
+pub(crate) const NAMES: [&str; 3] = ["GetCallerIdentity", "AssumeRole", "GetAccessKeyInfo"];
 
+/// PolicyArns that are looked at: more than a session may have.
+const MANAGED_MAX: usize = 11;
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 pub(crate) fn answer(gateway: &Gateway, asked: &Asked<'_>, form: &Form) -> Result<Reply, ApiError> {
@@ -22,9 +24,15 @@ pub(crate) fn answer(gateway: &Gateway, asked: &Asked<'_>, form: &Form) -> Resul
             .text("UserId", &asked.caller.user_id(&gateway.inner.access))
             .text("Account", asked.caller.account.as_str()),
         "AssumeRole" => assume_role(gateway, asked, form)?,
+        "GetAccessKeyInfo" => {
+            asked.permit_told(gateway, "sts:GetAccessKeyInfo", "*", &())?;
+            let id = form.need("AccessKeyId")?;
+            let account = gateway.inner.access.account_of_key(&id);
+            let unknown = || ApiError::new(ErrorCode::Validation, "The access key is not one of this server's.");
+            Xml::new().text("Account", account.ok_or_else(unknown)?.as_str())
+        }
         other => {
-            let text =
-                format!("Lacewing does not implement sts:{other:.64}. There are GetCallerIdentity and AssumeRole.");
+            let text = format!("Lacewing does not implement sts:{other:.64}. There are {}.", NAMES.join(", "));
             return Err(ApiError::new(ErrorCode::InvalidAction, text));
         }
     };
@@ -34,16 +42,25 @@ pub(crate) fn answer(gateway: &Gateway, asked: &Asked<'_>, form: &Form) -> Resul
 fn assume_role(gateway: &Gateway, asked: &Asked<'_>, form: &Form) -> Result<Xml, ApiError> {
     let (role, session) = (form.need("RoleArn")?, form.need("RoleSessionName")?);
     let (policy, external_id) = (form.owned("Policy"), form.owned("ExternalId"));
-    if form.get("PolicyArns.member.1.arn").is_some() {
-        let text = "Lacewing does not implement PolicyArns of AssumeRole: give the document as Policy.";
-        return Err(ApiError::new(ErrorCode::Validation, text));
+    for word in
+        ["SourceIdentity", "TransitiveTagKeys.member.1", "SerialNumber", "ProvidedContexts.member.1.ProviderArn"]
+    {
+        if form.get(word).is_some() {
+            let text = format!("Lacewing does not implement {word} of AssumeRole: leave it out.");
+            return Err(ApiError::new(ErrorCode::Validation, text));
+        }
     }
+    let managed: Vec<String> =
+        (1..=MANAGED_MAX).map_while(|n| form.owned(&format!("PolicyArns.member.{n}.arn"))).collect();
+    let tags = form.tags();
     let ask = AssumeRole {
         role: &role,
         session: &session,
         seconds: form.number("DurationSeconds")?,
         policy: policy.as_deref(),
         external_id: external_id.as_deref(),
+        managed: &managed,
+        tags: &tags,
     };
     let access = &gateway.inner.access;
     let assumed = access.assume_role(asked.caller, &ask, &asked.facts(gateway)).map_err(refusals::assume)?;

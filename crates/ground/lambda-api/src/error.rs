@@ -141,6 +141,8 @@ codes! {
     LimitExceeded = "LimitExceeded" 409 None "message",
     /// IAM: a document that is no policy.
     MalformedPolicyDocument = "MalformedPolicyDocument" 400 None "message",
+    /// STS: a session that its token cannot hold.
+    PackedPolicyTooLarge = "PackedPolicyTooLarge" 400 None "message",
     /// IAM and STS: no such operation.
     InvalidAction = "InvalidAction" 400 None "message",
 }

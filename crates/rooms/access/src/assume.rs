@@ -4,13 +4,15 @@
 //! derived from its id: so sessions outlive a restart, on any node that has the seed. Only what it may do is looked up
 //! at each call, so that a role that changes or goes takes its sessions with it.
 
-use crate::identities::{IdentityError, path_arn, session_name};
+use crate::identities::{IdentityError, path_arn, rules, session_name};
 use crate::keys::{Key, random_id};
+use crate::seed::TOKEN_BYTES_MAX;
 use crate::{Access, AccessError, Caller, CallerFacts, DenialReason, Principal};
 use lacewing_model::{AccountId, RoleArn, Timestamp};
-use lacewing_policy::{Kind, Policy, Question, Verdict};
+use lacewing_policy::{Fact, Facts, Kind, Policy, Question, Verdict, tag};
 use lacewing_sandbox::Credentials;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use std::time::Duration;
 const SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
 /// A session's life where none is asked for, seconds.
 const SECONDS_DEFAULT: u32 = 3_600;
+/// Managed policies that may narrow a session. Source: STS API, `AssumeRole`.
+const MANAGED_MAX: usize = 10;
 /// A session's longest life where a session asks for it, seconds: chaining must not be a way to live on and on.
 /// Source: IAM User Guide, "Role chaining".
 const SECONDS_CHAINED: u32 = 3_600;
@@ -35,6 +39,10 @@ pub struct AssumeRole<'a> {
     pub seconds: Option<u32>,
     /// A policy that narrows what the role may do.
     pub policy: Option<&'a str>,
+    /// Managed policies that do, by ARN.
+    pub managed: &'a [String],
+    /// Tags of the session.
+    pub tags: &'a BTreeMap<String, String>,
     /// What the role's trust policy may ask for.
     pub external_id: Option<&'a str>,
 }
@@ -79,9 +87,29 @@ struct Token {
     #[serde(default)]
     b: u64,
     e: u64,
-    /// Its policy.
+    /// Its policy, and the ARNs of managed ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     p: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    m: Vec<Box<str>>,
+    /// Its tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    t: BTreeMap<String, String>,
+}
+
+/// The tags that a session is to get, as the role's trust policy sees them.
+struct SessionTags<'a>(&'a BTreeMap<String, String>);
+
+impl Facts for SessionTags<'_> {
+    fn fact(&self, key: &str) -> Fact<'_> {
+        match key.strip_prefix("aws:requesttag/") {
+            Some(wanted) => Fact::maybe(tag(self.0, wanted)),
+            None if key == "aws:tagkeys" && !self.0.is_empty() => {
+                Fact::Many(self.0.keys().map(|key| key.as_str().into()).collect())
+            }
+            None => Fact::Absent,
+        }
+    }
 }
 
 impl Access {
@@ -107,12 +135,18 @@ impl Access {
             let text = format!("The session policy has more than {POLICY_CHARACTERS_MAX} characters.");
             return Err(IdentityError::Invalid(text).into());
         }
-        let denied = || AccessError::Denied {
+        if ask.managed.len() > MANAGED_MAX {
+            let text = format!("A session has at most {MANAGED_MAX} PolicyArns.");
+            return Err(IdentityError::Invalid(text).into());
+        }
+        rules::tags(ask.tags)?;
+        let denied_to = |action: &str| AccessError::Denied {
             user: caller.arn(),
-            action: "sts:AssumeRole".to_owned(),
+            action: action.to_owned(),
             resource: ask.role.to_owned(),
             why: DenialReason::Untold,
         };
+        let denied = || denied_to("sts:AssumeRole");
         let arn: RoleArn = ask.role.parse().map_err(|_| denied())?;
         let account: AccountId = arn.account().parse().map_err(|_| denied())?;
         let name = arn.as_str().rsplit('/').next().unwrap_or_default();
@@ -123,17 +157,28 @@ impl Access {
         }
         let more = [("sts:externalid", ask.external_id.unwrap_or_default()), ("sts:rolesessionname", ask.session)];
         let more = if ask.external_id.is_some() { &more[..] } else { &more[1..] };
+        let more = (&more, &SessionTags(ask.tags));
         let facts = (&more, facts);
-        let asked = Question { action: "sts:AssumeRole", resource: arn.as_str(), who: caller.who(), facts: &facts };
-        let own = self.own_policies_say(caller, &asked);
-        let trusted = match role.trust.verdict(&asked) {
-            // Named in the trust policy, a caller of the same account needs nothing else; but it may be forbidden.
-            Verdict::Allow(reach) if account == caller.account => own.err().is_none_or(|why| why.yields_to(reach)),
-            Verdict::Allow(_) => own.is_ok(),
-            Verdict::Silent | Verdict::Deny => false,
+        let trusts = |action: &str| {
+            let asked = Question { action, resource: arn.as_str(), who: caller.who(), facts: &facts };
+            let own = self.own_policies_say(caller, &asked);
+            match role.trust.verdict(&asked) {
+                // Named in the trust policy, a caller of the same account needs nothing else; but it may be forbidden.
+                Verdict::Allow(reach) if account == caller.account => own.err().is_none_or(|why| why.yields_to(reach)),
+                Verdict::Allow(_) => own.is_ok(),
+                Verdict::Silent | Verdict::Deny => false,
+            }
         };
-        if !trusted {
+        if !trusts("sts:AssumeRole") {
             return Err(denied().into());
+        }
+        if !ask.tags.is_empty() && !trusts("sts:TagSession") {
+            return Err(denied_to("sts:TagSession").into());
+        }
+        if let Some(absent) = ask.managed.iter().find(|policy| directory.managed(&account, policy).is_none()) {
+            return Err(
+                IdentityError::NotFound(format!("Policy {absent:.256} does not exist or is not attachable.")).into()
+            );
         }
         if seconds > role.record.session_seconds_max {
             let text = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
@@ -157,15 +202,22 @@ impl Access {
             b: now.0,
             e: expires.0,
             p: ask.policy.map(str::to_owned),
+            m: ask.managed.iter().map(|arn| arn.as_str().into()).collect(),
+            t: ask.tags.clone(),
         };
         let token = serde_json::to_vec(&token).unwrap_or_default();
+        let session_token = self.inner.seed.seal(&token);
+        if session_token.len() > TOKEN_BYTES_MAX {
+            let text = "The session's policies and tags are too large together: a token holds them all.";
+            return Err(IdentityError::PackedTooLarge(text.to_owned()).into());
+        }
         Ok(Assumed {
             arn: format!("arn:aws:sts::{account}:assumed-role/{name}/{}", ask.session),
             id: format!("{}:{}", role.record.id, ask.session),
             expires,
             credentials: Credentials {
                 secret_access_key: self.inner.seed.secret_of(&key),
-                session_token: self.inner.seed.seal(&token),
+                session_token,
                 access_key_id: key,
             },
         })
@@ -183,6 +235,8 @@ impl Access {
             id: said.i.into(),
             session: said.s.into(),
             policy: policy.map(Arc::new),
+            managed: said.m.into(),
+            tags: Arc::new(said.t),
             since: Timestamp(said.b),
         };
         let secret = self.inner.seed.secret_of(id);

@@ -2,6 +2,7 @@
 
 use lacewing_model::{AccountId, FunctionName, Region, RoleArn, Timestamp};
 use lacewing_policy::{Policy, Who};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The sender of a request whose signature was right.
@@ -52,6 +53,10 @@ pub enum Principal {
         session: Box<str>,
         /// What narrows it.
         policy: Option<Arc<Policy>>,
+        /// Managed policies that narrow it, by ARN: looked up at each call, as the role's own are.
+        managed: Arc<[Box<str>]>,
+        /// Tags that whoever assumed the role gave it; they go before the role's.
+        tags: Arc<BTreeMap<String, String>>,
         /// When it began.
         since: Timestamp,
     },

@@ -78,6 +78,11 @@ impl Facts for CallerFacts<'_> {
 impl CallerFacts<'_> {
     /// A tag of the user or the role.
     fn tag(&self, key: &str) -> Option<String> {
+        if let Principal::Assumed { tags, .. } = &self.caller.principal
+            && let Some(value) = tag(&**tags, key)
+        {
+            return Some(value.to_owned());
+        }
         let directory = self.access.inner.directory.load();
         let account = &self.caller.account;
         let tags = match (&self.caller.principal, self.caller.role()) {

@@ -96,6 +96,11 @@ impl KeyRing {
         ended.push_back(id.clone());
     }
 
+    /// The account of a key that may sign.
+    pub(crate) fn account_of(&self, id: &str) -> Option<AccountId> {
+        self.find(id).map(|key| key.account.clone())
+    }
+
     pub(crate) fn has_ended(&self, id: &str) -> bool {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|ended| &**ended == id)
     }

@@ -103,11 +103,14 @@ impl Access {
                 let user = directory.user(&caller.account, name).filter(|user| *user.record.id == **id);
                 user.map_or(Err(DenialReason::Gone), |user| user.rights.say(asked))
             }
-            Principal::Assumed { role, id, policy, .. } => {
+            Principal::Assumed { role, id, policy, managed, .. } => {
                 let directory = self.inner.directory.load();
                 let role = directory.role(&caller.account, role_name(role)).filter(|role| *role.record.id == **id);
                 let said = role.map_or(Err(DenialReason::Gone), |role| role.rights.say(asked));
-                match policy.as_ref().map(|policy| policy.verdict(asked)) {
+                let managed = managed.iter().map(|arn| directory.managed(&caller.account, arn));
+                let given = policy.clone().map(Some).into_iter().chain(managed);
+                match given.map(|policy| policy.map_or(Verdict::Deny, |policy| policy.verdict(asked))).reduce(outweigh)
+                {
                     _ if said.is_err_and(DenialReason::is_explicit) => said,
                     Some(Verdict::Deny) => Err(DenialReason::DeniedBySession),
                     Some(Verdict::Silent) => Err(DenialReason::OutOfSession),
@@ -124,6 +127,15 @@ impl Access {
                 }
             }
         }
+    }
+}
+
+/// What two policies say together.
+fn outweigh(one: Verdict, other: Verdict) -> Verdict {
+    match (one, other) {
+        (Verdict::Deny, _) | (_, Verdict::Deny) => Verdict::Deny,
+        (Verdict::Silent, said) | (said, Verdict::Silent) => said,
+        (Verdict::Allow(one), Verdict::Allow(other)) => Verdict::Allow(one.max(other)),
     }
 }
 

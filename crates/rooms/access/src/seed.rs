@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 /// Characters of a secret, as AWS's have: 240 bits.
 const SECRET_CHARACTERS: usize = 40;
 /// The longest session token that is looked at: a session policy, and some names.
-const TOKEN_BYTES_MAX: usize = 8_192;
+pub(crate) const TOKEN_BYTES_MAX: usize = 8_192;
 
 /// 32 bytes that never leave the server. Whoever has them can sign as anyone.
 #[derive(Clone)]

@@ -8,6 +8,7 @@ use lacewing_access::{
 use lacewing_model::{AccountId, Timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp(1_795_489_200_000); // 2026-11-24T03:00:00Z
 const INVOKE: &str = "lambda:InvokeFunction";
@@ -216,7 +217,15 @@ fn a_role_is_assumed_by_whom_it_trusts() {
     role(&access, "lambda", r#"{"Service":"lambda.amazonaws.com"}"#);
     let assume = |caller: &Caller, role: &str, policy| {
         let role = format!("arn:aws:iam::111111111111:role/{role}");
-        let ask = AssumeRole { role: &role, session: "s1", seconds: None, policy, external_id: None };
+        let ask = AssumeRole {
+            role: &role,
+            session: "s1",
+            seconds: None,
+            policy,
+            external_id: None,
+            managed: &[],
+            tags: &BTreeMap::new(),
+        };
         access.assume_role(caller, &ask, &facts(&access, caller))
     };
     for (caller, role, want) in [
@@ -242,6 +251,8 @@ fn a_role_is_assumed_by_whom_it_trusts() {
         id: gone.id.into(),
         session: "s1".into(),
         policy: None,
+        managed: [].into(),
+        tags: Arc::default(),
         since: NOW,
     });
     let named = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/open"},"Action":"lambda:*","Resource":"*"}}"#;
@@ -325,6 +336,8 @@ fn what_narrows_a_session_holds_unless_the_session_itself_is_named() {
             id: record.id.clone().into(),
             session: "s1".into(),
             policy: policy.map(|text| Policy::parse(text, Kind::Identity).unwrap().into()),
+            managed: [].into(),
+            tags: Arc::default(),
             since: NOW,
         })
     };
@@ -363,6 +376,8 @@ fn every_caller_has_the_facts_that_conditions_ask_for() {
         id: role_id.clone().into(),
         session: "s1".into(),
         policy: None,
+        managed: [].into(),
+        tags: Arc::default(),
         since: NOW,
     });
     let (root, running) = (caller(Principal::Root), function("r"));
@@ -444,12 +459,74 @@ fn a_session_of_a_session_lives_an_hour_at_most() {
         id: access.role(&account(), "one").unwrap().id.into(),
         session: "s1".into(),
         policy: None,
+        managed: [].into(),
+        tags: Arc::default(),
         since: NOW,
     });
     let root = caller(Principal::Root);
     for (who, seconds, want) in [(&root, 43_200, true), (&session, 3_601, false), (&session, 3_600, true)] {
         let role = "arn:aws:iam::111111111111:role/two";
-        let ask = AssumeRole { role, session: "s2", seconds: Some(seconds), policy: None, external_id: None };
+        let ask = AssumeRole {
+            role,
+            session: "s2",
+            seconds: Some(seconds),
+            policy: None,
+            external_id: None,
+            managed: &[],
+            tags: &BTreeMap::new(),
+        };
         assert_eq!(access.assume_role(who, &ask, &facts(&access, who)).is_ok(), want, "{} {seconds}", who.arn());
     }
+}
+
+#[test]
+fn a_session_has_tags_and_managed_policies_of_its_own() {
+    let access = fresh();
+    let root = caller(Principal::Root);
+    let trust = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:TagSession","Condition":{"StringEquals":{"aws:RequestTag/team":"red"}}}]}"#;
+    access
+        .create_role(&account(), NewRole { name: "r".into(), trust: trust.into(), ..NewRole::default() }, NOW)
+        .unwrap();
+    let allowed = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*",
+        "Condition":{"StringEquals":{"aws:PrincipalTag/Team":"red"}}}}"#;
+    access.put_inline_policy(&account(), Holder::Role("r"), "p", allowed).unwrap();
+    let narrow =
+        NewPolicy { name: "n".into(), document: ALLOW.replace("lambda:*", "lambda:Invoke*"), ..NewPolicy::default() };
+    let narrow = access.create_policy(&account(), narrow, NOW).unwrap().arn;
+    let assume = |team: Option<&str>, managed: &[String]| {
+        let tags = team.map(|team| ("team".to_owned(), team.to_owned())).into_iter().collect();
+        let role = "arn:aws:iam::111111111111:role/r";
+        let ask =
+            AssumeRole { role, session: "s1", seconds: None, policy: None, external_id: None, managed, tags: &tags };
+        access.assume_role(&root, &ask, &facts(&access, &root)).map_err(|error| error.to_string())
+    };
+    assert!(assume(Some("blue"), &[]).unwrap_err().contains("not authorized to perform: sts:TagSession"));
+    assert!(
+        assume(None, &["arn:aws:iam::111111111111:policy/none".to_owned()]).unwrap_err().contains("does not exist")
+    );
+    assert!(assume(None, &vec![narrow.clone(); 11]).unwrap_err().contains("at most 10"));
+    assume(Some("red"), std::slice::from_ref(&narrow)).unwrap();
+    let session = |team: Option<&str>, managed: &[&str]| {
+        caller(Principal::Assumed {
+            role: "arn:aws:iam::111111111111:role/r".parse().unwrap(),
+            id: access.role(&account(), "r").unwrap().id.into(),
+            session: "s1".into(),
+            policy: None,
+            managed: managed.iter().map(|arn| (*arn).into()).collect(),
+            tags: Arc::new(team.map(|team| ("team".to_owned(), team.to_owned())).into_iter().collect()),
+            since: NOW,
+        })
+    };
+    let may = |who: &Caller, action: &str| asks(&access, who, action, OWN, None).is_empty();
+    assert!(!may(&session(None, &[]), INVOKE) && may(&session(Some("red"), &[]), INVOKE));
+    let narrowed = session(Some("red"), &[&narrow]);
+    assert!(may(&narrowed, INVOKE) && !may(&narrowed, "lambda:GetFunction"));
+    // It is looked up at each call; one that is gone leaves nothing.
+    access.create_policy_version(&account(), &narrow, ALLOW.into(), true, NOW).unwrap();
+    assert!(may(&narrowed, "lambda:GetFunction"));
+    access.delete_policy_version(&account(), &narrow, 1).unwrap();
+    access.delete_policy(&account(), &narrow).unwrap();
+    assert!(!may(&narrowed, INVOKE));
 }

@@ -132,6 +132,13 @@ impl Access {
         keys
     }
 
+    /// The account of a key, whoever's it is. Source: STS API, `GetAccessKeyInfo`.
+    #[must_use]
+    pub fn account_of_key(&self, id: &str) -> Option<AccountId> {
+        let kept = || self.all_keys().into_iter().find(|(_, key)| key.id == id).map(|(account, _)| account);
+        self.inner.keys.account_of(id).or_else(kept)
+    }
+
     /// Lets a key sign, or stops it.
     ///
     /// # Errors

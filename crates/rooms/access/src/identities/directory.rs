@@ -1,6 +1,7 @@
 //! All identities, in memory.
 
 use super::IdentityError;
+use super::known::aws_policy;
 use super::rights::Rights;
 use lacewing_model::AccountId;
 use lacewing_policy::{Kind, Policy};
@@ -62,6 +63,12 @@ impl Directory {
 
     pub(crate) fn user(&self, account: &AccountId, name: &str) -> Option<&Arc<User>> {
         self.0.get(account)?.users.get(name)
+    }
+
+    /// A managed policy of the account or of AWS, the version in force.
+    pub(crate) fn managed(&self, account: &AccountId, arn: &str) -> Option<Arc<Policy>> {
+        let own = || Some(self.0.get(account)?.managed(account, arn)?.in_force.clone());
+        aws_policy(arn).or_else(own)
     }
 
     pub(crate) fn role(&self, account: &AccountId, name: &str) -> Option<&Arc<Role>> {

@@ -24,6 +24,9 @@ pub enum IdentityError {
     /// A value that is not of its form.
     #[error("{0}")]
     Invalid(String),
+    /// A session that its token cannot hold.
+    #[error("{0}")]
+    PackedTooLarge(String),
     /// The store failed.
     #[error("{0}")]
     Store(#[from] StoreError),

@@ -17,7 +17,7 @@ mod known;
 mod policies;
 mod rights;
 mod roles;
-mod rules;
+pub(crate) mod rules;
 mod users;
 
 pub use error::IdentityError;
