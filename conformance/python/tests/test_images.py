@@ -1,4 +1,6 @@
 """Functions that are container images: from a layout and from a registry, made, called, updated, refused."""
+import json
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -294,13 +296,16 @@ def test_what_cannot_be_is_refused_in_awss_words(lam, registry):
 
 def test_a_functions_kind_stays(lam, look):
     zipped = python("def handler(event, context): pass\n")
-    text = refused(lam.update_function_code, FunctionName="look", ZipFile=zipped)[2]
-    assert text == "Please provide ImageUri when updating a function with packageType Image."
+    for more in ({"ZipFile": zipped}, {"S3Bucket": "code", "S3Key": "f.zip"}, {}, {"Publish": True}):
+        text = refused(lam.update_function_code, FunctionName="look", **more)[2]
+        assert text == "Please provide ImageUri when updating a function with packageType Image.", more
     for more in ({"Runtime": "python3.13"}, {"Handler": "a.b"}):
         assert "packageType Image" in refused(lam.update_function_configuration, FunctionName="look", **more)[2]
     lam.create_function(FunctionName="zipped", Role=ROLE, Runtime="python3.13", Handler="app.handler",
                         Code={"ZipFile": zipped})
     settled(lam, "zipped")
+    assert refused(lam.update_function_code, FunctionName="zipped")[2] == "Please provide a source for function code."
+    assert refused(lam.update_function_code, FunctionName="not-there")[0] == 404
     text = refused(lam.update_function_code, FunctionName="zipped", ImageUri="team/app:v1")[2]
     assert text == "Please don't provide ImageUri when updating a function with packageType Zip."
     assert "ImageConfig" in refused(lam.update_function_configuration, FunctionName="zipped",
@@ -314,6 +319,57 @@ def test_why_says_that_nothing_can_be_made_ahead(lam, server, look):
     assert answer.value == 1
 
 
+def test_the_command_deploys_an_image(lam, server, registry, tmp_path):
+    uri = registry.push("team/deployed", "v1", python_image())
+    told = json.loads(lacewing(server, "deploy", "--image", uri, "--timeout", "10", "--memory", "256", "--env", "COLOUR=blue",
+                               "--architecture", ARCHITECTURE, "--json").stdout)
+    assert (told["name"], told["change"], told["runtime"]) == ("deployed", "created", "image")
+    assert call(lam, "deployed").value == "one" and call(lam, "deployed", {"look": "os.environ['COLOUR']"}).value == "blue"
+    again = ("deploy", "--image", uri, "--name", "deployed", "--json")
+    assert json.loads(lacewing(server, *again).stdout)["change"] == "unchanged"
+    registry.push("team/deployed", "v1", python_image(HANDLER.replace('"one"', '"moved"')))
+    assert json.loads(lacewing(server, *again).stdout)["change"] == "updated"
+    assert call(lam, "deployed").value == "moved"
+    assert lam.get_function_configuration(FunctionName="deployed")["Timeout"] == 10
+    missing = lacewing(server, "deploy", "--image", "team/app:v9", expect=None)
+    assert missing.returncode != 0 and "does not exist" in missing.stderr, missing.stderr
+    write_layout(tmp_path / "mine", {"v1": python_image()})
+    folder = lacewing(server, "deploy", "--image", str(tmp_path / "mine"), expect=None)
+    assert folder.returncode != 0 and "[images.layouts]" in folder.stderr, folder.stderr
+    assert lacewing(server, "deploy", "--image", uri, "app.py", expect=None).returncode == 2
+
+
+def test_a_template_deploys_an_image(lam, server, tmp_path):
+    def deploy(config=""):
+        (tmp_path / "template.yaml").write_text(textwrap.dedent("""
+            Transform: AWS::Serverless-2016-10-31
+            Parameters: {Tag: {Type: String, Default: v1}}
+            Resources:
+              App:
+                Type: AWS::Serverless::Function
+                Properties:
+                  PackageType: Image
+                  ImageUri: !Sub 'team/app:${Tag}'
+                  Architectures: [%s]
+                  MemorySize: 256
+                  Timeout: 10
+                  %s
+            """) % (ARCHITECTURE, config))
+        return json.loads(lacewing(server, "deploy", str(tmp_path / "template.yaml"), "--name", "imaged", "--json",
+                                   *(["--parameter", "Tag=v2"] if config else [])).stdout)
+    def change(told):
+        return [one["change"] for one in told["resources"]]
+    assert change(deploy()) == ["created"] and call(lam, "imaged-App").value == "one"
+    assert change(deploy()) == ["unchanged"]
+    assert change(deploy("ImageConfig: {WorkingDirectory: /app, Command: [app.handler]}")) == ["updated"]
+    assert call(lam, "imaged-App").value == "two"
+    shown = lam.get_function_configuration(FunctionName="imaged-App")["ImageConfigResponse"]["ImageConfig"]
+    assert shown == {"WorkingDirectory": "/app", "Command": ["app.handler"]}
+    assert change(deploy()) == ["updated"], "what the template no longer says is gone"
+    assert "ImageConfigResponse" not in lam.get_function_configuration(FunctionName="imaged-App")
+    assert call(lam, "imaged-App").value == "one"
+
+
 def test_a_restart_finds_images_in_their_places(own_server, layouts):
     server = own_server(f'[images.layouts]\n"team/app" = "{layouts}/app"\n').start()
     lam = client(server)
@@ -324,6 +380,36 @@ def test_a_restart_finds_images_in_their_places(own_server, layouts):
     config = client(again).get_function(FunctionName="stays")
     assert config["Configuration"]["PackageType"] == "Image" and config["Code"]["ImageUri"] == "team/app:v1"
     assert again.stop() == 0
+
+
+def test_an_image_whose_tree_is_gone_is_fetched_again_beside_the_start(own_server, tmp_path):
+    registry = Registry()
+    try:
+        uri, other = registry.push("team/back", "1", python_image()), registry.push("team/lost", "1", python_image(HANDLER + "# 2"))
+        server = own_server(f'[images.registries."{registry.name}"]\n').start()
+        lam = client(server)
+        make(lam, "back", uri)
+        make(lam, "lost", other, Publish=True)
+        assert server.stop() == 0
+        shutil.rmtree(server.data / "code")
+        del registry.images["team/lost", "1"]
+        lam = client(server.start())
+        def state(name, qualifier="$LATEST"):
+            def ended():
+                config = lam.get_function_configuration(FunctionName=name, Qualifier=qualifier)
+                return config["State"] != "Pending" and config
+            return until(ended, 30, f"{name} stays Pending")
+        assert state("back")["State"] == "Active" and call(lam, "back").value == "one"
+        for qualifier in ("$LATEST", "1"):
+            config = state("lost", qualifier)
+            assert (config["State"], config["StateReasonCode"]) == ("Inactive", "ImageDeleted"), config
+        assert server.stop() == 0
+        registry.push("team/lost", "1", python_image(HANDLER + "# 2"))
+        lam = client(server.start())
+        assert state("lost", "1")["State"] == "Active" and call(lam, "lost", Qualifier="1").value == "one"
+        assert server.stop() == 0
+    finally:
+        registry.close()
 
 
 @pytest.mark.parametrize("entries, words", [
@@ -340,6 +426,8 @@ def test_a_hostile_layer_fails_the_function_and_leaves_nothing(lam, server, regi
     config = until(lambda: (c := lam.get_function_configuration(FunctionName="hostile"))["State"] != "Pending" and c, 30, "?")
     assert (config["State"], config["StateReasonCode"]) == ("Failed", "InvalidImage"), config
     assert words in config["StateReason"], config["StateReason"]
+    assert lam.get_function(FunctionName="hostile")["Code"]["Error"] == {
+        "ErrorCode": "InvalidImage", "Message": config["StateReason"]}
     lam.delete_function(FunctionName="hostile")
     until(lambda: set((server.data / "code").iterdir()) == before, 20, "a tree that was given up stays on the disk")
     assert not list(server.data.rglob("escaped"))

@@ -23,6 +23,24 @@ const LOOK_LAST: Duration = Duration::from_millis(250);
 /// Fields of a create or a configuration update, as the API names them.
 pub type FunctionFields = Map<String, Value>;
 
+/// The code of a function to be made or changed.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum DeployedCode<'a> {
+    Zip(&'a [u8]),
+    /// The name of an image.
+    Image(&'a str),
+}
+
+impl DeployedCode<'_> {
+    fn fields(&self) -> Value {
+        match self {
+            Self::Zip(zip) => json!({"ZipFile": STANDARD.encode(zip)}),
+            Self::Image(uri) => json!({"ImageUri": uri}),
+        }
+    }
+}
+
 /// What the API shows of a function.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs)]
@@ -92,13 +110,13 @@ impl Client {
     pub async fn create_function(
         &mut self,
         name: &str,
-        zip: &[u8],
+        code: &DeployedCode<'_>,
         fields: &FunctionFields,
         tags: &Map<String, Value>,
     ) -> Result<FunctionState, ApiFailure> {
         let mut body = fields.clone();
         body.insert("FunctionName".to_owned(), name.into());
-        body.insert("Code".to_owned(), json!({"ZipFile": STANDARD.encode(zip)}));
+        body.insert("Code".to_owned(), code.fields());
         if !tags.is_empty() {
             body.insert("Tags".to_owned(), Value::Object(tags.clone()));
         }
@@ -112,10 +130,11 @@ impl Client {
     pub async fn update_code(
         &mut self,
         name: &str,
-        zip: &[u8],
+        code: &DeployedCode<'_>,
         architecture: &str,
     ) -> Result<FunctionState, ApiFailure> {
-        let body = json!({"ZipFile": STANDARD.encode(zip), "Architectures": [architecture]});
+        let mut body = code.fields();
+        body["Architectures"] = json!([architecture]);
         self.function(Method::PUT, &format!("{}/code", path(name)), &body).await
     }
 
@@ -246,6 +265,19 @@ impl Client {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOK_LAST);
         }
+    }
+
+    /// Waits until the function can be called: [`Client::settled`], and its code is there.
+    ///
+    /// # Errors
+    /// [`Failure`] with the server's reason.
+    pub async fn ready(&mut self, name: &str) -> Result<FunctionState, Failure> {
+        let state = self.settled(name).await?;
+        if state.word("State") != "Inactive" {
+            return Ok(state);
+        }
+        let hint = "see to it that the server can read the code where it is kept, and deploy again";
+        Err(Failure::refused(format!("{name} cannot run: {}", state.word("StateReason")), hint))
     }
 
     async fn function(&mut self, method: Method, path: &str, body: &Value) -> Result<FunctionState, ApiFailure> {

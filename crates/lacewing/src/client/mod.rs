@@ -13,6 +13,6 @@ pub mod target;
 pub use connection::{Client, Reply};
 pub use error::ApiFailure;
 pub use iam::IamReply;
-pub use lambda::{FunctionFields, FunctionState, Invocation, encoded};
+pub use lambda::{DeployedCode, FunctionFields, FunctionState, Invocation, encoded};
 pub use logs::LogEvent;
 pub use platform::Host;

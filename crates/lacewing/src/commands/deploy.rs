@@ -1,10 +1,11 @@
 //! `lacewing deploy PATH`: guesses, packs, creates or updates, waits until it can be called.
 
+mod image;
 mod web;
 
 use super::client;
 use crate::arguments::Connection;
-use crate::client::{ApiFailure, Client, FunctionFields, FunctionState, Host};
+use crate::client::{ApiFailure, Client, DeployedCode, FunctionFields, FunctionState, Host};
 use crate::failure::Failure;
 use crate::output::{Output, milliseconds, size};
 use crate::package::{Chosen, Family, Wanted, WebWanted, package, web_package};
@@ -40,6 +41,9 @@ const ACCOUNT_USUAL: &str = "000000000000";
 /// guessed from a Procfile, package.json's start script, a FastAPI, Starlette or Flask application, a file that listens, or an
 /// executable. It gets a URL that anybody may call (--iam: only signed requests), 512 MiB and 30 seconds if nothing is said.
 ///
+/// With --image it is a container image that the server can reach: of a registry or an OCI layout that [images] of its
+/// configuration names. Nothing is built or sent; what a tag stands for when it is deployed is what runs.
+///
 /// A template of SAM or CloudFormation (.yaml, .yml, .json, .template) is deployed as a whole: functions, versions, aliases,
 /// layers, URLs, permissions, roles and policies, with globals, parameters, conditions, mappings and references between them.
 /// So are the folders that `cdk synth` (cdk.out), `serverless package` (.serverless) and `sam build` (.aws-sam/build) write, with
@@ -55,11 +59,13 @@ Examples:
   lacewing deploy ./untrusted --egress none          no network at all
   lacewing deploy --web ./shop                       FastAPI, Flask, Express, a binary, ...
   lacewing deploy --web ./shop --command 'node build/server.js' --concurrency 10
+  lacewing deploy --image ghcr.io/team/shop:v2       a container image
   lacewing deploy template.yaml --name shop --parameter Stage=test   a template of SAM or CloudFormation
   lacewing deploy cdk.out                            what `cdk synth` wrote; also .serverless and .aws-sam/build")]
 pub struct Deploy {
     /// A folder, a .py, .js, .mjs, .cjs or .zip file, an executable, or a template.
-    pub path: PathBuf,
+    #[arg(required_unless_present = "image")]
+    pub path: Option<PathBuf>,
     /// The function's name [default: from the path].
     #[arg(short, long)]
     pub name: Option<String>,
@@ -78,6 +84,9 @@ pub struct Deploy {
     /// An environment variable; repeatable. Given at all, these replace all the function had.
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub env: Vec<String>,
+    /// What the code is built for: x86_64 or arm64 [default: of an executable its own, else x86_64].
+    #[arg(long, value_name = "MACHINE")]
+    pub architecture: Option<String>,
     /// What the function may reach over the network [default: internet].
     #[arg(long, value_name = "WHERE")]
     pub egress: Option<Egress>,
@@ -99,6 +108,9 @@ pub struct Deploy {
     /// Let only signed requests (SigV4) through the URL.
     #[arg(long, requires = "web")]
     pub iam: bool,
+    /// Deploy a container image, as REPOSITORY:TAG or REPOSITORY@sha256:DIGEST.
+    #[arg(long, value_name = "URI", conflicts_with_all = ["path", "web", "runtime", "handler", "parameter"])]
+    pub image: Option<String>,
     /// A parameter of a template; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub parameter: Vec<String>,
@@ -140,7 +152,12 @@ impl Deploy {
     /// # Errors
     /// [`Failure`]: an unclear package, no server, a refusal, or a function that cannot run.
     pub async fn run(self, output: Output) -> Result<ExitCode, Failure> {
-        if let Some(stack) = stack::at(&self.path)? {
+        if let Some(uri) = &self.image {
+            return self.run_image(uri, output).await;
+        }
+        // The command line has one of the two.
+        let path = self.path.clone().unwrap_or_default();
+        if let Some(stack) = stack::at(&path)? {
             let mut client = client(&self.connection)?;
             return stack::deploy(stack, self.name.as_deref(), &self.parameter, &mut client, output).await;
         }
@@ -148,20 +165,16 @@ impl Deploy {
         let mut variables = variables(&self.env)?;
         let (package, web) = if self.web {
             let wanted = WebWanted { runtime: self.runtime.clone(), command: self.command.clone() };
-            let (package, web) = web_package(&self.path, &wanted)?;
+            let (package, web) = web_package(&path, &wanted)?;
             (package, Some(web))
         } else {
             let wanted = Wanted { runtime: self.runtime.clone(), handler: self.handler.clone() };
-            (package(&self.path, &wanted)?, None)
+            (package(&path, &wanted)?, None)
         };
         let name = self.name.clone().unwrap_or_else(|| package.name.clone());
         let mut client = client(&self.connection)?;
         let bar = spinner(format!("deploying {name} ({})", size(package.zip.len() as u64)));
-        let existing = match client.configuration(&name).await {
-            Ok(function) => Some(function),
-            Err(failure) if failure.is("ResourceNotFoundException") => None,
-            Err(failure) => return Err(failure.into()),
-        };
+        let existing = existing(&mut client, &name).await?;
         if let Some(web) = &web {
             let had = existing.as_ref().and_then(|function| function.all.pointer("/Environment/Variables"));
             variables = Some(self.web_variables(&web.command, variables, had.and_then(Value::as_object)));
@@ -170,7 +183,7 @@ impl Deploy {
             None => self.create(&mut client, &name, &package.zip, &package.chosen, variables).await?,
             Some(existing) => self.update(&mut client, existing, &package.zip, &package.chosen, variables).await?,
         };
-        let function = client.settled(&name).await?;
+        let function = client.ready(&name).await?;
         let served = match web {
             Some(web) => Some((web.command, self.open_url(&mut client, &name).await?)),
             None => None,
@@ -198,10 +211,10 @@ impl Deploy {
             fields.entry("MemorySize").or_insert(web::MEMORY_MIB.into());
             fields.entry("Timeout").or_insert(web::TIMEOUT_SECONDS.into());
         }
-        if let Some(architecture) = chosen.architecture {
+        if let Some(architecture) = self.architecture.as_deref().or(chosen.architecture) {
             fields.insert("Architectures".into(), json!([architecture]));
         }
-        client.create_function(name, zip, &fields, &self.tags()).await?;
+        client.create_function(name, &DeployedCode::Zip(zip), &fields, &self.tags()).await?;
         Ok(Change::Created)
     }
 
@@ -214,21 +227,10 @@ impl Deploy {
         variables: Option<Map<String, Value>>,
     ) -> Result<Change, Failure> {
         let name = &existing.name;
-        let mut change = Change::Unchanged;
-        // Another client's change may still be under way.
-        client.settled(name).await?;
-        // First what keeps it in: a function must not run on with more network than was asked for.
-        if let Some((tag, value)) = self.tags().into_iter().next()
-            && client.tags(name).await?.get(&tag) != Some(&value)
-        {
-            let tags = Map::from_iter([(tag, value)]);
-            client.tag(&existing.arn, &tags).await.map_err(egress_unchangeable)?;
-            client.settled(name).await?;
-            change = Change::Updated;
-        }
-        let architecture = chosen.architecture.unwrap_or(&existing.architecture);
+        let mut change = self.update_egress(client, existing).await?;
+        let architecture = self.architecture.as_deref().or(chosen.architecture).unwrap_or(&existing.architecture);
         if existing.code_sha256 != STANDARD.encode(Sha256::digest(zip)) || existing.architecture != architecture {
-            client.update_code(name, zip, architecture).await?;
+            client.update_code(name, &DeployedCode::Zip(zip), architecture).await?;
             client.settled(name).await?;
             change = Change::Updated;
         }
@@ -242,6 +244,21 @@ impl Deploy {
             change = Change::Updated;
         }
         Ok(change)
+    }
+
+    /// First what keeps it in: a function must not run on with more network than was asked for.
+    async fn update_egress(&self, client: &mut Client, existing: &FunctionState) -> Result<Change, Failure> {
+        let name = &existing.name;
+        // Another client's change may still be under way.
+        client.settled(name).await?;
+        let Some((tag, value)) = self.tags().into_iter().next() else { return Ok(Change::Unchanged) };
+        if client.tags(name).await?.get(&tag) == Some(&value) {
+            return Ok(Change::Unchanged);
+        }
+        let tags = Map::from_iter([(tag, value)]);
+        client.tag(&existing.arn, &tags).await.map_err(egress_unchangeable)?;
+        client.settled(name).await?;
+        Ok(Change::Updated)
     }
 
     /// What the command line says of the configuration, besides runtime and handler.
@@ -266,6 +283,15 @@ impl Deploy {
             Some(Egress::None) => "none",
         };
         Map::from_iter([(EGRESS_TAG.to_owned(), Value::from(value))])
+    }
+}
+
+/// The function as it is now, if it is there.
+async fn existing(client: &mut Client, name: &str) -> Result<Option<FunctionState>, Failure> {
+    match client.configuration(name).await {
+        Ok(function) => Ok(Some(function)),
+        Err(failure) if failure.is("ResourceNotFoundException") => Ok(None),
+        Err(failure) => Err(failure.into()),
     }
 }
 

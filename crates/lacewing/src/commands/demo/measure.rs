@@ -1,7 +1,7 @@
 //! Deploys and calls, with a clock beside it: what a client sees, over HTTP and signed.
 
 use super::functions::Sample;
-use crate::client::{Client, FunctionFields};
+use crate::client::{Client, DeployedCode, FunctionFields};
 use crate::commands::deploy::role;
 use crate::failure::Failure;
 use crate::package::pack;
@@ -73,7 +73,7 @@ pub async fn deploy(client: &mut Client, sample: &Sample) -> Result<f64, Failure
     fields.insert("Handler".into(), sample.handler.into());
     fields.insert("Role".into(), role("").into());
     fields.insert("Architectures".into(), json!([architecture]));
-    client.create_function(sample.name, &zip, &fields, &Map::new()).await?;
+    client.create_function(sample.name, &DeployedCode::Zip(&zip), &fields, &Map::new()).await?;
     client.settled(sample.name).await?;
     Ok(begun.elapsed().as_secs_f64() * 1_000.0)
 }

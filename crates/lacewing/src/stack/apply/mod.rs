@@ -50,6 +50,7 @@ impl Code {
         match self {
             Self::Zip(zip) => Map::from_iter([("ZipFile".to_owned(), STANDARD.encode(zip).into())]),
             Self::Object(object) => object.as_object().cloned().unwrap_or_default(),
+            Self::Image(uri) => Map::from_iter([("ImageUri".to_owned(), uri.as_str().into())]),
         }
     }
 
@@ -89,11 +90,17 @@ pub(super) async fn function(client: &mut Client, wish: &FunctionWish) -> Result
                 body.insert("Architectures".into(), json!([wish.architecture]));
                 let path = function_path("2015-03-31", name, "/code");
                 client.operation(Method::PUT, &path, Some(&Value::Object(body))).await?;
-                client.settled(name).await?;
-                change = Change::Updated;
+                let now = client.settled(name).await?;
+                // The same object or image may have been named again.
+                if now.code_sha256 != existing.code_sha256 || now.architecture != existing.architecture {
+                    change = Change::Updated;
+                }
             }
             if wish.fields.iter().any(|(key, value)| differs(key, value, &existing.all)) {
-                client.update_configuration(name, &wish.fields).await?;
+                let mut fields = wish.fields.clone();
+                // The kind of a function's code stays: it is refused where it is told of.
+                fields.remove("PackageType");
+                client.update_configuration(name, &fields).await?;
                 change = Change::Updated;
             }
             let tags = client.tags(name).await?;
@@ -103,7 +110,7 @@ pub(super) async fn function(client: &mut Client, wish: &FunctionWish) -> Result
             }
         }
     }
-    let state = client.settled(name).await?;
+    let state = client.ready(name).await?;
     around(client, wish).await?;
     let mut made = Made { change, arn: state.arn, version: None, alias_arn: None, url: None };
     if let Some(alias) = &wish.alias {
@@ -240,6 +247,7 @@ pub(super) async fn layer(client: &mut Client, wish: &LayerWish) -> Result<(Chan
 fn differs(key: &str, value: &Value, existing: &Value) -> bool {
     let has = existing.get(key);
     match key {
+        "ImageConfig" => value != existing.pointer("/ImageConfigResponse/ImageConfig").unwrap_or(&json!({})),
         "Layers" => {
             let layers = has.and_then(Value::as_array).cloned().unwrap_or_default();
             let arns: Vec<Value> = layers.iter().filter_map(|layer| layer.get("Arn").cloned()).collect();
@@ -292,6 +300,8 @@ mod tests {
             ("Environment", json!({"Variables": {"A": "1"}}), false),
             ("Environment", json!({"Variables": {}}), true),
             ("VpcConfig", json!({"SubnetIds": ["s"]}), true),
+            ("ImageConfig", json!({}), false),
+            ("ImageConfig", json!({"Command": ["c"]}), true),
         ] {
             assert_eq!(differs(key, &value, &existing), other, "{key} {value}");
         }

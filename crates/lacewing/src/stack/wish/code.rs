@@ -12,25 +12,26 @@ use std::path::Path;
 #[derive(Debug)]
 pub(in crate::stack) enum Code {
     Zip(Vec<u8>),
-    /// `S3Bucket`, `S3Key` and `S3ObjectVersion`.
+    /// `S3Bucket`, `S3Key`, `S3ObjectVersion` and `S3ObjectStorageMode`.
     Object(Value),
+    /// The name of an image.
+    Image(String),
 }
 
 /// A place in S3 as SAM writes it.
-///
-/// # Errors
-/// What is wrong, as a sentence.
-pub(super) fn as_sam(place: &Value) -> Result<Value, String> {
-    if place.get("ImageUri").is_some() {
-        return Err("functions from images are not done here yet".to_owned());
-    }
+pub(super) fn as_sam(place: &Value) -> Value {
     let mut fields = serde_json::Map::new();
-    for (ours, theirs) in [("Bucket", "S3Bucket"), ("Key", "S3Key"), ("Version", "S3ObjectVersion")] {
+    for (ours, theirs) in [
+        ("Bucket", "S3Bucket"),
+        ("Key", "S3Key"),
+        ("Version", "S3ObjectVersion"),
+        ("StorageMode", "S3ObjectStorageMode"),
+    ] {
         if let Some(value) = place.get(theirs) {
             fields.insert(ours.to_owned(), value.clone());
         }
     }
-    Ok(Value::Object(fields))
+    Value::Object(fields)
 }
 
 /// A function's code: its text in the template, or a package.
@@ -61,7 +62,13 @@ pub(super) fn package(uri: &Value, source: &Source) -> Result<Code, String> {
         };
         return match source.object(&key) {
             Some(path) => packed(path),
-            None => Ok(Code::Object(object(&bucket, &key, field("Version")))),
+            None => {
+                let mut object = object(&bucket, &key, field("Version"));
+                if let Some(mode) = field("StorageMode") {
+                    object["S3ObjectStorageMode"] = mode.into();
+                }
+                Ok(Code::Object(object))
+            }
         };
     }
     let uri = text(uri);

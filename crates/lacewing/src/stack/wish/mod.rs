@@ -95,7 +95,7 @@ impl Wish {
             }
             Kind::Layer => {
                 let content = read.get("Content").ok_or("the property Content is missing")?;
-                Self::Layer(layer(format!("{}-{name}", place.stack), &code::as_sam(content)?, read, source)?)
+                Self::Layer(layer(format!("{}-{name}", place.stack), &code::as_sam(content), read, source)?)
             }
             Kind::LayerPermission => {
                 let layer = read.must("LayerVersionArn")?;

@@ -60,11 +60,41 @@ fn code_is_a_folder_an_object_or_text() {
 }
 
 #[test]
+fn an_image_has_no_runtime_and_every_setting_of_its_own() {
+    let config = json!({"Command": ["app.handler"]});
+    let sam = json!({"PackageType": "Image", "ImageUri": "team/app:v1", "ImageConfig": config});
+    let plain = json!({"PackageType": "Image", "Code": {"ImageUri": "team/app:v1"}, "ImageConfig": config});
+    for (kind, asked) in [(Kind::SamFunction, sam), (Kind::Function, plain)] {
+        let Wish::Function(made) = wish(kind, asked).unwrap() else { panic!("no function") };
+        assert!(matches!(made.code, Code::Image(uri) if uri == "team/app:v1"));
+        assert_eq!((&made.fields["PackageType"], &made.fields["ImageConfig"]), (&json!("Image"), &config));
+        assert!(["Runtime", "Handler", "Layers"].iter().all(|name| !made.fields.contains_key(*name)));
+    }
+    let plain = function(json!({"PackageType": "Image", "ImageUri": "team/app:v1"}));
+    assert_eq!(plain.fields["ImageConfig"], json!({}), "what a template no longer says is gone");
+}
+
+#[test]
+fn code_may_stay_in_its_bucket() {
+    let uri = json!({"Bucket": "b", "Key": "k", "Version": "3", "StorageMode": "REFERENCE"});
+    let sam = json!({"Runtime": "python3.13", "Handler": "a.b", "CodeUri": uri});
+    let object = json!({"S3Bucket": "b", "S3Key": "k", "S3ObjectVersion": "3", "S3ObjectStorageMode": "REFERENCE"});
+    let plain = json!({"Runtime": "python3.13", "Handler": "a.b", "Code": object});
+    for (kind, asked) in [(Kind::SamFunction, sam), (Kind::Function, plain)] {
+        let Wish::Function(made) = wish(kind, asked).unwrap() else { panic!("no function") };
+        assert!(matches!(made.code, Code::Object(found) if found == object));
+    }
+}
+
+#[test]
 fn what_a_resource_lacks_is_named() {
     for (kind, properties, part) in [
         (Kind::SamFunction, json!({"Handler": "a.b", "CodeUri": "src"}), "Runtime is missing"),
         (Kind::SamFunction, json!({"Runtime": "python3.13", "CodeUri": "src"}), "Handler is missing"),
-        (Kind::SamFunction, json!({"PackageType": "Image"}), "images"),
+        (Kind::SamFunction, json!({"PackageType": "Image"}), "ImageUri is missing"),
+        (Kind::SamFunction, json!({"PackageType": "Image", "ImageUri": "a", "Handler": "a.b"}), "Handler is for"),
+        (Kind::SamFunction, json!({"PackageType": "Tar"}), "not Tar"),
+        (Kind::SamFunction, json!({"Runtime": "python3.13", "Handler": "a.b", "ImageUri": "a"}), "ImageUri is for"),
         (Kind::SamLayer, json!({}), "ContentUri is missing"),
         (Kind::Url, json!({"TargetFunctionArn": "f"}), "AuthType"),
         (Kind::Permission, json!({"FunctionName": "f"}), "Action is missing"),
