@@ -2,10 +2,10 @@
 //! from it are never both there or both gone.
 
 use crate::column::{parse, signed, unsigned};
-use crate::{Store, StoreError};
+use crate::{FunctionKey, Store, StoreError};
 use lacewing_model::{AccountId, FunctionName, Qualifier, Region, RequestId, TenantId, Timestamp};
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, ToSql, Transaction, params};
 
 /// Records of undelivered results that are kept: the newest.
 pub const UNDELIVERED_MAX: u64 = 10_000;
@@ -118,20 +118,39 @@ impl Store {
         Ok(changed)
     }
 
-    /// The ids of events that are due, the longest due first; at most `max`.
+    /// Events that are due, and their functions, the longest due first; at most `max`, and none of `passed_over`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn due_events(&self, now: Timestamp, max: usize) -> Result<Vec<RequestId>, StoreError> {
+    pub fn due_events(
+        &self,
+        now: Timestamp,
+        passed_over: &[FunctionKey],
+        max: usize,
+    ) -> Result<Vec<(RequestId, FunctionKey)>, StoreError> {
         let connection = self.lock();
-        let mut statement =
-            connection.prepare_cached("SELECT id FROM events WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?2")?;
-        let mut rows = statement.query(params![signed(now.0), signed(max as u64)])?;
-        let mut ids = Vec::new();
+        let others = vec!["(?, ?, ?)"; passed_over.len()].join(", ");
+        let but = match passed_over {
+            [] => String::new(),
+            _ => format!("AND (account, region, function) NOT IN (VALUES {others})"),
+        };
+        let due =
+            format!("SELECT id, account, region, function FROM events WHERE due_ms <= ? {but} ORDER BY due_ms LIMIT ?");
+        let mut statement = connection.prepare_cached(&due)?;
+        let (now, max) = (signed(now.0), signed(max as u64));
+        let passed_over =
+            passed_over.iter().flat_map(|one| [one.account.as_str(), one.region.as_str(), one.name.as_str()]);
+        let passed_over: Vec<&str> = passed_over.collect();
+        let mut values: Vec<&dyn ToSql> = vec![&now];
+        values.extend(passed_over.iter().map(|text| text as &dyn ToSql));
+        values.push(&max);
+        let mut rows = statement.query(values.as_slice())?;
+        let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            ids.push(parse(row, 0)?);
+            let function = FunctionKey { account: parse(row, 1)?, region: parse(row, 2)?, name: parse(row, 3)? };
+            found.push((parse(row, 0)?, function));
         }
-        Ok(ids)
+        Ok(found)
     }
 
     /// When the next event is due that is not due yet.
@@ -299,6 +318,25 @@ mod tests {
         }
     }
 
+    fn due(store: &Store, now: u64) -> Vec<RequestId> {
+        store.due_events(Timestamp(now), &[], 9).unwrap().into_iter().map(|(id, _)| id).collect()
+    }
+
+    #[test]
+    fn events_of_some_functions_are_passed_over() {
+        let store = Store::in_memory().unwrap();
+        let key = |name: &str| FunctionKey { name: name.parse().unwrap(), ..event_key() };
+        let all = ["a", "b", "c"].map(|name| StoredEvent { function: name.parse().unwrap(), ..event(1) });
+        store.change_events(&all.clone().map(|event| EventStep::Add(Box::new(event)))).unwrap();
+        let due = store.due_events(Timestamp(1), &[key("a"), key("c"), key("d")], 9).unwrap();
+        assert_eq!(due, [(all[1].id, key("b"))]);
+    }
+
+    fn event_key() -> FunctionKey {
+        let StoredEvent { account, region, function, .. } = event(0);
+        FunctionKey { account, region, name: function }
+    }
+
     #[test]
     fn events_are_due_in_their_order_and_come_back_as_they_were() {
         let store = Store::in_memory().unwrap();
@@ -307,7 +345,7 @@ mod tests {
         let changed = store.change_events(&[add(&second), add(&first), add(&later)]).unwrap();
         assert_eq!(changed.added, EventCount { events: 3, bytes: 21 });
         assert_eq!(store.oldest_event().unwrap(), Some(second.arrived));
-        assert_eq!(store.due_events(Timestamp(20), 9).unwrap(), [first.id, second.id]);
+        assert_eq!(due(&store, 20), [first.id, second.id]);
         assert_eq!(store.next_event_after(Timestamp(20)).unwrap(), Some(Timestamp(30)));
         assert_eq!(store.event(first.id).unwrap(), Some(first.clone()));
         assert_eq!(store.events_waiting().unwrap(), changed.added);
@@ -316,7 +354,7 @@ mod tests {
         let changed = store.change_events(&gone).unwrap();
         assert_eq!(changed.removed, EventCount { events: 1, bytes: 7 }, "what is gone is gone once");
         assert_eq!(store.oldest_event().unwrap(), Some(first.arrived));
-        assert_eq!(store.due_events(Timestamp(40), 9).unwrap(), [later.id, first.id]);
+        assert_eq!(due(&store, 40), [later.id, first.id]);
         assert_eq!(
             store.event(first.id).unwrap(),
             Some(StoredEvent { due: Timestamp(40), failures: 1, refusals: 2, ..first })
@@ -332,7 +370,7 @@ mod tests {
         let twice =
             [EventStep::Remove(before.id), EventStep::Add(Box::new(after.clone())), EventStep::Add(Box::new(after))];
         assert!(store.change_events(&twice).is_err());
-        assert_eq!(store.due_events(Timestamp(9), 9).unwrap(), [before.id]);
+        assert_eq!(due(&store, 9), [before.id]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod backlog;
 mod decide;
 mod journal;
+mod places;
 mod queue;
 mod record;
 

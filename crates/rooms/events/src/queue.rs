@@ -11,23 +11,23 @@
 use crate::backlog::Backlog;
 use crate::decide::{self, Bounds, End, Next, Standing};
 use crate::journal::Journal;
+use crate::places::{Places, RUNNING_MAX};
 use crate::record::{self, Outcome, Ran};
 use crate::{EventsError, EventsParts};
 use bytes::Bytes;
 use lacewing_invoke::{Call, EventRules, Invoke, InvokeError};
 use lacewing_model::{Clock, FunctionName, Qualifier, RequestId};
-use lacewing_store::Store;
 use lacewing_store::events::{EventCount, EventStep, StoredEvent};
-use std::collections::HashSet;
+use lacewing_store::{FunctionKey, Store};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Attempts at once. Each waits in the corridor like any other call.
-const RUNNING_MAX: usize = 256;
 /// The longest pause between two looks at the table.
 const LOOK_MAX: Duration = Duration::from_secs(30);
+/// The same while places are scarce: then the look passes over events that find none, which may be many.
+const SCARCE_LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// The pause after the table could not be read or written.
 const TROUBLE: Duration = Duration::from_secs(1);
 /// How often what follows from an attempt is tried to be written. Over it the event runs again.
@@ -144,29 +144,14 @@ impl Inner {
     async fn run(self: Arc<Self>) {
         let mut stopped = self.stop.subscribe();
         let mut running: JoinSet<RequestId> = JoinSet::new();
-        let mut ids: HashSet<RequestId> = HashSet::new();
+        let mut places = Places::default();
+        let mut scarce_look_at = Instant::now();
         while !*stopped.borrow() {
-            let pause = match self.look(&ids).await {
-                Ok((due, next)) => {
-                    for id in due.into_iter().take(RUNNING_MAX.saturating_sub(ids.len())) {
-                        ids.insert(id);
-                        let inner = Arc::clone(&self);
-                        running.spawn(async move {
-                            inner.attempt(id).await;
-                            id
-                        });
-                    }
-                    next
-                }
-                Err(error) => {
-                    tracing::error!(%error, "waiting events cannot be read");
-                    TROUBLE
-                }
-            };
+            let pause = self.fill(&mut places, &mut running, &mut scarce_look_at).await;
             tokio::select! {
                 ended = running.join_next(), if !running.is_empty() => match ended {
-                    Some(Ok(id)) => { ids.remove(&id); }
-                    // An attempt that panicked; its id stays taken until the next start, which runs it again.
+                    Some(Ok(id)) => places.give_back(id),
+                    // An attempt that panicked; its place stays taken until the next start, which runs it again.
                     Some(Err(error)) => tracing::error!(%error, "an attempt at an event broke"),
                     None => {}
                 },
@@ -179,17 +164,55 @@ impl Inner {
         self.ended.send_replace(true);
     }
 
-    /// What is due and does not run, and how long nothing more will be.
-    async fn look(self: &Arc<Self>, running: &HashSet<RequestId>) -> Result<(Vec<RequestId>, Duration), String> {
+    /// Begins what is due, as far as there are places. Returns how long nothing more will be.
+    async fn fill(
+        self: &Arc<Self>,
+        places: &mut Places,
+        running: &mut JoinSet<RequestId>,
+        scarce_look_at: &mut Instant,
+    ) -> Duration {
+        if places.is_full() {
+            // The end of an attempt comes first.
+            return LOOK_MAX;
+        }
+        if places.are_scarce() {
+            let now = Instant::now();
+            if now < *scarce_look_at {
+                return *scarce_look_at - now;
+            }
+            *scarce_look_at = now + SCARCE_LOOK_PAUSE;
+        }
+        let (due, next) = match self.look(places).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "waiting events cannot be read");
+                return TROUBLE;
+            }
+        };
+        for (id, function) in due {
+            if places.take(id, function) {
+                let inner = Arc::clone(self);
+                running.spawn(async move {
+                    inner.attempt(id).await;
+                    id
+                });
+            }
+        }
+        if places.are_scarce() { next.min(SCARCE_LOOK_PAUSE) } else { next }
+    }
+
+    /// What is due and may find a place, and how long nothing more will be.
+    async fn look(self: &Arc<Self>, places: &Places) -> Result<(Vec<(RequestId, FunctionKey)>, Duration), String> {
         let (inner, now) = (Arc::clone(self), self.clock.now());
-        let max = running.len() + RUNNING_MAX;
+        let max = places.taken() + RUNNING_MAX;
+        let passed_over = if places.are_scarce() { places.sated() } else { Vec::new() };
         let found = tokio::task::spawn_blocking(move || {
-            let due = inner.store.due_events(now, max)?;
+            let due = inner.store.due_events(now, &passed_over, max)?;
             Ok::<_, lacewing_store::StoreError>((due, inner.store.next_event_after(now)?))
         });
         let (due, next) = found.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let pause = next.map_or(LOOK_MAX, |next| Duration::from_millis(next.0.saturating_sub(now.0)));
-        Ok((due.into_iter().filter(|id| !running.contains(id)).collect(), pause.min(LOOK_MAX)))
+        Ok((due, pause.min(LOOK_MAX)))
     }
 
     async fn attempt(self: &Arc<Self>, id: RequestId) {
