@@ -6,7 +6,7 @@ mod functions;
 mod measure;
 mod show;
 
-use super::serve::{log_to_stderr, spawner};
+use super::serve::{log_to_stderr, own_node};
 use crate::client::Client;
 use crate::client::target::{Keys, Target};
 use crate::failure::Failure;
@@ -16,10 +16,9 @@ use clap::Args;
 use functions::Sample;
 use indicatif::ProgressBar;
 use lacewing_lambda_api::CostReply;
-use lacewing_node::{Config, InterpreterInfo, IsolationReport, NodeOptions, RequireIsolation, RunningNode};
+use lacewing_node::{Config, InterpreterInfo, IsolationReport, NodeOptions, RunningNode};
 use measure::Measured;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -161,21 +160,8 @@ fn target(node: &RunningNode) -> Target {
 }
 
 fn options(data_dir: &Path) -> Result<NodeOptions, Failure> {
-    let wrong =
-        |error: &dyn std::fmt::Display| Failure::refused(error.to_string(), "report this as a mistake in lacewing");
     let mut config = Config::default();
     // The demo shows where the time of a start goes.
     config.logs.start_phases = true;
-    Ok(NodeOptions {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data_dir: data_dir.to_owned(),
-        account: "000000000000".parse().map_err(|error| wrong(&error))?,
-        region: "us-east-1".parse().map_err(|error| wrong(&error))?,
-        strict_region: false,
-        root_keys: Vec::new(),
-        tls: None,
-        require_isolation: RequireIsolation::Any,
-        config,
-        spawner: spawner(),
-    })
+    own_node(data_dir, config)
 }

@@ -1,12 +1,12 @@
 //! `lacewing doctor`: what this host can do, what is weaker, and the command that mends it.
 
-use super::serve::spawner;
+use super::serve::own_node;
 use crate::arguments::DataDir;
 use crate::client::target::{data_dir, is_root, stored_endpoint};
 use crate::failure::Failure;
 use crate::output::Output;
 use clap::Args;
-use lacewing_node::{Config, InterpreterInfo, IsolationReport, NodeOptions, RequireIsolation, Strength};
+use lacewing_node::{Config, InterpreterInfo, IsolationReport, Strength};
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -45,7 +45,7 @@ impl Doctor {
             None => Config::default(),
         };
         let data_dir = data_dir(&self.data);
-        let (report, interpreters) = lacewing_node::probe(&options(&data_dir, config)?);
+        let (report, interpreters) = lacewing_node::probe(&own_node(&data_dir, config)?);
         let server = server(&data_dir);
         if output.json {
             output.document(&document(&report, &interpreters, server.as_deref()));
@@ -57,23 +57,6 @@ impl Doctor {
         let missing = report.walls.iter().any(|wall| wall.strength == Strength::Missing);
         Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
-}
-
-fn options(data_dir: &Path, config: Config) -> Result<NodeOptions, Failure> {
-    let wrong =
-        |error: &dyn std::fmt::Display| Failure::refused(error.to_string(), "report this as a mistake in lacewing");
-    Ok(NodeOptions {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data_dir: data_dir.to_owned(),
-        account: "000000000000".parse().map_err(|error| wrong(&error))?,
-        region: "us-east-1".parse().map_err(|error| wrong(&error))?,
-        strict_region: false,
-        root_keys: Vec::new(),
-        tls: None,
-        require_isolation: RequireIsolation::Any,
-        config,
-        spawner: spawner(),
-    })
 }
 
 /// The address of the data dir's server, if it accepts connections.

@@ -10,7 +10,7 @@ use lacewing_node::{Config, NodeOptions, RequireIsolation};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -130,8 +130,29 @@ pub fn log_to_stderr(level: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A node of a command's own, on a free port.
+///
+/// # Errors
+/// A mistake of ours.
+pub fn own_node(data_dir: &Path, config: Config) -> Result<NodeOptions, Failure> {
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::refused(error.to_string(), "report this as a mistake in lacewing");
+    Ok(NodeOptions {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        data_dir: data_dir.to_owned(),
+        account: "000000000000".parse().map_err(|error| wrong(&error))?,
+        region: "us-east-1".parse().map_err(|error| wrong(&error))?,
+        strict_region: false,
+        root_keys: Vec::new(),
+        tls: None,
+        require_isolation: RequireIsolation::Any,
+        config,
+        spawner: spawner(),
+    })
+}
+
 /// How the server starts its spawner: this very executable, also when the file was replaced meanwhile.
-pub fn spawner() -> Vec<OsString> {
+fn spawner() -> Vec<OsString> {
     vec!["/proc/self/exe".into(), crate::SPAWNER.into()]
 }
 
