@@ -1,11 +1,12 @@
 //! Our Node bootstrap against a real door.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod console;
+mod streams;
+#[path = "../support/mod.rs"]
 mod support;
 
 use lacewing_model::Language;
-use lacewing_runtime_api::GuestAnswer;
-use lacewing_sandbox::Work;
 use serde_json::json;
 use support::{Guest, Start, interpreter, start};
 
@@ -232,108 +233,6 @@ async fn a_failed_init_is_reported_and_ends_the_process() {
 }
 
 #[tokio::test]
-async fn streams_are_answered_whole() {
-    let stream = |body: &str| format!("exports.handler = awslambda.streamifyResponse({body});");
-    for (why, body, want) in [
-        ("written", "async (e, s) => { s.write('a'); s.write(Buffer.from('b')); s.end() }", "ab"),
-        ("ended with a chunk", "async (e, s) => { s.write('a'); s.end('z') }", "az"),
-        ("an object", "async (e, s) => { s.write({ a: 1 }); s.end() }", "{\"a\":1}"),
-        (
-            "a pipeline",
-            "async (e, s) => { await require('stream').promises.pipeline(require('stream').Readable.from(['p', 'q']), s) }",
-            "pq",
-        ),
-        ("ended later", "async (e, s) => { setTimeout(() => s.end('late'), 5) }", "late"),
-        (
-            "a prelude",
-            "async (e, s) => { s = awslambda.HttpResponseStream.from(s, { statusCode: 201 }); s.write('x'); s.end() }",
-            "{\"statusCode\":201}\0\0\0\0\0\0\0\0x",
-        ),
-        ("nothing", "async (e, s) => { s.end() }", ""),
-    ] {
-        let source = stream(body);
-        let Some(mut guest) = node("index.handler", &[("index.js", &source)]).await else { return };
-        guest.ready().await;
-        for _ in 0..2 {
-            assert_eq!(guest.answer("1").await, want, "{why}");
-        }
-    }
-    for (why, body, message) in [
-        ("throws", "async (e, s) => { s.write('a'); throw new Error('mid') }", "mid"),
-        ("not async", "(e, s) => { s.end() }", "Streaming does not support non-async handlers."),
-        ("never ended", "async (e, s) => { s.write('a') }", "Response stream is not finished."),
-    ] {
-        let source = stream(body);
-        let Some(mut guest) = node("index.handler", &[("index.js", &source)]).await else { return };
-        guest.ready().await;
-        for _ in 0..2 {
-            assert_eq!(guest.error("1").await.1["errorMessage"], json!(message), "{why}");
-        }
-    }
-}
-
-/// An invocation whose answer is taken as it comes: what came, and how it ended.
-async fn flow(guest: &mut Guest, payload: &str) -> (String, GuestAnswer) {
-    let (sink, mut pieces) = lacewing_sandbox::answer_stream();
-    let work = Work { stream: Some(sink), ..support::work(payload) };
-    let read = async {
-        let mut all = Vec::new();
-        while let Some(piece) = std::future::poll_fn(|cx| pieces.poll_next(cx)).await {
-            all.extend_from_slice(&piece);
-        }
-        String::from_utf8(all).unwrap()
-    };
-    let invoke = async {
-        let answer = guest.invoke(&work).await;
-        drop(work);
-        answer
-    };
-    tokio::join!(read, invoke)
-}
-
-#[tokio::test]
-async fn streams_flow_while_the_handler_runs() {
-    let source = r#"
-        const { setTimeout: sleep } = require('timers/promises');
-        exports.handler = awslambda.streamifyResponse(async (event, s) => {
-            s.setContentType('text/x');
-            s.write('first,');
-            if (event === 'fails') { s.write('second,'); throw new Error('mid'); }
-            if (event === 'later') { await sleep(5); s.write('later,'); }
-            if (event === 'crashes') { setTimeout(() => { throw new Error('out of nowhere'); }, 5); await sleep(10000); }
-            if (event === 'large') {
-                const piece = Buffer.alloc(100000, 'x');
-                let waits = 0;
-                for (let i = 0; i < 50; i++) {
-                    if (!s.write(piece)) { waits += 1; await new Promise((done) => s.once('drain', done)); }
-                }
-                s.write(`waits ${waits}`);
-            }
-            s.end('last');
-        });"#;
-    let files = [("index.js", source)];
-    for tcp in [false, true] {
-        let Some(interpreter) = support::interpreter(&["node"]) else { return };
-        let how = Start { handler: "index.handler", files: &files, tcp, ..Start::default() };
-        let mut guest = support::start(&interpreter, Language::Node(22), how).await;
-        guest.ready().await;
-        let done = GuestAnswer::Response(bytes::Bytes::new());
-        assert_eq!(flow(&mut guest, "1").await, ("first,last".to_owned(), done.clone()));
-        assert_eq!(flow(&mut guest, "\"later\"").await, ("first,later,last".to_owned(), done.clone()));
-        let (text, answer) = flow(&mut guest, "\"large\"").await;
-        assert!(text.len() == 6 + 5_000_000 + 8 + 4 && text.ends_with("waits 50last") && answer == done, "{tcp}");
-        let (text, answer) = flow(&mut guest, "\"fails\"").await;
-        let GuestAnswer::Error(error) = answer else { panic!("{answer:?}") };
-        assert_eq!((&*text, &*error.kind), ("first,second,", "Runtime.Unknown"));
-        assert!(std::str::from_utf8(&error.body).unwrap().contains("\"errorMessage\":\"mid\""));
-        assert_eq!(guest.answer("1").await, "first,last", "and who wants it whole gets it whole");
-        let (text, answer) = flow(&mut guest, "\"crashes\"").await;
-        assert_eq!(text, "first,");
-        assert!(matches!(answer, GuestAnswer::Truncated(_)), "{answer:?}");
-    }
-}
-
-#[tokio::test]
 async fn the_context_is_whole() {
     let source = "exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis() > 0, trace: process.env._X_AMZN_TRACE_ID, keys: Object.keys(c).sort() });";
     let Some(mut guest) = node("index.handler", &[("index.js", source)]).await else { return };
@@ -355,95 +254,6 @@ async fn the_context_is_whole() {
             "keys": ["awsRequestId", "callbackWaitsForEmptyEventLoop", "clientContext", "done", "fail", "functionName", "functionVersion", "getRemainingTimeInMillis",
                 "identity", "invokedFunctionArn", "logGroupName", "logStreamName", "memoryLimitInMB", "succeed", "tenantId"],
         })
-    );
-}
-
-const LOGGING: &str = "console.log('at load');
-exports.handler = async () => {
-  console.trace('t'); console.debug('d %s', 1, { a: 1 }); console.info('i\\nj'); console.warn('w'); console.error(new Error('e').message); console.fatal('f');
-  console.log({ a: [1] }); console.log('with', new TypeError('x'));
-};";
-
-/// The frames with times and ids taken out: level bits and text.
-async fn logged(env: &[(&'static str, &str)], lines: bool) -> Option<Vec<String>> {
-    let node = interpreter(&["node"])?;
-    let files = [("index.js", LOGGING)];
-    let env = env.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-    let mut guest = start(
-        &node,
-        Language::Node(20),
-        Start { handler: "index.handler", files: &files, env, lines, ..Start::default() },
-    )
-    .await;
-    guest.ready().await;
-    let work = support::work("1");
-    guest.invoke(&work).await;
-    let level = |text: &str| text.replace(&work.request_id.to_string(), "ID");
-    if lines {
-        return Some(guest.stdout().lines().map(|line| level(&line[24..])).collect());
-    }
-    Some(
-        guest
-            .frames()
-            .into_iter()
-            .map(|(kind, text)| {
-                let text = level(&text);
-                let text =
-                    if text.starts_with('{') { text.replace(&text[14..38], "TIME") } else { text[24..].to_owned() };
-                format!("{:x} {text}", kind & 0xff)
-            })
-            .collect(),
-    )
-}
-
-#[tokio::test]
-async fn console_writes_text_frames() {
-    let Some(seen) = logged(&[], false).await else { return };
-    assert_eq!(
-        seen[..8],
-        [
-            "f \tundefined\tINFO\tat load\n",
-            "7 \tID\tTRACE\tt\n",
-            "b \tID\tDEBUG\td 1 { a: 1 }\n",
-            "f \tID\tINFO\ti\nj\n",
-            "13 \tID\tWARN\tw\n",
-            "17 \tID\tERROR\te\n",
-            "1b \tID\tFATAL\tf\n",
-            "f \tID\tINFO\t{ a: [ 1 ] }\n",
-        ]
-    );
-    assert!(seen[8].starts_with("f \tID\tINFO\twith TypeError: x\n    at "), "{}", seen[8]);
-}
-
-#[tokio::test]
-async fn console_writes_json_frames_from_its_level_on() {
-    let Some(seen) = logged(&[("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("AWS_LAMBDA_LOG_LEVEL", "WARN")], false).await else {
-        return;
-    };
-    assert_eq!(
-        seen,
-        [
-            r#"12 {"timestamp":"TIME","level":"WARN","requestId":"ID","message":"w"}"#,
-            r#"16 {"timestamp":"TIME","level":"ERROR","requestId":"ID","message":"e"}"#,
-            r#"1a {"timestamp":"TIME","level":"FATAL","requestId":"ID","message":"f"}"#,
-        ]
-    );
-    let Some(seen) = logged(&[("AWS_LAMBDA_LOG_FORMAT", "JSON")], false).await else { return };
-    assert_eq!(seen[0], r#"e {"timestamp":"TIME","level":"INFO","message":"at load"}"#);
-    assert_eq!(seen[7], r#"e {"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"a":[1]}}"#);
-    assert!(
-        seen[8].contains(r#""errorType":"TypeError","errorMessage":"x","stackTrace":["TypeError: x","#),
-        "{}",
-        seen[8]
-    );
-}
-
-#[tokio::test]
-async fn console_writes_lines_without_the_pipe() {
-    let Some(seen) = logged(&[], true).await else { return };
-    assert_eq!(
-        seen[..4],
-        ["\tundefined\tINFO\tat load", "\tID\tTRACE\tt", "\tID\tDEBUG\td 1 { a: 1 }", "\tID\tINFO\ti\rj"]
     );
 }
 
