@@ -73,6 +73,7 @@ impl Gateway {
                 view.tags.as_ref().clone()
             }
             other => {
+                here(asked, arn, other)?;
                 let lying = self.lying_tags(&scope, other);
                 let told = lying.as_ref().map(|tags| Told::new().tagged(tags)).unwrap_or_default();
                 asked.permit_told(self, "lambda:ListTags", arn, &told)?;
@@ -102,6 +103,7 @@ impl Gateway {
                 self.inner.catalog.retag(&target.scope, &target.name, edit).await.map_err(refusals::catalog)?;
             }
             other => {
+                here(asked, arn, &other)?;
                 let lying = self.lying_tags(&scope, &other).unwrap_or_default();
                 asked.permit_told(self, action, arn, &(told, &Told::new().tagged(&lying)))?;
                 let result = match other {
@@ -147,6 +149,14 @@ impl Gateway {
         };
         self.inner.catalog.change_record(scope.record(T::FAMILY, name), change).await
     }
+}
+
+/// Refuses what is in another region: it is authorized as what it is, and only its id is looked up.
+fn here(asked: &Asked<'_>, arn: &str, resource: &TaggedResource<'_>) -> Result<(), ApiError> {
+    if arn.split(':').nth(3) == Some(asked.region().as_str()) {
+        return Ok(());
+    }
+    Err(missing(resource, arn))
 }
 
 fn refuse_qualifier(target: &crate::asked::Target) -> Result<(), ApiError> {

@@ -478,3 +478,17 @@ async fn what_no_policy_of_a_function_can_give_away_stays_at_home() {
     assert_eq!(all.house.ask_as(&their, "lambda", "POST", MAPPINGS, &[], mapping.as_bytes()).await.status, 403);
     assert_eq!(all.house.ask_as(&root(), "lambda", "GET", &format!("{FUNCTIONS}/f"), &[], b"").await.status, 200);
 }
+
+#[tokio::test]
+async fn what_is_tagged_is_what_was_authorized() {
+    let all = Furnished::new().await;
+    // Somewhere else, the user may tag what has the same name here.
+    let abroad = arn("capacity-provider:cp").replace("us-east-1", "eu-west-1");
+    let policy = allowing(&[("lambda:TagResource", abroad.clone()), ("lambda:ListTags", abroad.clone())]);
+    let path = format!("/2017-03-31/tags/{}", encoded(&abroad));
+    let tag = ("POST".to_owned(), path.clone(), json!({"Tags": {"Team": "blue"}}));
+    assert_eq!(all.ask(&policy, &tag).await.status, 404);
+    assert_eq!(all.ask(&policy, &("GET".to_owned(), path, Value::Null)).await.status, 404);
+    let own = format!("/2017-03-31/tags/{}", encoded(&arn("capacity-provider:cp")));
+    assert_eq!(all.house.ask("GET", &own, &[], b"").await.json()["Tags"]["Team"], "red");
+}

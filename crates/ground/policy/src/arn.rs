@@ -78,23 +78,69 @@ fn segments(text: &str) -> Vec<&str> {
 
 fn fits(patterns: &[Pattern], text: &str, facts: &dyn Facts) -> bool {
     let Some((last, before)) = patterns.split_last() else { return false };
-    let end_of = |start: usize| text[start..].find(':').map(|at| start + at);
-    // Where the next segment of the pattern may begin.
-    let mut starts = vec![0];
-    for segment in before {
-        let mut ends = starts.iter().filter_map(|start| {
-            let end = end_of(*start)?;
-            segment.fits(&text[*start..end], facts).then_some(end)
-        });
-        starts = if segment.ends_in_star() {
-            // It may go on to any later colon, so that the first place where it fits says all.
-            let Some(first) = ends.next() else { return false };
-            text[first..].match_indices(':').map(|(at, _)| first + at + 1).collect()
-        } else {
-            ends.map(|end| end + 1).collect()
-        };
+    let mut start = 0;
+    for (number, segment) in before.iter().enumerate() {
+        let Some(end) = end_of(text, start) else { return false };
+        if !segment.fits(&text[start..end], facts) {
+            return false;
+        }
+        if segment.ends_in_star() {
+            return fits_beyond(&before[number + 1..], last, text, Starts::behind(text, end), facts);
+        }
+        start = end + 1;
     }
-    starts.into_iter().any(|start| last.fits(&text[start..], facts))
+    last.fits(&text[start..], facts)
+}
+
+/// The rest of a pattern, that may begin at any of these places.
+fn fits_beyond(before: &[Pattern], last: &Pattern, text: &str, starts: Starts, facts: &dyn Facts) -> bool {
+    let mut starts = starts;
+    for segment in before {
+        let mut next = Starts::default();
+        for start in starts.iter() {
+            let Some(end) = end_of(text, start).filter(|end| segment.fits(&text[start..*end], facts)) else { continue };
+            if segment.ends_in_star() {
+                // It may go on to any later colon, so that the first place where it fits says all.
+                next = Starts::behind(text, end);
+                break;
+            }
+            next.push(end + 1);
+        }
+        starts = next;
+    }
+    starts.iter().any(|start| last.fits(&text[start..], facts))
+}
+
+/// Where the segment that begins at `start` ends, if another follows.
+fn end_of(text: &str, start: usize) -> Option<usize> {
+    text[start..].find(':').map(|at| start + at)
+}
+
+/// Places where a segment may begin; no more than an ARN has colons.
+#[derive(Default)]
+struct Starts {
+    places: [usize; COLONS_MAX],
+    count: usize,
+}
+
+impl Starts {
+    /// Behind each colon from `end` on.
+    fn behind(text: &str, end: usize) -> Self {
+        let mut starts = Self::default();
+        text[end..].match_indices(':').for_each(|(at, _)| starts.push(end + at + 1));
+        starts
+    }
+
+    fn push(&mut self, place: usize) {
+        if let Some(free) = self.places.get_mut(self.count) {
+            *free = place;
+            self.count += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.places[..self.count].iter().copied()
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +180,28 @@ mod tests {
         ] {
             let facts = [("aws:principalaccount", "123456789012")];
             assert_eq!(ArnPattern::new(pattern, true).unwrap().fits(ARN, &facts), want, "{pattern}");
+        }
+    }
+
+    /// What the module's first lines say, tried out without any thought of cost.
+    fn plainly(patterns: &[Pattern], text: &str) -> bool {
+        let Some((first, others)) = patterns.split_first() else { return false };
+        if others.is_empty() {
+            return first.fits(text, &());
+        }
+        let mut colons = text.match_indices(':').map(|(at, _)| at);
+        let Some(end) = colons.next() else { return false };
+        let goes_on = first.ends_in_star();
+        first.fits(&text[..end], &())
+            && std::iter::once(end).chain(colons.filter(|_| goes_on)).any(|at| plainly(others, &text[at + 1..]))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn segments_match_as_a_plain_matcher_says(pattern in "arn:([ab*?]{0,3}:){1,4}[ab*?:]{0,4}\\*", text in "arn:([ab]{0,2}:){0,6}[ab:]{0,3}") {
+            let compiled = ArnPattern::new(&pattern, true).unwrap();
+            let ArnPattern::Segments(patterns) = &compiled else { unreachable!() };
+            proptest::prop_assert_eq!(compiled.fits(&text, &()), plainly(patterns, &text), "{} {}", pattern, text);
         }
     }
 
