@@ -33,6 +33,17 @@ TELLS = """
         return context.tenant_id
     """
 
+SUBSCRIBER = (Path(__file__).parent.parent / "functions/subscriber.py").read_bytes()
+# Shows what its extension has got so far.
+SHOWS = """
+    import json
+    def handler(event, context):
+        try:
+            return [json.loads(line) for line in open("/tmp/telemetry")]
+        except FileNotFoundError:
+            return []
+    """
+
 needs_node = pytest.mark.skipif(not NODE, reason="no node on this machine")
 
 
@@ -206,6 +217,20 @@ def test_json_records_name_the_tenant(lam, logs, deploy):
         return all(tenants == ["a", "b"] for tenants in kinds.values())
 
     until(told)
+
+
+def test_extensions_find_the_tenant_in_telemetry(lam, deploy):
+    layer = lam.publish_layer_version(LayerName="hears-of-tenants",
+                                      Content={"ZipFile": package({"extensions/listens": (SUBSCRIBER, 0o755)})})
+    name = deploy(python(SHOWS), "isolated-telemetry", Layers=[layer["LayerVersionArn"]], TenancyConfig=PER_TENANT,
+                  Environment={"Variables": {"SUBSCRIBE": "{}"}})
+    for tenant in ("a", "b"):
+        def told():
+            events = call(lam, name, tail=False, TenantId=tenant).value
+            of = [event for event in events if event["type"] in ("platform.start", "platform.report")]
+            return of if any(event["type"] == "platform.report" for event in of) else None
+
+        assert {event["record"].get("tenantId") for event in until(told)} == {tenant}
 
 
 def test_environments_of_tenants_are_billed_once_each(server, lam, deploy):
