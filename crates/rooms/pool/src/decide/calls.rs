@@ -70,10 +70,10 @@ impl PoolState {
             return Some(Refusal::Stopping);
         }
         let version = self.groups.get_mut(&key.version())?;
-        let starts_left = version.bucket.starts(now);
         if version.all_waiting() >= limits.of_a_version || self.tally.waiting >= limits.in_all {
             return Some(Refusal::QueueFull);
         }
+        let starts_left = version.bucket.starts(now);
         let group = self.groups.get(&key)?;
         if u64::from(group.shape.memory.get()) > self.options.memory_mib || self.options.sandboxes_max == 0 {
             return Some(Refusal::NoRoom);

@@ -3,6 +3,7 @@
 use super::options::PoolOptions;
 use lacewing_model::{Concurrency, MemoryMib, RevisionId};
 use lacewing_sandbox::{Preparation, Rung};
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroU64;
 
 /// One waiting or running call.
@@ -20,7 +21,7 @@ pub struct TenantNumber(pub NonZeroU64);
 
 /// What sandboxes are kept by: one version and, where it isolates its tenants, one of these. No sandbox ever serves
 /// calls of two keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupKey {
     /// The version's generation.
     pub generation: RevisionId,
@@ -33,6 +34,14 @@ impl GroupKey {
     #[must_use]
     pub fn version(self) -> Self {
         self.generation.into()
+    }
+}
+
+impl Hash for GroupKey {
+    /// One word for both: a warm call looks groups up several times, and a generation is random by itself.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let tenant = self.tenant.map_or(0, |tenant| tenant.0.get());
+        state.write_u128(self.generation.as_u128() ^ (u128::from(tenant) << 64));
     }
 }
 

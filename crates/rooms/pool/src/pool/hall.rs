@@ -18,7 +18,7 @@ pub(super) struct Hall<C> {
     /// Those that idle; of those that run several calls at once also the ones at work.
     home: HashMap<Place, Held<C>>,
     waiting: HashMap<CallId, oneshot::Sender<Grant<C>>>,
-    tenants: Tenants,
+    pub(super) tenants: Tenants,
     /// What to start for a version, until it is forgotten.
     recipes: HashMap<RevisionId, Recipe<C>>,
     /// Provisioned starts under way, and the error of the newest that failed.

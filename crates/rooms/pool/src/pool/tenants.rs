@@ -27,6 +27,12 @@ impl Tenants {
         number
     }
 
+    /// How many are known.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.names.len()
+    }
+
     /// Nothing of it is left.
     pub(super) fn forget(&mut self, generation: RevisionId, number: TenantNumber) {
         let Some(name) = self.names.remove(&number) else { return };

@@ -5,7 +5,7 @@
 use super::*;
 use crate::decide::KeepAlive;
 use bytes::Bytes;
-use lacewing_model::{ManualClock, RequestId, SandboxId, Timestamp};
+use lacewing_model::{ManualClock, RequestId, SandboxId, TenantId, Timestamp};
 use lacewing_sandbox::Work;
 use lacewing_testkit::{FakeDriver, FakePassage, FakeStart, QuietSink, version_named};
 use std::time::Duration;
@@ -74,6 +74,24 @@ async fn a_sandbox_is_reused_and_its_story_told_once() {
     assert!(lease.take_story().is_none());
     drop(lease);
     assert_eq!(driver.started(), 1);
+}
+
+#[tokio::test]
+async fn a_tenants_sandbox_is_lent_to_no_other_and_nothing_is_remembered_of_one_that_has_gone() {
+    let driver = FakeDriver::open();
+    let (pool, clock) = pool(&driver, 1_024);
+    let version = version();
+    let (a, b): (TenantId, TenantId) = ("a".parse().unwrap(), "b".parse().unwrap());
+    let lend = async |tenant: &TenantId| pool.lease(&version, Some(tenant), || recipe(&version)).await.unwrap();
+    for (tenant, is_new) in [(&a, true), (&a, false), (&b, true), (&b, false), (&a, false)] {
+        let mut lease = lend(tenant).await;
+        assert_eq!(lease.take_story().is_some(), is_new, "a new sandbox for {tenant}");
+        lease.run(work("1", &version), Instant::now()).await.unwrap();
+    }
+    assert_eq!((driver.started(), pool.hall().tenants.known()), (2, 2));
+    clock.advance(Duration::from_secs(60));
+    pool.tick();
+    assert_eq!((driver.alive(), pool.hall().tenants.known()), (0, 0));
 }
 
 #[tokio::test]
