@@ -260,6 +260,14 @@ def test_the_commands_name_a_tenant(server, lam, isolated, tmp_path):
     assert json.loads(out.read_text())["tenant"] == "by-aws"
     assert json.loads(lacewing(server, "invoke", isolated, "--tenant-id", "by-lacewing").stdout)["tenant"] == "by-lacewing"
     assert MISSING in lacewing(server, "invoke", isolated, expect=None).stderr
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return context.tenant_id\n")
+    lacewing(server, "deploy", str(tmp_path / "app.py"), "--name", "by-deploy", "--per-tenant")
+    assert lacewing(server, "invoke", "by-deploy", "--tenant-id", "one").stdout == '"one"\n'
+    lacewing(server, "deploy", str(tmp_path / "app.py"), "--name", "by-deploy", "--timeout", "5")
+    assert lam.get_function_configuration(FunctionName="by-deploy")["TenancyConfig"] == PER_TENANT
+    lacewing(server, "deploy", str(tmp_path / "app.py"), "--name", "all-alike")
+    late = lacewing(server, "deploy", str(tmp_path / "app.py"), "--name", "all-alike", "--per-tenant", expect=None)
+    assert late.returncode != 0 and "chosen for good" in late.stderr
 
 
 def rows(server, question):

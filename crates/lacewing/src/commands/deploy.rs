@@ -93,6 +93,10 @@ pub struct Deploy {
     /// A line about the function.
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// Keep tenants apart: each call names one (`invoke --tenant-id`), and a sandbox serves one only. Chosen for good
+    /// when the function is made.
+    #[arg(long, conflicts_with = "web")]
+    pub per_tenant: bool,
     /// Deploy a web application: an HTTP server, run as it is, behind a URL.
     #[arg(long)]
     pub web: bool,
@@ -227,6 +231,7 @@ impl Deploy {
         variables: Option<Map<String, Value>>,
     ) -> Result<Change, Failure> {
         let name = &existing.name;
+        self.check_tenancy(existing)?;
         let mut change = self.update_egress(client, existing).await?;
         let architecture = self.architecture.as_deref().or(chosen.architecture).unwrap_or(&existing.architecture);
         if existing.code_sha256 != STANDARD.encode(Sha256::digest(zip)) || existing.architecture != architecture {
@@ -244,6 +249,16 @@ impl Deploy {
             change = Change::Updated;
         }
         Ok(change)
+    }
+
+    /// A function that is there cannot be made to keep tenants apart.
+    fn check_tenancy(&self, existing: &FunctionState) -> Result<(), Failure> {
+        if !self.per_tenant || existing.all.get("TenancyConfig").is_some() {
+            return Ok(());
+        }
+        let name = &existing.name;
+        let message = format!("{name} is there already, and shares its sandboxes: that is chosen for good");
+        Err(Failure::refused(message, format!("delete it first (lacewing rm {name}), or take another name")))
     }
 
     /// First what keeps it in: a function must not run on with more network than was asked for.
@@ -273,6 +288,7 @@ impl Deploy {
         set("Timeout", self.timeout.map(Value::from));
         set("Description", self.description.clone().map(Value::from));
         set("Environment", variables.map(|variables| json!({"Variables": variables})));
+        set("TenancyConfig", self.per_tenant.then(|| json!({"TenantIsolationMode": "PER_TENANT"})));
         fields
     }
 

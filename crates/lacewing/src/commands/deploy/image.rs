@@ -45,6 +45,7 @@ impl Deploy {
 
     async fn update_image(&self, client: &mut Client, existing: &FunctionState, uri: &str) -> Result<Change, Failure> {
         let name = &existing.name;
+        self.check_tenancy(existing)?;
         let mut change = self.update_egress(client, existing).await?;
         let architecture = self.architecture.as_deref().unwrap_or(&existing.architecture);
         // What a tag stands for, only the server can tell.
