@@ -95,12 +95,6 @@ functions:
   web: {{handler: handler.web, url: true, reservedConcurrency: 3}}
 layers:
   words: {{path: layer}}
-resources:
-  Resources:
-    # Since October 2025 a public URL asks for this too, and the framework's third version knows only the other.
-    WebInvoke:
-      Type: AWS::Lambda::Permission
-      Properties: {{FunctionName: !GetAtt WebLambdaFunction.Arn, Action: 'lambda:InvokeFunction', Principal: '*', InvokedViaFunctionUrl: true}}
 """
 HANDLER = """
 exports.hello = async (event) => { console.log("asked by", event.name); return { hello: event.name, stage: process.env.STAGE, ...require("/opt/nodejs/words.js") }; };

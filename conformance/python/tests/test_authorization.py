@@ -200,17 +200,18 @@ def test_plain_http_can_be_forbidden(server, key, mine):
     assert answer.status_code == 403
 
 
-def test_a_url_of_another_account_is_called_with_two_permissions_and_two_rights(server, lam, deploy, key):
+def test_a_url_of_another_account_is_called_with_its_permission_and_ones_own(server, lam, deploy, key):
     name = deploy(ECHO)
     host = lam.create_function_url_config(FunctionName=name, AuthType="AWS_IAM")["FunctionUrl"].split("/")[2]
-    theirs, half = key(account=OTHER), key(statement("Allow", "lambda:InvokeFunctionUrl"), account=OTHER)
+    theirs, url_only = key(account=OTHER), key(statement("Allow", "lambda:InvokeFunctionUrl"), account=OTHER)
+    denied = key(statement("Allow", "*"), statement("Deny", "lambda:InvokeFunction"), account=OTHER)
 
     def status(made):
         return send(signed(server, "GET", "/", headers={"host": host}, **made)).status_code
     assert status(theirs) == 403
     lam.add_permission(FunctionName=name, StatementId="u", Action="lambda:InvokeFunctionUrl", Principal=OTHER, FunctionUrlAuthType="AWS_IAM")
-    assert status(theirs) == 403
+    assert (status(theirs), status(url_only), status(denied)) == (200, 200, 403)
     lam.add_permission(FunctionName=name, StatementId="i", Action="lambda:InvokeFunction", Principal=OTHER, InvokedViaFunctionUrl=True)
-    assert (status(theirs), status(half)) == (200, 403)
+    assert (status(theirs), status(denied)) == (200, 403)
     arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
     assert refused(client(server, **theirs).invoke, FunctionName=arn)[0] == 403, "by the URL only"

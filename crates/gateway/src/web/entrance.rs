@@ -14,8 +14,11 @@ use lacewing_model::{Qualifier, Timestamp};
 use lacewing_policy::{Fact, Facts, Question, Verdict, Who};
 use std::net::IpAddr;
 
-/// What a caller of a URL has to be allowed, all of it. The second since October 2025.
-const ACTIONS: [&str; 2] = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"];
+/// What a caller of a URL has to be allowed.
+const CALL: &str = "lambda:InvokeFunctionUrl";
+/// What it must not be denied. AWS documents since October 2025 that it has to be allowed too; it still served URLs
+/// without when it was recorded in November 2025, and templates and tools from before know nothing of it.
+const RUN: &str = "lambda:InvokeFunction";
 
 impl Gateway {
     /// Whether anybody may call: the policy of the function says so.
@@ -23,12 +26,12 @@ impl Gateway {
         let resource = url.scope.arn(&url.function, qualifier).to_string();
         let Some(Ok(policy)) = self.compiled_policy(&url.scope, &url.function, qualifier) else { return false };
         let about = FunctionFacts { gateway: self, scope: &url.scope, name: url.function.as_str() };
-        ACTIONS.iter().all(|action| {
+        let verdict = |action: &str| {
             let told = told(action, &resource, url);
             let (request, about) = ((&told, stranger), &about);
-            let asked = Question { action, resource: &resource, who: Who::Anyone, facts: &(about, &request) };
-            matches!(policy.verdict(&asked), Verdict::Allow(_))
-        })
+            policy.verdict(&Question { action, resource: &resource, who: Who::Anyone, facts: &(about, &request) })
+        };
+        matches!(verdict(CALL), Verdict::Allow(_)) && verdict(RUN) != Verdict::Deny
     }
 
     /// Whether this signer may: by its own policies or by the function's.
@@ -37,11 +40,12 @@ impl Gateway {
         // A policy that cannot be read lets nobody in.
         let Ok(policy) = self.compiled_policy(&url.scope, &url.function, qualifier).transpose() else { return false };
         let about = FunctionFacts { gateway: self, scope: &url.scope, name: url.function.as_str() };
-        facts.caller.service == "lambda"
-            && ACTIONS.iter().all(|action| {
-                let wish = Wish { action, resource: &resource, policy: policy.as_deref(), about: &about };
-                self.inner.access.allows(&wish, facts, &told(action, &resource, url)).is_ok()
-            })
+        let asks = |action: &str| {
+            let wish = Wish { action, resource: &resource, policy: policy.as_deref(), about: &about };
+            self.inner.access.allows(&wish, facts, &told(action, &resource, url))
+        };
+        let denied = || asks(RUN).is_err_and(|error| error.is_explicit_denial());
+        facts.caller.service == "lambda" && asks(CALL).is_ok() && !denied()
     }
 }
 

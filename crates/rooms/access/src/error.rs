@@ -103,6 +103,12 @@ impl DenialReason {
 }
 
 impl AccessError {
+    /// True where a policy denies; false where nothing allows, and for everything else.
+    #[must_use]
+    pub fn is_explicit_denial(&self) -> bool {
+        matches!(self, Self::Denied { why, .. } if why.is_explicit())
+    }
+
     /// The plain mismatch: it tells nothing of what was expected.
     pub(crate) fn mismatch() -> Self {
         Self::InvalidSignature(
