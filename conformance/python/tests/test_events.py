@@ -123,6 +123,16 @@ def test_a_failure_waits_a_minute_for_its_retry_and_a_dead_letter_is_kept(server
     assert last not in [row[0] for row in rows(server, "SELECT id FROM events")]
 
 
+def test_a_result_that_is_too_large_for_its_destination_is_dropped(server, lam, deploy):
+    """As on Lambda. It could never run, so it must not wait for the end of its age."""
+    target = deploy(TOLD, "too-small")
+    large = deploy(python("def handler(event, context): return 'x' * 6_000_000"), "large", MemorySize=256)
+    arn = lam.get_function(FunctionName=target)["Configuration"]["FunctionArn"]
+    lam.put_function_event_invoke_config(FunctionName=large, DestinationConfig={"OnSuccess": {"Destination": arn}})
+    send(lam, large, "y" * 900_000)
+    until(lambda: not rows(server, f"SELECT id FROM events WHERE function IN ('{large}', '{target}')"))
+
+
 def test_a_deleted_functions_events_are_dropped(server, lam, deploy):
     name = deploy(TOLD, "deleted")
     request = send(lam, name, {"fail": True})

@@ -271,6 +271,11 @@ impl Inner {
                 (if ran.failed() { End::Failed } else { End::Answered }, Some(ran))
             }
             Err(InvokeError::Stopping) => return None,
+            Err(error @ (InvokeError::PayloadTooLarge { .. } | InvokeError::NotJson(_))) => {
+                // A record with a large answer in it. As on Lambda, what is too large for its destination is dropped.
+                tracing::warn!(id = %event.id, function = %event.function, %error, "an event can never run and was dropped");
+                return Some(vec![EventStep::Remove(event.id)]);
+            }
             Err(_) => (End::Refused, None),
         };
         Some(match decide::after(standing, bounds, end, self.clock.now()) {
