@@ -56,8 +56,6 @@ pub enum ArtifactError {
     NotFetched {
         /// What was in the way, and what to do.
         message: String,
-        /// True when it is gone from there, or may not be read; false when nobody answered.
-        lost: bool,
     },
     /// What lies where a package was is another one now.
     #[error("The code in {place} is not the code that was set any more. Update the function's code.")]

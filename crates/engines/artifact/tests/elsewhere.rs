@@ -38,7 +38,7 @@ impl Place {
         let fetch = Arc::new(move || {
             *place.asked.lock().unwrap() += 1;
             let content = place.content.lock().unwrap().clone();
-            content.ok_or_else(|| ArtifactError::NotFetched { message: "it is gone".into(), lost: true })
+            content.ok_or_else(|| ArtifactError::NotFetched { message: "it is gone".into() })
         });
         Elsewhere { name: name.into(), fetch }
     }
@@ -105,7 +105,7 @@ fn a_place_that_has_lost_it_or_has_another_one_is_told() {
     package.stays_in(first.named("first"));
     assert!(matches!(package.unpack(), Err(ArtifactError::OtherNow { place }) if place == "first"));
     package.stays_in(second.named("second"));
-    assert!(matches!(package.unpack(), Err(ArtifactError::NotFetched { lost: true, .. })));
+    assert!(matches!(package.unpack(), Err(ArtifactError::NotFetched { .. })));
     assert!(files(&dir.path().join("code")).is_empty(), "nothing of another package is left");
     second.set(Some(&bytes));
     assert_eq!(fs::read(package.unpack().unwrap().join("a")).unwrap(), b"content", "any place will do");

@@ -45,13 +45,13 @@ impl Sources {
 
 fn not_fetched(place: &str, error: &ObjectError) -> ArtifactError {
     let mend = match error.is_lost() {
-        true => "Put the object back, or give this server's key access to it, and update the function.",
+        true => "Give this server's key access to it and update the function, or set the function's code anew.",
         false => "Update the function when the object store answers again.",
     };
-    ArtifactError::NotFetched {
-        message: format!("The code in {place} cannot be read: {error}. {mend}"),
-        lost: error.is_lost(),
-    }
+    // Most stores end their sentences.
+    let why = error.to_string();
+    let why = why.trim_end_matches('.');
+    ArtifactError::NotFetched { message: format!("The code in {place} cannot be read: {why}. {mend}") }
 }
 
 impl Catalog {
