@@ -492,3 +492,54 @@ async fn what_is_tagged_is_what_was_authorized() {
     let own = format!("/2017-03-31/tags/{}", encoded(&arn("capacity-provider:cp")));
     assert_eq!(all.house.ask("GET", &own, &[], b"").await.json()["Tags"]["Team"], "red");
 }
+
+#[tokio::test]
+async fn operations_on_logs_are_authorized_by_group_and_stream() {
+    use lacewing_lambda_api::LogsOperation::{self, *};
+    let all = Furnished::new().await;
+    let logs = |rest: &str| format!("arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{rest}");
+    let (group, stream) = (json!({"logGroupName": "/g"}), json!({"logGroupName": "/g", "logStreamName": "s"}));
+    let by_arn = json!({"resourceArn": logs("/g"), "tags": {"a": "b"}, "tagKeys": ["a"]});
+    let tagged = json!({"logGroupName": "/g", "tags": {"a": "b"}});
+    let days = json!({"logGroupName": "/g", "retentionInDays": 7});
+    let whole = || vec![logs("/g:log-stream:")];
+    let rows = [
+        (CreateLogGroup, &tagged, vec![("CreateLogGroup", whole().remove(0)), ("TagResource", logs("/g"))]),
+        (DescribeLogGroups, &Value::Null, vec![("DescribeLogGroups", logs(":log-stream:"))]),
+        (DescribeLogStreams, &group, vec![("DescribeLogStreams", whole().remove(0))]),
+        (GetLogEvents, &stream, vec![("GetLogEvents", logs("/g:log-stream:s"))]),
+        (FilterLogEvents, &group, vec![("FilterLogEvents", whole().remove(0))]),
+        (PutRetentionPolicy, &days, vec![("PutRetentionPolicy", whole().remove(0))]),
+        (DeleteRetentionPolicy, &group, vec![("DeleteRetentionPolicy", whole().remove(0))]),
+        (TagResource, &by_arn, vec![("TagResource", logs("/g"))]),
+        (UntagResource, &by_arn, vec![("UntagResource", logs("/g"))]),
+        (ListTagsForResource, &by_arn, vec![("ListTagsForResource", logs("/g"))]),
+        (DeleteLogGroup, &group, vec![("DeleteLogGroup", whole().remove(0))]),
+    ];
+    assert_eq!(rows.len(), LogsOperation::ALL.len());
+    let ask = async |policy: &Value, operation: LogsOperation, body: &Value| {
+        let target = format!("{}{}", LogsOperation::TARGET_PREFIX, operation.name());
+        let body = if body.is_null() { "{}".to_owned() } else { body.to_string() };
+        let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.1")];
+        all.house.ask_as(&all.key(policy), "logs", "POST", "/", &headers, body.as_bytes()).await
+    };
+    for (operation, body, wanted) in &rows {
+        for (action, resource) in wanted {
+            let policy = json!({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "*", "Resource": "*"},
+                {"Effect": "Deny", "Action": format!("logs:{action}"), "Resource": resource}]});
+            let got = ask(&policy, *operation, body).await;
+            let text = format!("is not authorized to perform: logs:{action} on resource: {resource} with");
+            assert!(got.status == 400 && got.shown().contains(&text), "{} {}", operation.name(), got.shown());
+        }
+    }
+    for (operation, body, wanted) in &rows {
+        let statements: Vec<(String, String)> =
+            wanted.iter().map(|(action, resource)| (format!("logs:{action}"), resource.clone())).collect();
+        let statements: Vec<_> =
+            statements.iter().map(|(action, resource)| (action.as_str(), resource.clone())).collect();
+        let got = ask(&allowing(&statements), *operation, body).await;
+        assert!(!got.shown().contains("not authorized"), "{}: more is asked for: {}", operation.name(), got.shown());
+        assert!(got.status < 500, "{}: {}", operation.name(), got.shown());
+    }
+}

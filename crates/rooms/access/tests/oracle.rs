@@ -7,9 +7,11 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::SigningParams;
 use lacewing_access::{
-    Access, AccessError, AccessOptions, BodyHash, Caller, IdentityOptions, Principal, RequestHead, RootKey, Seed, Store,
+    Access, AccessError, AccessOptions, AssumeRole, BodyHash, Caller, CallerFacts, IdentityOptions, NewRole, Principal,
+    RequestHead, RootKey, Seed, Store,
 };
 use lacewing_model::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -259,6 +261,57 @@ fn credentials_of_a_function_die_with_its_session() {
     drop(session);
     let signer = with(Some(keys.session_token.clone()));
     assert_eq!(verify(&access, &signer.sign(ask.clone()), signer.body, NOW), Err(AccessError::TokenExpired));
+}
+
+#[test]
+fn a_session_ends_at_its_time_and_takes_its_signed_queries_with_it() {
+    let access = room();
+    let account = "000000000000".parse().unwrap();
+    let trust = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
+    access.create_role(&account, NewRole { name: "r".into(), trust: trust.into(), ..NewRole::default() }, NOW).unwrap();
+    let root = Caller::new(account, "us-east-1".parse().unwrap(), Principal::Root, "sts");
+    let (role, tags) = ("arn:aws:iam::000000000000:role/r", BTreeMap::new());
+    let facts = CallerFacts { access: &access, caller: &root, now: NOW, source: None, encrypted: false, agent: None };
+    let asked = AssumeRole {
+        role,
+        session: "s1",
+        seconds: Some(900),
+        policy: None,
+        managed: &[],
+        tags: &tags,
+        external_id: None,
+    };
+    let keys = access.assume_role(&root, &asked, &facts).unwrap().credentials;
+    let end = NOW.plus(Duration::from_secs(900));
+    let before = Timestamp(end.0 - 1);
+    let ask = request("GET", "/2015-03-31/functions/", &[]);
+    for location in [SignatureLocation::Headers, SignatureLocation::QueryParams] {
+        // Signed shortly before the end: the query would be good for ten minutes more.
+        let (id, secret) = (keys.access_key_id.clone(), keys.secret_access_key.clone());
+        let credentials = Credentials::from_keys(id, secret, Some(keys.session_token.clone()));
+        let signer = Signer { credentials, location, at: before, body: b"", ..Signer::new(location, false) };
+        let signed = signer.sign(ask.clone());
+        assert_eq!(verify(&access, &signed, b"", before).unwrap().arn(), "arn:aws:sts::000000000000:assumed-role/r/s1");
+        assert_eq!(verify(&access, &signed, b"", end), Err(AccessError::TokenExpired));
+    }
+}
+
+#[test]
+fn a_key_that_goes_while_it_is_in_use_signs_nothing_more() {
+    let access = room();
+    let account = "000000000000".parse().unwrap();
+    let (key, secret) = access.create_key(&account, None, NOW).unwrap();
+    let credentials = Credentials::from_keys(key.id.clone(), secret, None);
+    let ask = request("GET", "/2015-03-31/functions/", &[]);
+    let signer = Signer { credentials, body: b"", ..Signer::new(SignatureLocation::QueryParams, false) };
+    let signed = signer.sign(ask);
+    verify(&access, &signed, b"", NOW).unwrap();
+    access.set_key_active(&account, None, &key.id, false).unwrap();
+    assert_eq!(verify(&access, &signed, b"", NOW), Err(AccessError::UnknownKey));
+    access.set_key_active(&account, None, &key.id, true).unwrap();
+    verify(&access, &signed, b"", NOW).unwrap();
+    access.delete_key(&account, None, &key.id).unwrap();
+    assert_eq!(verify(&access, &signed, b"", NOW), Err(AccessError::UnknownKey));
 }
 
 #[test]
