@@ -35,6 +35,10 @@ const DYNAMODB: &str = allow!(
     r#""dynamodb:DescribeStream","dynamodb:GetRecords","dynamodb:GetShardIterator","dynamodb:ListStreams","#,
     r#""logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents""#
 );
+const DYNAMODB_READ: &str = allow!(
+    r#""dynamodb:BatchGetItem","dynamodb:Describe*","dynamodb:List*","dynamodb:GetItem","dynamodb:GetResourcePolicy","#,
+    r#""dynamodb:PartiQLSelect","dynamodb:Query","dynamodb:Scan""#
+);
 const MSK: &str = allow!(
     r#""kafka:DescribeCluster","kafka:DescribeClusterV2","kafka:GetBootstrapBrokers","ec2:CreateNetworkInterface","#,
     r#""ec2:DescribeNetworkInterfaces","ec2:DescribeVpcs","ec2:DeleteNetworkInterface","ec2:DescribeSubnets","#,
@@ -67,7 +71,7 @@ const POWER_USER: &str = concat!(
 );
 
 /// ARN and document of each, by ARN.
-pub const AWS_POLICIES: [(&str, &str); 19] = [
+pub const AWS_POLICIES: [(&str, &str); 32] = [
     ("arn:aws:iam::aws:policy/AWSLambdaExecute", allow!(r#""logs:*","s3:GetObject","s3:PutObject""#)),
     (
         "arn:aws:iam::aws:policy/AWSLambdaInvocation-DynamoDB",
@@ -77,8 +81,24 @@ pub const AWS_POLICIES: [(&str, &str); 19] = [
     ),
     ("arn:aws:iam::aws:policy/AWSLambda_FullAccess", FULL),
     ("arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess", READ_ONLY),
+    ("arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess", allow!(r#""states:*""#)),
     ("arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess", XRAY),
+    ("arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess", XRAY),
     ("arn:aws:iam::aws:policy/AdministratorAccess", allow!(r#""*""#)),
+    // Of policies for other services, what they allow at Lambda and IAM besides is left out.
+    ("arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess", allow!(r#""dynamodb:*""#)),
+    ("arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess", DYNAMODB_READ),
+    (
+        "arn:aws:iam::aws:policy/AmazonEventBridgeFullAccess",
+        allow!(r#""events:*","schemas:*","scheduler:*","pipes:*""#),
+    ),
+    ("arn:aws:iam::aws:policy/AmazonKinesisFullAccess", allow!(r#""kinesis:*""#)),
+    ("arn:aws:iam::aws:policy/AmazonS3FullAccess", allow!(r#""s3:*","s3-object-lambda:*""#)),
+    ("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess", allow!(r#""s3:Get*","s3:List*","s3:Describe*""#)),
+    ("arn:aws:iam::aws:policy/AmazonSESFullAccess", allow!(r#""ses:*""#)),
+    ("arn:aws:iam::aws:policy/AmazonSNSFullAccess", allow!(r#""sns:*""#)),
+    ("arn:aws:iam::aws:policy/AmazonSQSFullAccess", allow!(r#""sqs:*""#)),
+    ("arn:aws:iam::aws:policy/AmazonSSMReadOnlyAccess", allow!(r#""ssm:Describe*","ssm:Get*","ssm:List*""#)),
     ("arn:aws:iam::aws:policy/CloudWatchLambdaInsightsExecutionRolePolicy", EXECUTION),
     ("arn:aws:iam::aws:policy/CloudWatchLogsFullAccess", allow!(r#""logs:*""#)),
     (
@@ -89,6 +109,7 @@ pub const AWS_POLICIES: [(&str, &str); 19] = [
     ),
     ("arn:aws:iam::aws:policy/IAMFullAccess", allow!(r#""iam:*""#)),
     ("arn:aws:iam::aws:policy/PowerUserAccess", POWER_USER),
+    ("arn:aws:iam::aws:policy/SecretsManagerReadWrite", allow!(r#""secretsmanager:*""#)),
     ("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy", DURABLE),
     ("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole", EXECUTION),
     ("arn:aws:iam::aws:policy/service-role/AWSLambdaDynamoDBExecutionRole", DYNAMODB),
