@@ -100,11 +100,7 @@ fn show(name: &str, mut times: Vec<Duration>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn memory_of_what_waits() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     // As the kernel counts it for each, on v1; what is shared, such as an interpreter's code, is not in it. A start begins the
     // zygote.
     let python = house.managed("python", "python3.11", "app.py", "def handler(event, context): return event");

@@ -18,11 +18,7 @@ fn answer(outcome: &Outcome) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_custom_runtime_answers_and_its_lines_arrive_before_the_answer() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.function(
         "echo",
         &python_bootstrap("def handle(event):\n    print('seen', event, flush=True)\n    return b'<' + event + b'>'"),
@@ -65,11 +61,7 @@ fn obedient(house: &House) -> support::Function {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_ending_leaves_a_sandbox_that_can_be_used_again() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = obedient(&house);
     let mut started = house.start(&function, &lines).await;
     let second = Duration::from_secs(1);
@@ -113,11 +105,7 @@ async fn every_ending_leaves_a_sandbox_that_can_be_used_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shared_memory_dies_with_its_processes_and_tmp_is_no_memory() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let script = python_bootstrap(
         "import ctypes\n\
          libc = ctypes.CDLL(None)\n\
@@ -151,11 +139,7 @@ async fn shared_memory_dies_with_its_processes_and_tmp_is_no_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_init_is_told_and_repeated_inside_the_first_run() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     for (name, script, text) in [
         ("none", "", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
         ("exits", "#!/bin/sh\necho going\nexit 3\n", "Runtime exited with error: exit status 3"),
@@ -187,11 +171,7 @@ async fn a_failed_init_is_told_and_repeated_inside_the_first_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_init_over_its_limit_is_repeated_under_the_timeout_of_the_function() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.function("slow", "#!/bin/sh\nexec sleep 60\n");
     let mut spec = function.spec(&lines);
     spec.init_max = Duration::from_millis(300);

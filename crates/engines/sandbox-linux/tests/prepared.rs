@@ -132,11 +132,7 @@ async fn the_loader_finds_the_functions_libraries_after_a_prepared_start() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_native_function_takes_a_bare_sandbox() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.function("f", &python_bootstrap("def handle(event): return b'well'"));
     keep(&house, kind(&function), 1).await;
     let mut started = house.start(&function, &lines).await;
@@ -147,11 +143,7 @@ async fn a_native_function_takes_a_bare_sandbox() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_booted_runtime_cannot_serve_starts_in_a_bare_sandbox_and_says_why() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = "import os\ndef handler(event, context): return [os.environ.get('LANG'), os.environ.get('WRAPPED')]";
     let mut function = house.managed("f", "python3.11", "app.py", text);
     support::write_executable(&function.code.join("wrap"), b"#!/bin/sh\nexport WRAPPED=yes\nexec \"$@\"\n");
@@ -174,11 +166,7 @@ async fn what_a_booted_runtime_cannot_serve_starts_in_a_bare_sandbox_and_says_wh
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shelf_is_refilled_and_emptied_and_hands_out_nothing_dead() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.managed("f", "python3.11", "app.py", "def handler(event, context): return event");
     keep(&house, kind(&function), 2).await;
     let first = house.start(&function, &lines).await;
@@ -202,11 +190,7 @@ async fn the_shelf_is_refilled_and_emptied_and_hands_out_nothing_dead() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_runtime_that_ends_in_a_prepared_sandbox_is_started_again_with_the_same_tmp() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = "import os\ndef handler(event, context):\n  if event == 'end': os._exit(3)\n  if event == 'put': open('/tmp/x', 'w')\n  return [os.listdir('/tmp'), os.environ['AWS_LAMBDA_FUNCTION_NAME'], os.getcwd()]";
     let function = house.managed("again", "python3.11", "app.py", text);
     keep(&house, kind(&function), 1).await;
@@ -236,11 +220,7 @@ async fn what_waits_ends_with_its_driver() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_init_that_runs_out_of_time_in_a_prepared_sandbox_is_repeated_in_the_call() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = "import os, time\nif not os.path.exists('/tmp/once'):\n  open('/tmp/once', 'w')\n  time.sleep(30)\ndef handler(event, context): return 'at last'";
     for runtime in ["python3.11", "nodejs20.x"] {
         let text = if runtime.starts_with("python") {

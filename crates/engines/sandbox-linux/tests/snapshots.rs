@@ -7,7 +7,7 @@ use lacewing_sandbox::{InitEnding, Rung, SandboxDriver, SnapshotRefused, Snapsho
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
-use support::{Function, House, Lines, answer, can_test};
+use support::{Function, House, Lines, answer};
 
 async fn snapshot(house: &House, function: &Function, lines: &Lines) -> Result<SnapshotReport, SnapshotRefused> {
     let mut spec = function.spec(lines);
@@ -27,11 +27,7 @@ async fn restored(house: &House, function: &Function, lines: &Lines) -> Started 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_init_made_is_there_and_what_is_random_is_drawn_anew() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = r#"
 import os, random, ssl, uuid
 from snapshot_restore_py import register_after_restore, register_before_snapshot
@@ -75,11 +71,7 @@ fn without_what_init_was_told(mut seen: serde_json::Value) -> serde_json::Value 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_runtime_stands_within_the_same_walls_as_an_executed_one() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let pythons = house.driver.interpreters().into_iter().filter(|found| found.language == "python");
     let runtimes: BTreeSet<String> =
         pythons.filter_map(|found| Some(found.version.rsplit_once('.')?.0.to_owned())).collect();
@@ -186,11 +178,7 @@ def handler(event, context):
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn siblings_and_their_template_are_out_of_each_others_reach() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.managed("f", "python3.11", "app.py", NEIGHBOUR);
     snapshot(&house, &function, &lines).await.unwrap();
     let mut one = restored(&house, &function, &lines).await;
@@ -206,9 +194,13 @@ async fn siblings_and_their_template_are_out_of_each_others_reach() {
     assert_eq!((&seen["tcp"], &seen["abstract"]), (&"ConnectionRefusedError".into(), &"ConnectionRefusedError".into()));
     assert_eq!(seen["fds"], serde_json::json!([0, 1, 2, 3, 4]));
 
-    // One may be in spare, or on its way to that.
-    support::eventually("rest", || runtimes(&house).values().all(|seen| seen.is_held() == seen.is_template()));
-    let all = runtimes(&house);
+    // One may be in spare, or on its way to that: what is at rest is seen by one look.
+    let all = std::cell::RefCell::new(BTreeMap::new());
+    support::eventually("rest", || {
+        all.replace(runtimes(&house));
+        all.borrow().values().all(|seen| seen.is_held() == seen.is_template())
+    });
+    let all = all.into_inner();
     assert_eq!(all.values().filter(|seen| seen.is_template()).count(), 1);
     assert!((3..=4).contains(&all.len()), "the template, two copies, one in spare");
     let own = fs::read_link("/proc/self/ns/user").unwrap().display().to_string();
@@ -233,11 +225,7 @@ async fn siblings_and_their_template_are_out_of_each_others_reach() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_init_left_in_tmp_and_open_is_each_copys_own() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = r#"
 import os
 os.makedirs('/tmp/deep/er')
@@ -270,11 +258,7 @@ def handler(event, context):
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_forked_is_refused_with_its_reason_and_starts_otherwise() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     for (what, init, reason) in [
         (
             "thread",
@@ -314,11 +298,7 @@ async fn what_cannot_be_forked_is_refused_with_its_reason_and_starts_otherwise()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_lives_on_when_its_snapshot_is_forgotten() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.managed("f", "python3.11", "app.py", "def handler(event, context): return event");
     snapshot(&house, &function, &lines).await.unwrap();
     let mut started = restored(&house, &function, &lines).await;
@@ -333,11 +313,7 @@ async fn a_copy_lives_on_when_its_snapshot_is_forgotten() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_template_that_was_lost_is_taken_again_and_starts_go_on_meanwhile() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = "import uuid\nmade = str(uuid.uuid4())\ndef handler(event, context): return made";
     let function = house.managed("f", "python3.11", "app.py", text);
     snapshot(&house, &function, &lines).await.unwrap();
@@ -375,11 +351,7 @@ fn kill(pid: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_that_is_given_up_leaves_nothing() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.managed("f", "python3.11", "app.py", "def handler(event, context): return event");
     snapshot(&house, &function, &lines).await.unwrap();
     for micros in (0..40).map(|step| step * 250) {

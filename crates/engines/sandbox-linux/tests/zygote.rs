@@ -6,7 +6,7 @@ mod support;
 use lacewing_sandbox::{Ending, Rung, SandboxDriver, Started};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::{Function, House, Lines, PATIENCE, answer, can_test, run};
+use support::{Function, House, Lines, PATIENCE, answer, run};
 
 /// The number of a forked runtime in its sandbox; an executed one has 2.
 const FORKED: u64 = 3;
@@ -27,11 +27,7 @@ async fn forked(house: &House, function: &Function, lines: &Lines) -> (Started, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_function_cannot_tell_a_forked_runtime_from_an_executed_one() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let pythons = house.driver.interpreters().into_iter().filter(|found| found.language == "python");
     let runtimes: BTreeSet<String> =
         pythons.filter_map(|found| Some(found.version.rsplit_once('.')?.0.to_owned())).collect();
@@ -51,11 +47,7 @@ async fn a_function_cannot_tell_a_forked_runtime_from_an_executed_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_forked_runtime_is_told_and_another_is_executed() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = "import os\ndef handler(event, context):\n  if event == 'end': os._exit(3)\n  return {'pid': os.getpid(), 'left': os.listdir('/proc')}";
     let function = house.managed("f", "python3.11", "app.py", text);
     let (mut started, _) = forked(&house, &function, &lines).await;
@@ -68,11 +60,7 @@ async fn the_end_of_a_forked_runtime_is_told_and_another_is_executed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forked_runtime_that_runs_out_of_time_is_ended_with_all_that_it_started() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = "import os, subprocess, time\ndef handler(event, context):\n  if event == 'late':\n    subprocess.Popen(['/bin/sleep', '60'])\n    time.sleep(60)\n  return {'pid': os.getpid(), 'count': len([n for n in os.listdir('/proc') if n.isdigit()])}";
     let function = house.managed("f", "python3.11", "app.py", text);
     let (mut started, seen) = forked(&house, &function, &lines).await;
@@ -85,11 +73,7 @@ async fn a_forked_runtime_that_runs_out_of_time_is_ended_with_all_that_it_starte
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_is_given_up_does_not_hurt_the_zygote() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let function = house.managed(
         "f",
         "python3.11",
@@ -109,11 +93,7 @@ async fn a_start_that_is_given_up_does_not_hurt_the_zygote() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes a thousand starts"]
 async fn a_zygote_is_renewed_and_its_elder_is_gone() {
-    if !can_test() {
-        return;
-    }
-    let house = House::open();
-    let lines = Lines::default();
+    let Some((house, lines)) = House::where_possible() else { return };
     let text = "import os\ndef handler(event, context): return {'pid': os.getpid(), 'place': next(l.split()[0] for l in open('/proc/self/maps') if '[stack]' in l)}";
     let function = house.managed("f", "python3.11", "app.py", text);
     let (_, first) = forked(&house, &function, &lines).await;
