@@ -99,6 +99,7 @@ pub(crate) fn invoke(error: InvokeError) -> ApiError {
         InvokeError::TenantMissing | InvokeError::TenantUnexpected => {
             ApiError::new(ErrorCode::InvalidParameterValue, text)
         }
+        InvokeError::Recursive => ApiError::new(ErrorCode::RecursiveInvocation, text),
         InvokeError::Throttled { reason, retry_after } => ApiError::throttled(reason.as_str(), retry_after.as_secs()),
         InvokeError::Stopping => ApiError::new(ErrorCode::ServiceUnavailable, text),
         InvokeError::Start(error) => match error {

@@ -99,6 +99,8 @@ codes! {
     UnsupportedMediaType = "UnsupportedMediaTypeException" 415 User "message",
     /// More calls than may be in flight.
     TooManyRequests = "TooManyRequestsException" 429 User "message",
+    /// A call in a chain of calls that goes in circles.
+    RecursiveInvocation = "RecursiveInvocationException" 400 User "Message",
     /// A revision id that is not the newest.
     PreconditionFailed = "PreconditionFailedException" 412 User "message",
     /// A policy over its limit.

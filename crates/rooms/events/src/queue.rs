@@ -9,13 +9,13 @@
 //! before its attempt, and the next one runs it again.
 
 use crate::backlog::Backlog;
-use crate::decide::{self, Bounds, End, Next, Standing};
+use crate::decide::{self, Bounds, End, GiveUp, Next, Standing};
 use crate::journal::Journal;
 use crate::places::{Places, RUNNING_MAX};
 use crate::record::{self, Outcome, Ran};
 use crate::{EventsError, EventsParts};
 use bytes::Bytes;
-use lacewing_invoke::{Call, EventRules, Invoke, InvokeError};
+use lacewing_invoke::{Call, EventRules, Invoke, InvokeError, has_passed};
 use lacewing_model::{Clock, FunctionName, Qualifier, RequestId};
 use lacewing_store::events::{EventCount, EventStep, StoredEvent};
 use lacewing_store::{FunctionKey, Store};
@@ -276,6 +276,10 @@ impl Inner {
                 tracing::warn!(id = %event.id, function = %event.function, %error, "an event can never run and was dropped");
                 return Some(vec![EventStep::Remove(event.id)]);
             }
+            Err(error @ InvokeError::Recursive) => {
+                tracing::warn!(id = %event.id, function = %event.function, %error, "an event was stopped");
+                return Some(self.end_of_circle(event, rules));
+            }
             Err(_) => (End::Refused, None),
         };
         Some(match decide::after(standing, bounds, end, self.clock.now()) {
@@ -285,6 +289,16 @@ impl Inner {
             }
             Next::GiveUp { why, failures } => self.end(event, &rules, why.as_str(), failures, ran),
         })
+    }
+
+    /// The end of an event whose function has been in the chain of calls too often. Who has been there too is told
+    /// nothing: it would go on in circles with refusals.
+    fn end_of_circle(&self, event: &StoredEvent, mut rules: EventRules) -> Vec<EventStep> {
+        let trace = event.trace_id.as_deref().unwrap_or_default();
+        let (account, region) = (event.account.as_str(), event.region.as_str());
+        let passed = |name: &FunctionName| has_passed(trace, account, region, name.as_str());
+        rules.on_failure.take_if(|arn| function_of(event, arn).is_some_and(|(name, _)| passed(&name)));
+        self.end(event, &rules, GiveUp::RetriesExhausted.as_str(), event.failures, None)
     }
 
     /// The event's end for good, and what is sent because of it.
@@ -300,18 +314,19 @@ impl Inner {
         let mut steps = vec![EventStep::Remove(event.id)];
         let success = condition == "Success";
         let destination = if success { &rules.on_success } else { &rules.on_failure };
+        let trace = last.as_ref().map(|ran| ran.trace_id().to_owned()).or_else(|| event.trace_id.clone());
         if let Some(destination) = destination {
             let outcome = Outcome { id: event.id, arn: &rules.arn, condition, runs, payload: &event.payload, last };
-            steps.push(self.sent(event, destination, record::write(&outcome, now)));
+            steps.push(self.sent(event, destination, record::write(&outcome, now), trace.clone()));
         }
         if let Some(queue) = rules.dead_letter.as_ref().filter(|_| !success) {
-            steps.push(self.sent(event, queue, event.payload.clone()));
+            steps.push(self.sent(event, queue, event.payload.clone(), trace));
         }
         steps
     }
 
     /// How something is sent: to a function of the same account as an event of its own, in the same transaction.
-    fn sent(&self, event: &StoredEvent, destination: &str, record: Vec<u8>) -> EventStep {
+    fn sent(&self, event: &StoredEvent, destination: &str, record: Vec<u8>, trace_id: Option<String>) -> EventStep {
         let now = self.clock.now();
         match function_of(event, destination) {
             Some((function, qualifier)) => EventStep::Add(Box::new(StoredEvent {
@@ -321,7 +336,7 @@ impl Inner {
                 function,
                 qualifier,
                 payload: record,
-                trace_id: event.trace_id.clone(),
+                trace_id,
                 client_context: None,
                 tenant: None,
                 arrived: now,

@@ -25,6 +25,8 @@ pub(crate) struct Ran {
     version: VersionNumber,
     failed: bool,
     payload: Bytes,
+    /// What the function was traced as.
+    trace_id: String,
 }
 
 impl Ran {
@@ -33,7 +35,11 @@ impl Ran {
             lacewing_invoke::Ending::Answer(body) => (body.clone(), false),
             lacewing_invoke::Ending::Failed(error) => (error.payload.clone(), true),
         };
-        Self { version: answer.executed_version, failed, payload }
+        Self { version: answer.executed_version, failed, payload, trace_id: answer.trace_id.clone() }
+    }
+
+    pub(crate) fn trace_id(&self) -> &str {
+        &self.trace_id
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -111,7 +117,12 @@ mod tests {
     fn a_record_is_as_it_was_recorded() {
         let id: RequestId = "5f0c6c5c-0000-4000-8000-000000000001".parse().unwrap();
         let arn = "arn:aws:lambda:us-east-1:1:function:f:$LATEST";
-        let ran = |failed| Ran { version: VersionNumber::Latest, failed, payload: Bytes::from_static(b"no JSON") };
+        let ran = |failed| Ran {
+            version: VersionNumber::Latest,
+            failed,
+            payload: Bytes::from_static(b"no JSON"),
+            trace_id: String::new(),
+        };
         let text = |condition, runs, last| {
             let outcome = Outcome { id, arn, condition, runs, payload: b"{\"a\": 1}", last };
             String::from_utf8(write(&outcome, Timestamp(1_795_489_200_123))).unwrap()

@@ -9,8 +9,9 @@ use crate::report::{self, Account};
 use crate::start::{Companion, Kitchen, OpenSession};
 use crate::starts::{StartBook, StartRecord};
 use crate::templates::TemplateBook;
-use crate::trace::trace_id;
+use crate::trace::{Step, step, trace_id};
 use bytes::Bytes;
+use lacewing_catalog::records::{Document, Recursion};
 use lacewing_catalog::{Catalog, Runnable, Scope};
 use lacewing_ledger::{Ledger, TenantUse, UsageRecord, billed_ms};
 use lacewing_model::{
@@ -274,13 +275,14 @@ impl Inner {
     ) -> Result<Answer, InvokeError> {
         self.check_books()?;
         check_tenant(&runnable.version.config, call.tenant.as_ref())?;
+        let trace_id = self.check_circles(trace_id(call.trace_id, self.clock.now()), &call.scope, &runnable.version)?;
         let throttled = |error| self.count_throttle(&runnable.version, error);
         let permit = self.admission.admit(Arc::clone(&call.scope), &runnable, self.clock.now()).map_err(throttled)?;
         let recipe = || Arc::clone(&self.kitchen).recipe(runnable.clone());
         let leased = self.pool.lease(&runnable.version, call.tenant.as_ref(), recipe).await;
         let mut lease = leased.map_err(|error| throttled(error.into()))?;
         let request_id = attempt.request_id;
-        let (tail, trace_id) = (call.tail, trace_id(call.trace_id, self.clock.now()));
+        let tail = call.tail;
         let executed_version = runnable.version.number;
         let (payload, stream, request) = match freight {
             Freight::Event(payload, None) => (payload, None, None),
@@ -342,6 +344,17 @@ impl Inner {
             self.settle(&visit, &lease, &outcome, permit)?
         };
         Ok(Answer { request_id, executed_version, trace_id, ending, log_tail })
+    }
+
+    /// The trace that the function sees, unless it goes in circles and has not been allowed to.
+    fn check_circles(&self, trace: String, scope: &Scope, version: &Version) -> Result<String, InvokeError> {
+        let Step { header, circles } = step(&trace, version);
+        if circles {
+            let key = scope.function_record(Recursion::FAMILY, &version.name, "");
+            let allowed = self.catalog.record::<Recursion>(&key).is_some_and(|recursion| recursion.allowed);
+            return if allowed { Ok(header) } else { Err(InvokeError::Recursive) };
+        }
+        Ok(header)
     }
 
     /// What comes after the answer where extensions still work.

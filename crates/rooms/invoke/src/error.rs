@@ -34,6 +34,12 @@ pub enum InvokeError {
         "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."
     )]
     TenantUnexpected,
+    /// The function is in the chain of calls too often already. Source: Lambda API, "RecursiveInvocationException".
+    #[error(
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and \
+         stopped your function's invocation."
+    )]
+    Recursive,
     /// Too many calls.
     #[error("Rate Exceeded.")]
     Throttled {
@@ -61,6 +67,7 @@ impl InvokeError {
             Self::PayloadTooLarge { .. } => "payload_too_large",
             Self::NotJson(_) => "not_json",
             Self::TenantMissing | Self::TenantUnexpected => "tenant",
+            Self::Recursive => "recursive",
             Self::Throttled { .. } => "throttled",
             Self::Stopping => "stopping",
             Self::Start(_) => "start",

@@ -34,4 +34,4 @@ pub use lacewing_pool::ProvisionStatus;
 pub use lacewing_sandbox::Ending;
 pub use start::{Companion, OpenSession};
 pub use starts::StartRecord;
-pub use trace::trace_id;
+pub use trace::{has_passed, trace_id};

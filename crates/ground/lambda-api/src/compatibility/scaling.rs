@@ -77,8 +77,11 @@ pub(super) const FAMILY: Family = Family {
             operation: Operation::PutFunctionRecursionConfig,
             takes: "FunctionName RecursiveLoop",
             answers: "RecursiveLoop",
-            gaps: Gaps::Some(&[&[Gap::partly("RecursiveLoop", "kept and shown; loops are not looked for yet")]]),
-            tests: &["test_attached.py::test_settings_have_defaults_and_are_kept"],
+            gaps: Gaps::None,
+            tests: &[
+                "test_attached.py::test_settings_have_defaults_and_are_kept",
+                "test_recursion.py::test_a_function_that_allows_it_goes_on",
+            ],
         },
         Served {
             operation: Operation::GetFunctionRecursionConfig,
