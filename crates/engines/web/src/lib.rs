@@ -21,7 +21,14 @@ use async_trait::async_trait;
 use line::Line;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// How long a line may wait for its next request. Servers close what lies still, and one that does so in the moment in
+/// which a request comes loses it; a frozen one does it as soon as it thaws. Shorter than the common servers' patience:
+/// gunicorn has 2 seconds, uvicorn and Node have 5.
+const KEPT_MAX: Duration = Duration::from_secs(1);
 
 /// Makes connections to the server.
 #[async_trait]
@@ -44,7 +51,7 @@ impl<D: Dial> Dial for Arc<D> {
 pub struct Server<D> {
     dial: D,
     /// Lines that wait for the next request; the newest is taken first.
-    kept: Mutex<Vec<Line>>,
+    kept: Mutex<Vec<(Instant, Line)>>,
     kept_max: usize,
 }
 
@@ -64,7 +71,12 @@ impl<D: Dial> Server<D> {
     /// A kept line that still stands.
     fn take_kept(&self) -> Option<Line> {
         loop {
-            let mut line = self.kept().pop()?;
+            let (since, mut line) = self.kept().pop()?;
+            if since.elapsed() > KEPT_MAX {
+                // Those below it wait even longer.
+                self.kept().clear();
+                return None;
+            }
             if line.stands() {
                 return Some(line);
             }
@@ -75,12 +87,12 @@ impl<D: Dial> Server<D> {
         if line.is_free() {
             let mut kept = self.kept();
             if kept.len() < self.kept_max {
-                kept.push(line);
+                kept.push((Instant::now(), line));
             }
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Line>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Instant, Line)>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -93,6 +94,23 @@ async fn an_answer_is_passed_on_and_its_connection_kept() {
         );
     }
     assert_eq!(dialled.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_lay_still_for_long_is_not_used_again() {
+    // The server may be about to close it, and a frozen one closes it as soon as it thaws.
+    let (server, dialled) = server(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    for (still, want) in [(false, 1), (false, 1), (true, 2), (false, 2), (true, 3)] {
+        if still {
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_millis(1_100)).await;
+            tokio::time::resume();
+        }
+        let (request, mut client) = request(empty());
+        let (ended, _) = tokio::join!(server.exchange(request), client.body());
+        assert!(matches!(ended, Exchanged::Whole), "{ended:?}");
+        assert_eq!(dialled.load(Ordering::Relaxed), want);
+    }
 }
 
 #[tokio::test]
