@@ -45,8 +45,13 @@ pub(crate) struct Step {
 /// Adds a function to the lineage of a header from [`trace_id`]. Where it would become too long, the functions that
 /// came first are forgotten.
 pub(crate) fn step(header: &str, version: &Version) -> Step {
-    let (rest, lineage) = split(header);
     let own = number_of(version);
+    if !header.contains(LINEAGE) {
+        // Nearly every call: nothing to read, and one text to write.
+        let header = format!("{};{LINEAGE}{own:08x}:1", header.trim_end_matches(';'));
+        return Step { header, circles: false };
+    }
+    let (rest, lineage) = split(header);
     let mut counts = read(lineage);
     let before = counts.iter().position(|(number, _)| *number == own).map_or(0, |at| counts.remove(at).1);
     counts.push((own, before.saturating_add(1)));
