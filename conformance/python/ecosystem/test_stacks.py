@@ -3,7 +3,6 @@ and those of their own commands that need the Lambda API alone."""
 import json
 import os
 import re
-import urllib.request
 
 import pytest
 
@@ -12,6 +11,7 @@ from harness.commands import lacewing
 from harness.ecosystem import NODE_MODULES, by_sdk_2, node_tool, python_tool, run
 from harness.packages import NODE, PYTHON
 from harness.server import ACCOUNT, REGION
+from harness.stacks import get
 from harness.wait import until
 
 CDK = """
@@ -41,12 +41,6 @@ def handler(event, context):
     reply = boto3.client("lambda").invoke(FunctionName=os.environ["BACK"], Payload=json.dumps({"asks": words.SAID}))
     return {"back": json.load(reply["Payload"]), "version": context.function_version}
 """
-
-
-def get(server, url):
-    request = urllib.request.Request(server.url + "/", headers={"host": url.split("//")[1].strip("/")})
-    with urllib.request.urlopen(request) as reply:
-        return reply.read()
 
 
 def files(folder, **texts):

@@ -1,12 +1,12 @@
 """`lacewing deploy template.yaml`: a SAM template, from globals to outputs; and what it refuses to begin."""
 import json
-import urllib.request
 
 import pytest
 
-from harness.calls import call, refused
+from harness.calls import call
 from harness.commands import lacewing
 from harness.server import ACCOUNT, REGION
+from harness.stacks import changes, get
 
 TEMPLATE = """
 AWSTemplateFormatVersion: '2010-09-09'
@@ -82,17 +82,6 @@ def stack(server, tmp_path):
         return json.loads(done.stdout) if expect == 0 else json.loads(done.stderr)
     deploy.folder = tmp_path
     return deploy
-
-
-def changes(told):
-    return {row["resource"]: row["change"] for row in told["resources"]}
-
-
-def get(server, url):
-    host = url.split("//")[1].strip("/")
-    request = urllib.request.Request(server.url + "/", headers={"host": host})
-    with urllib.request.urlopen(request) as reply:
-        return reply.read()
 
 
 def test_a_template_is_deployed_as_a_whole_and_again(server, lam, stack):

@@ -1,9 +1,8 @@
 """`lacewing deploy` of CloudFormation as other tools write it: the CDK's cloud assembly, a package of the Serverless Framework,
 roles and policies; and what it refuses to begin. The tools themselves run in `ecosystem/test_stacks.py`."""
-import hashlib
 import base64
+import hashlib
 import json
-import urllib.request
 
 import pytest
 
@@ -11,6 +10,7 @@ from harness.calls import call, client, refused
 from harness.commands import lacewing
 from harness.packages import PYTHON, python
 from harness.server import ACCOUNT, REGION
+from harness.stacks import changes, get
 
 TRUST = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
@@ -85,16 +85,6 @@ def cdk(server, tmp_path):
         return json.loads(done.stdout) if expect == 0 else json.loads(done.stderr)
     deploy.folder = folder
     return deploy
-
-
-def changes(told):
-    return {row["resource"]: row["change"] for row in told["resources"]}
-
-
-def get(server, url):
-    request = urllib.request.Request(server.url + "/", headers={"host": url.split("//")[1].strip("/")})
-    with urllib.request.urlopen(request) as reply:
-        return reply.read()
 
 
 @pytest.fixture
