@@ -128,12 +128,7 @@ fn rows(all: &Furnished) -> Vec<Row> {
     let pass = |role: &str| ("iam:PassRole", role.to_owned());
     macro_rules! row {
         ($name:ident, $query:literal, $body:expr, $($action:literal => $resource:expr),+ $(; $more:expr)?) => {
-            ($name, $query, $body, {
-                #[allow(unused_mut)]
-                let mut wanted = vec![$(($action, $resource)),+];
-                $(wanted.push($more);)?
-                wanted
-            })
+            ($name, $query, $body, vec![$(($action, $resource),)+ $($more,)?])
         };
     }
     let null = || Value::Null;
